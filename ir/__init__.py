@@ -1,0 +1,7 @@
+"""The intermediate representation: typed graphs, primitive ops, kernel descriptions and the passes between them.
+
+Imports numpy, ml_dtypes, networkx and the standard library; never code generation, never the front end.
+"""
+
+if __name__ != "kcompile.ir":  # a second copy of every class would compare unequal to the first
+    raise ImportError(f"import this package as 'kcompile.ir', not as {__name__!r}")

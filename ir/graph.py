@@ -1,0 +1,214 @@
+"""Graph, Node and Value: the one user of networkx.
+
+`node.inputs` is the truth for operand order, the edges of the DiGraph for users; only `add`, `replace_uses` and
+`remove` touch both. Nodes hash by creation number, so no text depends on an address.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import networkx as nx
+
+from .op import Op
+from .types import DimLike, DType, Shape, TensorType
+
+Attrs = Mapping[str, Any]
+ROLES = ("weight", "statistic", "slot", "metric", "rng", "counter", "hyper", "constant")
+
+
+class GraphError(ValueError):
+    """A graph that breaks a rule of the IR."""
+
+
+class Node:
+    """One application of an op. `path` is the layer that made it, `source` the user's own `file:line`."""
+
+    __slots__ = ("attrs", "graph", "inputs", "number", "op", "path", "source", "types")
+
+    def __init__(self, graph: Graph, number: int, op: Op, inputs: tuple[Value, ...], attrs: Attrs,
+                 types: tuple[TensorType, ...], path: str, source: str) -> None:
+        self.graph, self.number, self.op, self.inputs, self.attrs = graph, number, op, inputs, attrs
+        self.types, self.path, self.source = types, path, source
+
+    def __hash__(self) -> int:
+        return self.number
+
+    def __lt__(self, other: Node) -> bool:
+        return self.number < other.number
+
+    def __repr__(self) -> str:
+        return f"<{self.op.name} #{self.number}>"
+
+    @property
+    def outputs(self) -> tuple[Value, ...]:
+        return tuple(Value(self, i) for i in range(len(self.types)))
+
+    @property
+    def output(self) -> Value:
+        """The only output of a node that has one."""
+        (value,) = self.outputs
+        return value
+
+
+@dataclass(frozen=True, eq=True)
+class Value:
+    """One output of a node. Arithmetic operators build nodes (see build.py); Python scalars become constants."""
+
+    node: Node
+    index: int = 0
+
+    @property
+    def type(self) -> TensorType:
+        return self.node.types[self.index]
+
+    @property
+    def shape(self) -> Shape:
+        return self.type.shape
+
+    @property
+    def dtype(self) -> DType:
+        return self.type.dtype
+
+    @property
+    def rank(self) -> int:
+        return len(self.type.shape)
+
+    @property
+    def graph(self) -> Graph:
+        return self.node.graph
+
+    # build.py installs __add__, __radd__, __sub__, __rsub__, __mul__, __rmul__, __truediv__, __rtruediv__, __neg__.
+    def __bool__(self) -> bool:
+        raise TypeError("an ir Value has no truth value; build a select instead")
+
+    def __repr__(self) -> str:
+        return f"<%{self.node.number}{'.' + str(self.index) if self.index else ''} {self.type}>"
+
+
+class Graph:
+    """A pure dataflow graph with explicit state.
+
+    params   name -> Value      given at each call
+    states   path -> Value      the value a state has when the call begins (node.attrs: path, role)
+    outputs  name -> Value
+    updates  path -> Value      the value the state has when the call ends
+    """
+
+    def __init__(self, name: str = "graph") -> None:
+        self.name = name
+        self.params: dict[str, Value] = {}
+        self.states: dict[str, Value] = {}
+        self.outputs: dict[str, Value] = {}
+        self.updates: dict[str, Value] = {}
+        self.digraph: nx.DiGraph[Node] = nx.DiGraph()
+        self._next = 0
+        self._path: list[str] = []
+        self._source = ""
+
+    # -- building ---------------------------------------------------------------------------------------------
+    def add(self, op: Op, inputs: Sequence[Value] = (), attrs: Attrs | None = None,
+            types: Sequence[TensorType] | None = None) -> tuple[Value, ...]:
+        """Append a node; its types are inferred here. Raises GraphError (or the op's TypeError) on misuse."""
+        attrs = dict(attrs or {})
+        for value in inputs:
+            if value.node.graph is not self:
+                raise GraphError(f"{op.name}: operand {value!r} belongs to another graph")
+        inferred = tuple(op.infer(tuple(v.type for v in inputs), attrs))
+        if types is not None and tuple(types) != inferred:
+            raise GraphError(f"{op.name}: inferred {inferred}, but {tuple(types)} was stated")
+        node = Node(self, self._next, op, tuple(inputs), attrs, inferred, "/".join(self._path), self._source)
+        self._next += 1
+        self.digraph.add_node(node)
+        for value in inputs:
+            self.digraph.add_edge(value.node, node)
+        return node.outputs
+
+    def replace_uses(self, old: Value, new: Value) -> None:
+        """Make every reader of `old` (nodes, outputs, updates) read `new`; types must be equal."""
+        if old.type != new.type:
+            raise GraphError(f"cannot replace {old!r} by {new!r}: the types differ")
+        for user in list(self.digraph.successors(old.node)):
+            if user is new.node or old not in user.inputs:
+                continue
+            user.inputs = tuple(new if v == old else v for v in user.inputs)
+            self.digraph.add_edge(new.node, user)
+            if all(v.node is not old.node for v in user.inputs):
+                self.digraph.remove_edge(old.node, user)
+        for table in (self.outputs, self.updates):
+            for key, value in table.items():
+                if value == old:
+                    table[key] = new
+
+    def remove(self, node: Node) -> None:
+        """Delete a node that nothing reads."""
+        if any(True for _ in self.digraph.successors(node)):
+            raise GraphError(f"{node!r} still has users")
+        self.digraph.remove_node(node)
+
+    @contextmanager
+    def scope(self, name: str) -> Iterator[None]:
+        """Nodes made inside carry this path component (a layer's name)."""
+        self._path.append(name)
+        try:
+            yield
+        finally:
+            self._path.pop()
+
+    @contextmanager
+    def located(self, path: str, source: str) -> Iterator[None]:
+        """Nodes made inside carry exactly this path and source line (used by passes that replace nodes)."""
+        saved = self._path, self._source
+        self._path, self._source = [path] if path else [], source
+        try:
+            yield
+        finally:
+            self._path, self._source = saved
+
+    def set_source(self, source: str) -> None:
+        self._source = source
+
+    # -- reading ----------------------------------------------------------------------------------------------
+    def __len__(self) -> int:
+        return len(self.digraph)
+
+    def users(self, value: Value) -> list[Node]:
+        """Nodes that read this value, in creation order."""
+        return sorted(n for n in self.digraph.successors(value.node) if value in n.inputs)
+
+    def nodes(self) -> list[Node]:
+        """Topological order; among ready nodes the one created first comes first."""
+        waiting = {node: len({v.node for v in node.inputs}) for node in self.digraph}
+        ready = [node for node, count in waiting.items() if count == 0]
+        heapq.heapify(ready)
+        order: list[Node] = []
+        while ready:
+            node = heapq.heappop(ready)
+            order.append(node)
+            for user in self.digraph.successors(node):
+                waiting[user] -= 1
+                if waiting[user] == 0:
+                    heapq.heappush(ready, user)
+        if len(order) != len(self.digraph):
+            raise GraphError(f"graph {self.name} has a cycle")
+        return order
+
+    def roots(self) -> Iterable[Value]:
+        """What keeps nodes alive: outputs, then updates."""
+        yield from self.outputs.values()
+        yield from self.updates.values()
+
+    def role(self, path: str) -> str:
+        role: str = self.states[path].node.attrs["role"]
+        return role
+
+    def symbols(self) -> frozenset[str]:
+        return frozenset().union(*(t.symbols for node in self.digraph for t in node.types))
+
+
+def static_shape(shape: Iterable[DimLike]) -> bool:
+    return all(isinstance(d, int) for d in shape)

@@ -1,0 +1,98 @@
+"""A kernel as data: axes, arrays, and a list of equations. What code generation lowers and fusion merges.
+
+    kernel k3 "dense/relu"
+      axes i:B, j:512, k:784
+      read x: f32[B, 784], w: f32[784, 512], b: f32[512]
+      write y: f32[B, 512]
+      reduce acc[i, j] = add over k of x[i, k] * w[k, j]
+      store y[i, j] = max(acc + b[j], 0)
+
+Equations are in order; each may refer to earlier `let`, `reduce` and `index` equations by name. Roles belong to
+equations, not to axes: in a softmax `j` is reduced by the maximum and free in the store.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from .scalar import Aff, AxisValue, Expr, Load, Ref, walk
+from .types import DimLike, TensorType
+
+LET, REDUCE, STORE, INDEX, ACCUMULATE = "let", "reduce", "store", "index", "accumulate"
+
+
+@dataclass(frozen=True)
+class Eq:
+    """One equation.
+
+    let         name[free] = expr
+    reduce      name[free] = op over `over` of expr         op: add, mul, max, min (NaN propagates)
+    index       name[free] = expr                            an integer value that later indices may use as a variable
+    store       array[index] = expr                          `name` is the array; each element is stored at most once
+    accumulate  array[index] += expr, in order over `over`   scatter-add; the array's earlier content is kept
+
+    `free` are the axes the equation is evaluated over; `over` the axes it reduces.
+    """
+
+    kind: str
+    name: str
+    expr: Expr
+    free: tuple[str, ...]
+    over: tuple[str, ...] = ()
+    op: str = ""
+    index: tuple[Aff, ...] = ()
+
+    @property
+    def axes(self) -> tuple[str, ...]:
+        return self.free + self.over
+
+
+@dataclass(frozen=True)
+class Kernel:
+    """`axes`: name -> extent; `arrays`: name -> type (row-major, contiguous); `label` for people: the layers' paths.
+
+    A name ending in nothing special: two arrays may share storage only where the program says so (`in_place`:
+    written array -> read array with the same storage, same index in the same equation list element).
+    """
+
+    name: str
+    axes: Mapping[str, DimLike]
+    arrays: Mapping[str, TensorType]
+    equations: tuple[Eq, ...]
+    label: str = ""
+    source: str = ""
+    in_place: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def writes(self) -> tuple[str, ...]:
+        seen = dict.fromkeys(e.name for e in self.equations if e.kind in (STORE, ACCUMULATE))
+        return tuple(seen)
+
+    @property
+    def reads(self) -> tuple[str, ...]:
+        seen: dict[str, None] = {}
+        for equation in self.equations:
+            for e in walk(equation.expr):
+                if isinstance(e, Load):
+                    seen[e.array] = None
+        seen.update(dict.fromkeys(e.name for e in self.equations if e.kind == ACCUMULATE))
+        return tuple(seen)
+
+
+def expr_variables(expr: Expr) -> frozenset[str]:
+    """Axes and index-equation names that an expression uses directly (not through Refs)."""
+    out: set[str] = set()
+    for e in walk(expr):
+        if isinstance(e, Load):
+            for aff in e.index:
+                out |= aff.variables
+            for guard in e.guards:
+                out |= guard.index.variables
+        elif isinstance(e, AxisValue):
+            out |= e.index.variables
+    return frozenset(out)
+
+
+def expr_refs(expr: Expr) -> frozenset[str]:
+    return frozenset(e.name for e in walk(expr) if isinstance(e, Ref))

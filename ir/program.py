@@ -1,0 +1,66 @@
+"""The program stage: fused kernels in execution order, and the buffers they read and write.
+
+A program is what code generation compiles to one native step: every thread runs all kernels side by side, each its
+share of a kernel's parallel loop, and meets the others where `Step.barrier` says that data crosses between them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from .kernel import Kernel
+from .types import TensorType
+
+# param: the caller's array, given at each call. state: lives between calls. output: the caller's, written.
+# temp: lies in the arena. view: shares the storage of `of` (same element count and dtype, another shape).
+BUFFER_KINDS = ("param", "state", "output", "temp", "view")
+
+
+@dataclass(frozen=True)
+class Buffer:
+    """`of`: for a view, the buffer whose storage it shares; for a temp or state that is written in place, likewise."""
+
+    name: str
+    type: TensorType
+    kind: str
+    of: str = ""
+    role: str = ""  # for states: weight, statistic, slot, metric, rng, counter, hyper, constant
+    why: str = ""  # what the planner says about where it lies
+
+    def storage_is_own(self) -> bool:
+        return not self.of
+
+
+@dataclass(frozen=True)
+class Step:
+    """One kernel call. The kernel's array names are buffer names. `barrier`: all threads meet before it starts."""
+
+    kernel: Kernel
+    barrier: bool = True
+
+
+@dataclass(frozen=True)
+class Lifetime:
+    """A temp lives from the step that first writes it to the last that reads it (indices into Program.steps)."""
+
+    first: int
+    last: int
+
+
+@dataclass(frozen=True)
+class Program:
+    """`outputs`: output name -> buffer; `updates`: state path -> buffer holding the new value (the state's own buffer
+    when it was updated in place, else one that a final copy step has already moved into it)."""
+
+    name: str
+    buffers: Mapping[str, Buffer]
+    steps: tuple[Step, ...]
+    outputs: Mapping[str, str]
+    lifetimes: Mapping[str, Lifetime] = field(default_factory=dict)
+
+    def root(self, name: str) -> str:
+        """The buffer that owns the storage of `name`."""
+        while self.buffers[name].of:
+            name = self.buffers[name].of
+        return name

@@ -1,0 +1,332 @@
+"""Types of values: symbolic dimensions, element types, tensor types.
+
+    >>> B = Dim.symbol("B")
+    >>> str(TensorType((B, 784), f32))
+    'f32[B, 784]'
+    >>> str(2 * B + 1)
+    '2*B+1'
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Union
+
+import ml_dtypes
+import numpy as np
+
+Monomial = tuple[str, ...]  # the sorted names of the symbols that are multiplied; () is the constant term
+
+
+class DimError(TypeError):
+    """Arithmetic on symbolic dimensions that has no single answer."""
+
+
+@dataclass(frozen=True)
+class Dim:
+    """A polynomial with integer coefficients in named symbols. Always symbolic: constants are plain ints."""
+
+    terms: tuple[tuple[Monomial, int], ...]
+
+    @staticmethod
+    def symbol(name: str) -> Dim:
+        return Dim((((name,), 1),))
+
+    @property
+    def symbols(self) -> frozenset[str]:
+        return frozenset(name for monomial, _ in self.terms for name in monomial)
+
+    def __add__(self, other: DimLike) -> DimLike:
+        if not isinstance(other, (int, np.integer, Dim)):
+            return NotImplemented
+        total = dict(self.terms)
+        for monomial, factor in _terms(other):
+            total[monomial] = total.get(monomial, 0) + factor
+        return _dim(total)
+
+    def __mul__(self, other: DimLike) -> DimLike:
+        if not isinstance(other, (int, np.integer, Dim)):
+            return NotImplemented
+        total: dict[Monomial, int] = {}
+        for m1, f1 in self.terms:
+            for m2, f2 in _terms(other):
+                key = tuple(sorted(m1 + m2))
+                total[key] = total.get(key, 0) + f1 * f2
+        return _dim(total)
+
+    def __neg__(self) -> DimLike:
+        return self * -1
+
+    def __sub__(self, other: DimLike) -> DimLike:
+        return self + (-1 * other)
+
+    def __rsub__(self, other: int) -> DimLike:
+        return -1 * self + other
+
+    __radd__ = __add__
+    __rmul__ = __mul__
+
+    def __floordiv__(self, other: DimLike) -> DimLike:
+        """Exact division; anything else is a DimError naming both sides."""
+        quotient = _exact_quotient(self, other)
+        if quotient is None:
+            raise DimError(f"cannot divide dimension {self} by {other} exactly")
+        return quotient
+
+    def __rfloordiv__(self, other: int) -> DimLike:
+        raise DimError(f"cannot divide dimension {other} by {self} exactly")
+
+    def __mod__(self, other: DimLike) -> int:
+        if _exact_quotient(self, other) is None:
+            raise DimError(f"the remainder of dimension {self} by {other} is not known")
+        return 0
+
+    def _ordered(self, other: object, sign: str) -> bool:
+        raise DimError(f"whether dimension {self} {sign} {other} is not known at compile time")
+
+    def __lt__(self, other: object) -> bool:
+        return self._ordered(other, "<")
+
+    def __le__(self, other: object) -> bool:
+        return self._ordered(other, "<=")
+
+    def __gt__(self, other: object) -> bool:
+        return self._ordered(other, ">")
+
+    def __ge__(self, other: object) -> bool:
+        return self._ordered(other, ">=")
+
+    def __bool__(self) -> bool:
+        return True
+
+    def evaluate(self, bindings: Mapping[str, int]) -> int:
+        total = 0
+        for monomial, factor in self.terms:
+            for name in monomial:
+                factor *= bindings[name]
+            total += factor
+        return total
+
+    def substitute(self, bindings: Mapping[str, DimLike]) -> DimLike:
+        total: DimLike = 0
+        for monomial, factor in self.terms:
+            product: DimLike = factor
+            for name in monomial:
+                product = product * bindings.get(name, Dim.symbol(name))
+            total = total + product
+        return total
+
+    def __str__(self) -> str:
+        parts = []
+        for monomial, factor in self.terms:
+            body = "*".join(monomial)
+            if not monomial:
+                parts.append(str(factor))
+            else:
+                parts.append(body if factor == 1 else f"-{body}" if factor == -1 else f"{factor}*{body}")
+        return "+".join(parts).replace("+-", "-")
+
+    __repr__ = __str__
+
+
+DimLike = Union[int, Dim]
+Shape = tuple[DimLike, ...]
+
+
+def _terms(dim: DimLike) -> Iterable[tuple[Monomial, int]]:
+    return dim.terms if isinstance(dim, Dim) else (((), int(dim)),)
+
+
+def _dim(terms: Mapping[Monomial, int]) -> DimLike:
+    kept = tuple(sorted(((m, f) for m, f in terms.items() if f), key=lambda t: (-len(t[0]), t[0])))
+    if not kept:
+        return 0
+    if len(kept) == 1 and kept[0][0] == ():
+        return kept[0][1]
+    return Dim(kept)
+
+
+def _exact_quotient(a: DimLike, b: DimLike) -> DimLike | None:
+    if isinstance(a, int) and isinstance(b, int):
+        return a // b if b and a % b == 0 else None
+    if a == b:
+        return 1
+    divisor = list(_terms(b))
+    if len(divisor) != 1:
+        return None
+    monomial, factor = divisor[0]
+    out: dict[Monomial, int] = {}
+    for m, f in _terms(a):
+        rest = list(m)
+        for name in monomial:
+            if name not in rest:
+                return None
+            rest.remove(name)
+        if not factor or f % factor:
+            return None
+        out[tuple(rest)] = f // factor
+    return _dim(out)
+
+
+def is_static(dim: DimLike) -> bool:
+    return not isinstance(dim, Dim)
+
+
+def product(dims: Iterable[DimLike]) -> DimLike:
+    total: DimLike = 1
+    for dim in dims:
+        total = total * dim
+    return total
+
+
+def evaluate_dim(dim: DimLike, bindings: Mapping[str, int]) -> int:
+    return dim.evaluate(bindings) if isinstance(dim, Dim) else int(dim)
+
+
+def substitute_dim(dim: DimLike, bindings: Mapping[str, DimLike]) -> DimLike:
+    return dim.substitute(bindings) if isinstance(dim, Dim) else dim
+
+
+def dim_symbols(dim: DimLike) -> frozenset[str]:
+    return dim.symbols if isinstance(dim, Dim) else frozenset()
+
+
+_TERM = re.compile(r"\s*([+-]?)\s*([^+-]+)")
+
+
+def parse_dim(text: str) -> DimLike:
+    """The inverse of str(): '2*B+1' -> Dim, '7' -> 7. Raises ValueError."""
+    total: DimLike = 0
+    position = 0
+    while position < len(text.rstrip()):
+        match = _TERM.match(text, position)
+        if not match:
+            raise ValueError(f"not a dimension: {text!r}")
+        term: DimLike = -1 if match[1] == "-" else 1
+        for factor in match[2].strip().split("*"):
+            factor = factor.strip()
+            if factor.isdigit():
+                term = term * int(factor)
+            elif factor.isidentifier():
+                term = term * Dim.symbol(factor)
+            else:
+                raise ValueError(f"not a dimension: {text!r}")
+        total = total + term
+        position = match.end()
+    if position == 0:
+        raise ValueError("an empty dimension")
+    return total
+
+
+@dataclass(frozen=True)
+class DType:
+    """An element type. `name` is the short form used in texts, `numpy` the numpy dtype (ml_dtypes for bf16)."""
+
+    name: str
+    numpy: np.dtype
+    kind: str  # "f" float, "i" signed, "u" unsigned, "b" bool
+
+    @property
+    def size(self) -> int:
+        """Bytes an element."""
+        return self.numpy.itemsize
+
+    @property
+    def is_float(self) -> bool:
+        return self.kind == "f"
+
+    @property
+    def is_integer(self) -> bool:
+        return self.kind in "iu"
+
+    @property
+    def long_name(self) -> str:
+        """The name Keras and numpy use: 'float32'."""
+        return self.numpy.name
+
+    def __str__(self) -> str:
+        return self.name
+
+    __repr__ = __str__
+
+
+f16 = DType("f16", np.dtype(np.float16), "f")
+bf16 = DType("bf16", np.dtype(ml_dtypes.bfloat16), "f")
+f32 = DType("f32", np.dtype(np.float32), "f")
+f64 = DType("f64", np.dtype(np.float64), "f")
+i8 = DType("i8", np.dtype(np.int8), "i")
+i16 = DType("i16", np.dtype(np.int16), "i")
+i32 = DType("i32", np.dtype(np.int32), "i")
+i64 = DType("i64", np.dtype(np.int64), "i")
+u8 = DType("u8", np.dtype(np.uint8), "u")
+u16 = DType("u16", np.dtype(np.uint16), "u")
+u32 = DType("u32", np.dtype(np.uint32), "u")
+u64 = DType("u64", np.dtype(np.uint64), "u")
+boolean = DType("bool", np.dtype(np.bool_), "b")
+
+DTYPES: dict[str, DType] = {
+    d.name: d for d in (f16, bf16, f32, f64, i8, i16, i32, i64, u8, u16, u32, u64, boolean)
+}
+_BY_NUMPY = {d.numpy: d for d in DTYPES.values()}
+FLOATS = (f16, bf16, f32, f64)
+INTEGERS = (i8, i16, i32, i64, u8, u16, u32, u64)
+
+
+def dtype_of(spec: object) -> DType:
+    """A DType from a DType, a short or long name, a numpy dtype or an array. Raises TypeError."""
+    if isinstance(spec, DType):
+        return spec
+    if isinstance(spec, str) and spec in DTYPES:
+        return DTYPES[spec]
+    if isinstance(spec, str) and spec == "bfloat16":
+        return bf16
+    try:
+        return _BY_NUMPY[np.dtype(getattr(spec, "dtype", spec))]  # type: ignore[call-overload]
+    except (TypeError, KeyError):
+        raise TypeError(f"not an element type that can be compiled: {spec!r}") from None
+
+
+@dataclass(frozen=True)
+class TensorType:
+    """Shape and element type of one value."""
+
+    shape: Shape
+    dtype: DType
+
+    @property
+    def rank(self) -> int:
+        return len(self.shape)
+
+    @property
+    def size(self) -> DimLike:
+        """Number of elements."""
+        return product(self.shape)
+
+    @property
+    def symbols(self) -> frozenset[str]:
+        return frozenset().union(*(dim_symbols(d) for d in self.shape))
+
+    def with_dtype(self, dtype: DType) -> TensorType:
+        return TensorType(self.shape, dtype)
+
+    def with_shape(self, shape: Sequence[DimLike]) -> TensorType:
+        return TensorType(tuple(shape), self.dtype)
+
+    def __str__(self) -> str:
+        return f"{self.dtype}[{', '.join(map(str, self.shape))}]"
+
+    __repr__ = __str__
+
+
+_TYPE = re.compile(r"\s*([a-z]+\d*)\[(.*)\]\s*$")
+
+
+def parse_type(text: str) -> TensorType:
+    """The inverse of str(): 'f32[B, 784]'. Raises ValueError."""
+    match = _TYPE.match(text)
+    if not match or match[1] not in DTYPES:
+        raise ValueError(f"not a type: {text!r}")
+    dims = [part for part in match[2].split(",")] if match[2].strip() else []
+    return TensorType(tuple(parse_dim(part) for part in dims), DTYPES[match[1]])
