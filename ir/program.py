@@ -49,15 +49,29 @@ class Lifetime:
 
 
 @dataclass(frozen=True)
+class Verdict:
+    """Why two kernels became one, or did not: `row` names the row of the fusion table that decided."""
+
+    producer: str
+    consumer: str
+    array: str
+    fused: bool
+    row: str
+    reason: str
+
+
+@dataclass(frozen=True)
 class Program:
-    """`outputs`: output name -> buffer; `updates`: state path -> buffer holding the new value (the state's own buffer
-    when it was updated in place, else one that a final copy step has already moved into it)."""
+    """`outputs`: output name -> buffer. `updates`: state buffer -> buffer that holds its new value; the planner turns
+    each into an update in place or a copy step and leaves none. `verdicts`: what fusion decided on each edge, and why."""
 
     name: str
     buffers: Mapping[str, Buffer]
     steps: tuple[Step, ...]
     outputs: Mapping[str, str]
+    updates: Mapping[str, str] = field(default_factory=dict)
     lifetimes: Mapping[str, Lifetime] = field(default_factory=dict)
+    verdicts: tuple[Verdict, ...] = ()
 
     def root(self, name: str) -> str:
         """The buffer that owns the storage of `name`."""

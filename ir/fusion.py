@@ -1,0 +1,196 @@
+"""How two kernels become one: matching of index spaces, inlining of a map, merging of equation lists.
+
+    k0: store t[i, j] = a[i, j] + b[j]           merge(k0, k1, "t"):
+    k1: store y[m, n] = max(t[m, n], 0)            let t[m, n] = a[m, n] + b[n] ; store y[m, n] = max(t, 0)
+
+Whether it pays is not decided here: see fusion_table.py.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+
+from .kernel import ACCUMULATE, INDEX, LET, REDUCE, STORE, Eq, Kernel, expr_refs, expr_variables
+from .kernel_edit import rename_axes
+from .scalar import SCALAR_OPS, Aff, Apply, AxisValue, Const, Expr, Guard, Load, Ref, apply, rewrite, walk
+from .types import boolean, i64
+
+
+def plain_axes(index: Iterable[Aff]) -> tuple[str, ...] | None:
+    """('i', 'j') for the index [i, j] of distinct single axes; None for anything else."""
+    names = []
+    for aff in index:
+        if len(aff.terms) != 1 or aff.terms[0][1] != 1 or aff.const != 0:
+            return None
+        names.append(aff.terms[0][0])
+    return tuple(names) if len(set(names)) == len(names) else None
+
+
+def store_of(kernel: Kernel, array: str) -> Eq | None:
+    """The only equation that writes `array`, if it is one plain store over distinct axes."""
+    stores = [q for q in kernel.equations if q.kind in (STORE, ACCUMULATE) and q.name == array]
+    if len(stores) != 1 or stores[0].kind != STORE:
+        return None
+    axes = plain_axes(stores[0].index)
+    return stores[0] if axes is not None and set(axes) == set(stores[0].free) else None
+
+
+def loads_of(kernel: Kernel, array: str) -> list[Load]:
+    return [e for q in kernel.equations for e in walk(q.expr) if isinstance(e, Load) and e.array == array]
+
+
+def axis_mapping(producer: Kernel, consumer: Kernel, array: str) -> dict[str, str] | None:
+    """producer axis -> consumer axis, if every load of `array` reads exactly the element that one point stores."""
+    store = store_of(producer, array)
+    loads = loads_of(consumer, array)
+    if store is None or not loads:
+        return None
+    axes = plain_axes(store.index) or ()
+    found: dict[str, str] | None = None
+    for load in loads:
+        targets = plain_axes(load.index)
+        if targets is None or load.guards or any(t not in consumer.axes for t in targets):
+            return None
+        mapping = dict(zip(axes, targets, strict=True))
+        if any(producer.axes[p] != consumer.axes[c] for p, c in mapping.items()):
+            return None
+        if found is not None and mapping != found:
+            return None
+        found = mapping
+    return found
+
+
+def is_map(kernel: Kernel) -> bool:
+    """Whether every element of every output is computed on its own."""
+    return all(q.kind in (LET, STORE, INDEX) for q in kernel.equations)
+
+
+def _fresh(name: str, taken: set[str]) -> str:
+    base, n = name.rstrip("0123456789") or name, 1
+    while name in taken:
+        n += 1
+        name = f"{base}{n}"
+    taken.add(name)
+    return name
+
+
+def local_names(kernel: Kernel) -> set[str]:
+    """Names of axes and of equation results: one namespace."""
+    return set(kernel.axes) | {q.name for q in kernel.equations if q.kind in (LET, REDUCE, INDEX)}
+
+
+def merge(producer: Kernel, consumer: Kernel, array: str, mapping: Mapping[str, str], keep: bool) -> Kernel:
+    """One kernel that computes both; `keep` leaves the store of `array` for other readers."""
+    taken = local_names(consumer)
+    names = dict(mapping)
+    for name in local_names(producer):
+        if name not in names:
+            names[name] = _fresh(name, taken)
+    renamed = rename_axes(producer, names)
+    store = store_of(renamed, array)
+    assert store is not None
+    equations: list[Eq] = []
+    value: Expr = store.expr
+    for q in renamed.equations:
+        if q is not store:
+            equations.append(q)
+            continue
+        if not isinstance(value, (Ref, Const)):
+            label = _fresh("v", taken)
+            equations.append(Eq(LET, label, value, store.free))
+            value = Ref(label, store.expr.dtype)
+        if keep:
+            equations.append(replace(store, expr=value))
+
+    def use(e: Expr) -> Expr | None:
+        return value if isinstance(e, Load) and e.array == array else None
+    equations += [replace(q, expr=rewrite(q.expr, use)) for q in consumer.equations]
+    axes = {**renamed.axes, **consumer.axes}
+    merged = replace(consumer, name=producer.name, axes=axes, arrays={**producer.arrays, **consumer.arrays},
+                     equations=tuple(equations), label=join_labels(producer.label, consumer.label),
+                     source=producer.source or consumer.source, in_place={**producer.in_place, **consumer.in_place})
+    return tidy(merged)
+
+
+def inline(producer: Kernel, consumer: Kernel, array: str) -> Kernel:
+    """The consumer with every load of `array` replaced by the map's expression at that index. Recomputes nothing else."""
+    store = store_of(producer, array)
+    assert store is not None and is_map(producer)
+    lets = {q.name: q for q in producer.equations if q.kind == LET}
+    body = _expand(store.expr, lets)
+    axes = plain_axes(store.index) or ()
+
+    def use(e: Expr) -> Expr | None:
+        if not isinstance(e, Load) or e.array != array:
+            return None
+        at = dict(zip(axes, e.index, strict=True))
+        moved = _move(body, at, e.guards)
+        return moved if not e.guards else guarded(e.guards, moved, e.other)
+
+    equations = tuple(replace(q, expr=rewrite(q.expr, use)) for q in consumer.equations)
+    return tidy(replace(consumer, arrays={**consumer.arrays, **producer.arrays}, equations=equations,
+                        label=join_labels(producer.label, consumer.label), source=producer.source or consumer.source))
+
+
+def _expand(expr: Expr, lets: Mapping[str, Eq]) -> Expr:
+    return rewrite(expr, lambda e: _expand(lets[e.name].expr, lets) if isinstance(e, Ref) and e.name in lets else None)
+
+
+def _move(expr: Expr, at: Mapping[str, Aff], guards: tuple[Guard, ...]) -> Expr:
+    def change(e: Expr) -> Expr | None:
+        if isinstance(e, Load):
+            own = tuple(Guard(g.index.substitute(at), g.lo, g.hi) for g in e.guards)
+            other = e.other if e.other is not None else Const(0, e.dtype)
+            every = own + tuple(g for g in guards if g not in own)
+            return Load(e.array, tuple(a.substitute(at) for a in e.index), e.dtype, every, other if every else None)
+        if isinstance(e, AxisValue):
+            return replace(e, index=e.index.substitute(at))
+        return None
+    return rewrite(expr, change)
+
+
+def guarded(guards: tuple[Guard, ...], value: Expr, other: Const | None) -> Expr:
+    """select(all guards hold, value, other), folded where the value is a load that the guards already protect."""
+    other = other if other is not None else Const(0, value.dtype)
+    if isinstance(value, Load) and value.guards == guards:
+        return replace(value, other=other)
+    condition: Expr | None = None
+    for g in guards:
+        index = AxisValue(g.index, i64)
+        for fn, bound in (("ge", g.lo), ("lt", g.hi)):
+            limit: Expr = Const(bound, i64) if isinstance(bound, int) else AxisValue(Aff.of(0, bound), i64)
+            test = apply(fn, index, limit)
+            condition = test if condition is None else Apply("and", (condition, test), boolean)
+    assert condition is not None
+    return apply("select", condition, value, other)
+
+
+def tidy(kernel: Kernel) -> Kernel:
+    """Drop equations nothing uses, arrays nothing touches and axes nothing runs over."""
+    equations = list(kernel.equations)
+    while True:
+        used = frozenset().union(*(expr_refs(q.expr) for q in equations)) if equations else frozenset()
+        indexed = frozenset().union(*(expr_variables(q.expr) for q in equations), *(a.variables for q in equations for a in q.index)) \
+            if equations else frozenset()
+        kept = [q for q in equations if q.kind in (STORE, ACCUMULATE) or q.name in used or (q.kind == INDEX and q.name in indexed)]
+        if len(kept) == len(equations):
+            break
+        equations = kept
+    result = replace(kernel, equations=tuple(equations))
+    touched = {*result.reads, *result.writes}
+    axes = {a for q in equations for a in q.axes}
+    return replace(result, arrays={a: t for a, t in kernel.arrays.items() if a in touched},
+                   axes={a: n for a, n in kernel.axes.items() if a in axes},
+                   in_place={a: b for a, b in kernel.in_place.items() if a in touched})
+
+
+def join_labels(*labels: str) -> str:
+    """'dense/dot' and 'dense/add' -> 'dense/dot + dense/add', each once, in order."""
+    parts = dict.fromkeys(p for label in labels for p in label.split(" + ") if p)
+    return " + ".join(parts)
+
+
+def expr_cost(expr: Expr) -> int:
+    """Rough vector instructions an element, loads included."""
+    return sum(SCALAR_OPS[e.fn].cost if isinstance(e, Apply) else 1 if isinstance(e, Load) else 0 for e in walk(expr))

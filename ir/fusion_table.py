@@ -1,0 +1,212 @@
+"""The fusion table: (kind of producer, kind of consumer) -> verdict and reason. Read from the top; the first row that fits decides.
+
+Kinds, from what a kernel does with its axes (a merged kernel has the kind of its heaviest equation):
+
+    fill      stores a literal                         row      reduces the trailing axes of what it reads
+    map       each element on its own                  column   reduces leading axes
+    gather    a map whose reads are indexed by data    total    reduces everything to one number
+    contract  sums products, operands reused           window   reduces overlapping windows
+    scatter   adds to elements chosen by data
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from .fusion import axis_mapping, expr_cost, is_map, loads_of, plain_axes, store_of
+from .kernel import ACCUMULATE, INDEX, LET, REDUCE, STORE, Eq, Kernel, expr_refs
+from .scalar import Apply, Const, Expr, Load, walk
+from .types import DimLike, is_static, product
+
+MERGE, INLINE, APART = "merge", "inline", "apart"
+CHEAP = 4  # instructions an element that are cheaper to repeat than to read back
+ROW_LIMIT = 16384  # elements of a row that still stays in the first-level cache between passes
+ARRAY_LIMIT = 24  # arrays in one kernel: beyond it, addresses and live values spill
+
+
+def kind(kernel: Kernel) -> str:
+    """The kind of a kernel, see the module's table."""
+    equations = kernel.equations
+    if any(q.kind == ACCUMULATE for q in equations):
+        return "scatter"
+    reduces = [q for q in equations if q.kind == REDUCE]
+    if not reduces:
+        if len(equations) == 1 and isinstance(equations[0].expr, Const):
+            return "fill"
+        return "gather" if any(q.kind == INDEX for q in equations) else "map"
+    kinds = {_reduce_kind(q, kernel) for q in reduces}
+    for heaviest in ("contract", "window", "column", "row", "total"):
+        if heaviest in kinds:
+            return heaviest
+    raise AssertionError(kinds)
+
+
+def _reduce_kind(q: Eq, kernel: Kernel) -> str:
+    loads = _all_loads(q.expr, kernel)
+    over = set(q.over)
+    reading = [(load, {v for a in load.index for v in a.variables}) for load in loads]
+    reading = [(load, axes) for load, axes in reading if axes & over]
+    if q.op == "add" and isinstance(q.expr, Apply) and sum(1 for _, axes in reading if set(q.free) - axes) >= 2:
+        return "contract"
+    for load, _ in reading:
+        if any(len(a.variables) > 1 and a.variables & over for a in load.index):
+            return "window"
+    if not q.free:
+        return "total"
+    for load, _ in reading:
+        positions = [n for n, a in enumerate(load.index) if a.variables & over]
+        others = [n for n, a in enumerate(load.index) if a.variables & set(q.free)]
+        if positions and others and min(positions) < max(others):
+            return "column"
+    return "row"
+
+
+def _all_loads(expr: Expr, kernel: Kernel) -> list[Load]:
+    lets = {q.name: q.expr for q in kernel.equations if q.kind == LET}
+    loads = [e for e in walk(expr) if isinstance(e, Load)]
+    for name in expr_refs(expr):
+        if name in lets:
+            loads += _all_loads(lets[name], kernel)
+    return loads
+
+
+@dataclass(frozen=True)
+class Edge:
+    """One candidate: `consumer` reads `array`, which `producer` stores. `sole`: nobody else reads it, nor the caller."""
+
+    producer: Kernel
+    consumer: Kernel
+    array: str
+    sole: bool
+
+    @property
+    def mapping(self) -> dict[str, str] | None:
+        return axis_mapping(self.producer, self.consumer, self.array)
+
+    @property
+    def same_space(self) -> bool:
+        """The consumer runs over exactly the axes over which the array is stored."""
+        mapping = self.mapping
+        return mapping is not None and set(mapping.values()) == set(self.consumer.axes)
+
+    @property
+    def cost(self) -> int:
+        store = store_of(self.producer, self.array)
+        if store is None:
+            return 1_000_000
+        lets = {q.name: q.expr for q in self.producer.equations if q.kind == LET}
+
+        def total(expr: Expr) -> int:
+            return expr_cost(expr) + sum(total(lets[r]) for r in expr_refs(expr) if r in lets)
+        return total(store.expr)
+
+    @property
+    def grows(self) -> bool:
+        """The consumer reads an element more than once."""
+        extent = product(self.consumer.axes.values())
+        return extent != product(self.producer.arrays[self.array].shape) or len(loads_of(self.consumer, self.array)) > 1
+
+
+@dataclass(frozen=True)
+class Row:
+    """One row of the table. `when` sees the edge; `reason` is what `explain` prints."""
+
+    name: str
+    producers: tuple[str, ...]
+    consumers: tuple[str, ...]
+    when: Callable[[Edge], bool]
+    action: str
+    reason: str
+
+
+ANY = ("fill", "map", "gather", "contract", "window", "column", "row", "total", "scatter")
+MAPS = ("map", "gather")
+REDUCTIONS = ("row", "total", "column")
+
+
+def _always(edge: Edge) -> bool:
+    return True
+
+
+def _inlinable(edge: Edge) -> bool:
+    return is_map(edge.producer) and store_of(edge.producer, edge.array) is not None \
+        and not any(q.kind == INDEX for q in edge.producer.equations)
+
+
+def _static_row(edge: Edge) -> bool:
+    """Common leading axes, and the rest of the consumer is a short static row."""
+    mapping = edge.mapping
+    if mapping is None:
+        return False
+    store = store_of(edge.producer, edge.array)
+    assert store is not None
+    common = set(mapping.values())
+    if not common:
+        return False
+    for q in edge.consumer.equations:
+        if q.kind == STORE:
+            axes = plain_axes(q.index)
+            leading = axes is not None and set(axes[: len(common)]) == common
+            reduced = axes is not None and set(axes) <= common
+            if not leading and not reduced:
+                return False
+        if not common <= set(q.free):
+            return False
+    rest: DimLike = product(n for a, n in edge.consumer.axes.items() if a not in common)
+    return is_static(rest) and int(rest) <= ROW_LIMIT  # type: ignore[arg-type]
+
+
+def _few_arrays(edge: Edge) -> bool:
+    return len({*edge.producer.arrays, *edge.consumer.arrays}) <= ARRAY_LIMIT
+
+
+def _reduces_beyond(edge: Edge) -> bool:
+    """A merge would leave the reduction's outer loops as the only common ones."""
+    return edge.mapping is not None
+
+
+TABLE: tuple[Row, ...] = (
+    Row("view", ANY, ANY, lambda e: not loads_of(e.consumer, e.array), APART,
+        "the consumer reads a view of another shape"),
+    Row("fill", ("fill",), MAPS + REDUCTIONS, _always, INLINE, "a literal needs no memory"),
+    Row("scatter", ("scatter",), ANY, _always, APART, "the sums are complete only after the last row"),
+    Row("into scatter", ANY, ("scatter",), _always, APART, "rows are read in the order of the data"),
+    Row("arrays", ANY, ANY, lambda e: not _few_arrays(e), APART, f"more than {ARRAY_LIMIT} arrays in one kernel would spill"),
+    Row("map, same space", MAPS, MAPS, lambda e: e.same_space and set(e.mapping or ()) == set(e.producer.axes), MERGE,
+        "both run over the same elements: one pass"),
+    Row("map, only reader", MAPS, MAPS, lambda e: _inlinable(e) and e.sole and (not e.grows or e.cost <= CHEAP), INLINE,
+        "computed where it is read; nobody else reads it"),
+    Row("map, cheap", MAPS, MAPS, lambda e: _inlinable(e) and e.cost <= CHEAP, INLINE,
+        "cheaper to compute again than to read back"),
+    Row("map, dear", MAPS, MAPS, _always, APART, "each element would be computed several times"),
+    Row("map into reduction", MAPS, REDUCTIONS,
+        lambda e: e.sole and e.mapping is not None and set(e.mapping) == set(e.producer.axes), MERGE,
+        "computed as the reduction reads it"),
+    Row("map into row", MAPS, ("row",), lambda e: e.mapping is not None and set(e.mapping) == set(e.producer.axes), MERGE,
+        "computed and kept as the row is read"),
+    Row("map into reduction, only reader", MAPS, REDUCTIONS, lambda e: _inlinable(e) and e.sole and not e.grows, INLINE,
+        "computed as the reduction reads it"),
+    Row("cheap map into reduction", MAPS, REDUCTIONS, lambda e: _inlinable(e) and e.cost <= CHEAP, INLINE,
+        "cheaper to compute again than to read back"),
+    Row("map into reduction, shared", MAPS, REDUCTIONS, _always, APART, "others read it, and it is dear to compute again"),
+    Row("map into contraction", MAPS + ("fill",), ("contract", "window"), _always, APART,
+        "operands are read many times: computing them at each read costs more than a pass over memory"),
+    Row("epilogue", ("contract", "window", "column", "row", "total"), MAPS, lambda e: e.same_space, MERGE,
+        "applied while the result is in registers"),
+    Row("row", ("row",), MAPS + ("row",), _static_row, MERGE, "the row is still in the first-level cache"),
+    Row("other space", ("contract", "window", "column", "row", "total"), MAPS, _always, APART,
+        "the consumer runs over other axes than the result"),
+    Row("reduction into heavy", ("contract", "window", "column", "row", "total"), ("contract", "window", "column", "row", "total"), _always,
+        APART, "the second reduction needs all of the first"),
+    Row("rest", ANY, ANY, _always, APART, "no row of the table fuses these"),
+)
+
+
+def decide(edge: Edge) -> Row:
+    """The first row that fits."""
+    p, c = kind(edge.producer), kind(edge.consumer)
+    for row in TABLE:
+        if p in row.producers and c in row.consumers and row.when(edge):
+            return row
+    raise AssertionError("the last row fits everything")

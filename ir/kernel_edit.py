@@ -1,0 +1,63 @@
+"""Edits of a kernel that change names only, and the smallest kernel of all: a copy."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+from .kernel import ACCUMULATE, STORE, Eq, Kernel
+from .scalar import Aff, AxisValue, Expr, Guard, Load, Ref, rewrite
+from .types import TensorType
+
+WRITING = (STORE, ACCUMULATE)  # equations whose name is an array's
+
+
+def rename_arrays(kernel: Kernel, names: Mapping[str, str]) -> Kernel:
+    """The same kernel over other array names."""
+    def change(e: Expr) -> Expr | None:
+        return replace(e, array=names.get(e.array, e.array)) if isinstance(e, Load) else None
+    equations = tuple(
+        replace(q, expr=rewrite(q.expr, change), name=names.get(q.name, q.name) if q.kind in WRITING else q.name)
+        for q in kernel.equations
+    )
+    arrays = {names.get(a, a): t for a, t in kernel.arrays.items()}
+    in_place = {names.get(a, a): names.get(b, b) for a, b in kernel.in_place.items()}
+    return replace(kernel, arrays=arrays, equations=equations, in_place=in_place)
+
+
+def rename_axes(kernel: Kernel, names: Mapping[str, str]) -> Kernel:
+    """The same kernel with other axis and equation-result names (one mapping for both: they share one namespace)."""
+    if all(a == b for a, b in names.items()):
+        return kernel
+    affs = {old: Aff.of(new) for old, new in names.items()}
+
+    def move(aff: Aff) -> Aff:
+        return aff.substitute(affs)
+
+    def change(e: Expr) -> Expr | None:
+        if isinstance(e, Load):
+            guards = tuple(Guard(move(g.index), g.lo, g.hi) for g in e.guards)
+            return replace(e, index=tuple(move(a) for a in e.index), guards=guards)
+        if isinstance(e, AxisValue):
+            return replace(e, index=move(e.index))
+        if isinstance(e, Ref):
+            return replace(e, name=names.get(e.name, e.name))
+        return None
+
+    def rename(q: Eq) -> Eq:
+        local = q.kind not in WRITING
+        return replace(
+            q, expr=rewrite(q.expr, change), name=names.get(q.name, q.name) if local else q.name,
+            free=tuple(names.get(a, a) for a in q.free), over=tuple(names.get(a, a) for a in q.over),
+            index=tuple(move(a) for a in q.index),
+        )
+    return replace(kernel, axes={names.get(a, a): n for a, n in kernel.axes.items()},
+                   equations=tuple(rename(q) for q in kernel.equations))
+
+
+def copy_kernel(name: str, source: str, target: str, type_: TensorType, label: str = "") -> Kernel:
+    """target[...] = source[...]."""
+    axes = {f"i{n}": d for n, d in enumerate(type_.shape)}
+    index = tuple(Aff.of(a) for a in axes)
+    equation = Eq(STORE, target, Load(source, index, type_.dtype), tuple(axes), index=index)
+    return Kernel(name, axes, {source: type_, target: type_}, (equation,), label)

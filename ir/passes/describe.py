@@ -1,0 +1,84 @@
+"""Graph -> program with one kernel a node: every op's own description over named buffers. Nothing is fused yet.
+
+    %2 = dot(%x, %w) ; %3 = add(%2, %1)        becomes        k0 "dense" writes t2 ; k1 "dense" writes t3
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from ..graph import Graph, Node, Value
+from ..kernel_edit import rename_arrays
+from ..op import OpaqueKernel
+from ..program import Buffer, Program, Step
+from ..types import TensorType
+
+SOURCES = ("param", "state")
+
+
+class DescribeError(ValueError):
+    """A graph that cannot become a program; the message names the layer."""
+
+
+class _Describer:
+    def __init__(self, graph: Graph) -> None:
+        self.graph = graph
+        self.buffers: dict[str, Buffer] = {}
+        self.steps: list[Step] = []
+        self.names: dict[Value, str] = {}
+
+    def run(self) -> Program:
+        for name, value in self.graph.params.items():
+            self.source(name, value, "param", "")
+        for path, value in self.graph.states.items():
+            self.source(path, value, "state", self.graph.role(path))
+        for node in self.graph.nodes():
+            if node.op.name not in SOURCES:
+                self.node(node)
+        outputs = {name: self.names[value] for name, value in self.graph.outputs.items()}
+        updates = {path: self.names[value] for path, value in self.graph.updates.items()
+                   if value != self.graph.states[path]}
+        return Program(self.graph.name, self.buffers, tuple(self.steps), outputs, updates)
+
+    def source(self, name: str, value: Value, kind: str, role: str) -> None:
+        if name in self.buffers:
+            raise DescribeError(f"two inputs of graph {self.graph.name} are named {name!r}")
+        self.buffers[name] = Buffer(name, value.type, kind, role=role)
+        self.names[value] = name
+
+    def fresh(self, type_: TensorType, kind: str = "temp", of: str = "") -> str:
+        name = f"t{len(self.buffers)}"
+        while name in self.buffers:  # a user's input may be called t7
+            name += "_"
+        self.buffers[name] = Buffer(name, type_, kind, of=of)
+        return name
+
+    def node(self, node: Node) -> None:
+        kernel = node.op.kernel
+        if isinstance(kernel, OpaqueKernel):
+            if not kernel.view:
+                raise DescribeError(f"{node.op.name} in layer {node.path or '(top)'} cannot be compiled: {kernel.why}"
+                                    + (f" ({node.source})" if node.source else ""))
+            for value in node.outputs:
+                self.names[value] = self.fresh(value.type, "view", of=self.names[node.inputs[0]])
+            return
+        described = kernel(tuple(v.type for v in node.inputs), node.types, node.attrs)
+        names = {f"in{n}": self.names[v] for n, v in enumerate(node.inputs)}
+        for n, value in enumerate(node.outputs):
+            self.names[value] = names[f"out{n}"] = self.fresh(value.type)
+        for part in described:
+            for array, type_ in part.arrays.items():
+                if array.startswith("tmp") and array not in names:
+                    names[array] = self.fresh(type_)
+        for part in described:
+            renamed = rename_arrays(part, names)
+            used = {*renamed.reads, *renamed.writes}
+            arrays = {a: self.buffers[a].type for a in renamed.arrays if a in used}
+            self.steps.append(Step(replace(renamed, name=f"k{len(self.steps)}", arrays=arrays,
+                                           label=f"{node.path}/{node.op.name}" if node.path else node.op.name,
+                                           source=node.source)))
+
+
+def describe(graph: Graph) -> Program:
+    """One kernel (or a few) a node, in the graph's order. Raises DescribeError for an op with no native kernel."""
+    return _Describer(graph).run()

@@ -1,0 +1,146 @@
+"""Program -> program with fewer kernels: the fusion table applied to every edge, in order, without making a cycle."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from ..fusion import inline, merge, store_of, tidy
+from ..fusion_table import APART, INLINE, Edge, decide
+from ..kernel import ACCUMULATE, STORE, Kernel
+from ..program import Program, Step, Verdict
+
+
+class _Fuser:
+    def __init__(self, program: Program) -> None:
+        self.program = program
+        self.kernels: dict[int, Kernel] = {n: s.kernel for n, s in enumerate(program.steps)}
+        self.writer: dict[str, int] = {}
+        self.readers: dict[str, set[int]] = {}
+        for n, kernel in self.kernels.items():
+            self.enter(n, kernel)
+        self.kept = {*program.outputs.values(), *program.updates.values()}
+        self.kept |= {b.of for b in program.buffers.values() if b.of}  # read through a view: the memory must exist
+        self.verdicts: dict[tuple[str, str, str], Verdict] = {}
+        self.changed: dict[str, str] = {}
+
+    def enter(self, n: int, kernel: Kernel) -> None:
+        self.kernels[n] = kernel
+        for array in kernel.writes:
+            self.writer[array] = n
+        for array in kernel.reads:
+            self.readers.setdefault(array, set()).add(n)
+
+    def leave(self, n: int) -> Kernel:
+        kernel = self.kernels.pop(n)
+        for array in kernel.reads:
+            self.readers[array].discard(n)
+        return kernel
+
+    def predecessors(self, n: int) -> set[int]:
+        roots = (self.program.root(a) for a in self.kernels[n].reads)
+        names = {*self.kernels[n].reads, *roots}
+        return {self.writer[a] for a in names if a in self.writer and self.writer[a] != n}
+
+    def makes_cycle(self, p: int, c: int) -> bool:
+        """Whether a path leads from p to c through a third kernel."""
+        stack = [q for q in self.predecessors(c) if q != p]
+        seen = set(stack)
+        while stack:
+            n = stack.pop()
+            for q in self.predecessors(n):
+                if q == p:
+                    return True
+                if q not in seen:
+                    seen.add(q)
+                    stack.append(q)
+        return False
+
+    def run(self) -> Program:
+        for c in sorted(self.kernels):
+            while c in self.kernels and self.fuse_one(c):
+                pass
+        steps = tuple(Step(replace(k, name=f"k{n}")) for n, k in enumerate(self.ordered()))
+        used = {a for s in steps for a in s.kernel.arrays}
+        keep = used | self.kept | {b for b, v in self.program.buffers.items() if v.kind in ("param", "state")}
+        buffers = {}
+        for name, buffer in self.program.buffers.items():
+            if name in keep:
+                buffers[name] = buffer
+        return replace(self.program, steps=steps, buffers=buffers, verdicts=tuple(self.verdicts.values()))
+
+    def fuse_one(self, c: int) -> bool:
+        consumer = self.kernels[c]
+        for array in consumer.reads:
+            p = self.writer.get(array)
+            if p is None or p == c:
+                continue
+            producer = self.kernels[p]
+            sole = self.readers[array] == {c} and array not in self.kept
+            row = decide(Edge(producer, consumer, array, sole))
+            reason = row.reason
+            done = row.action != APART
+            if done and row.action != INLINE and self.makes_cycle(p, c):
+                done, reason = False, "another kernel lies between them"
+            self.verdicts[(producer.label, consumer.label, array)] = Verdict(
+                producer.label, consumer.label, array, done, row.name, reason)
+            if done:
+                self.apply(row.action, p, c, array, sole)
+                return True
+        return False
+
+    def apply(self, action: str, p: int, c: int, array: str, sole: bool) -> None:
+        producer, consumer = self.kernels[p], self.kernels[c]
+        if action == INLINE:
+            self.leave(c)
+            self.enter(c, inline(producer, consumer, array))
+            if not self.readers[array] and array not in self.kept:
+                self.drop_store(p, array)
+            return
+        mapping = Edge(producer, consumer, array, sole).mapping
+        assert mapping is not None
+        self.leave(p)
+        self.leave(c)
+        self.enter(c, merge(producer, consumer, array, mapping, keep=not sole))
+
+    def drop_store(self, p: int, array: str) -> None:
+        """Nothing reads `array` any more: take its store out of its kernel, and the kernel away when it was the last."""
+        kernel = self.leave(p)
+        del self.writer[array]
+        left = tuple(q for q in kernel.equations if q.name != array or q.kind not in (STORE, ACCUMULATE))
+        slim = tidy(replace(kernel, equations=left))
+        if slim.equations:
+            self.enter(p, slim)
+            return
+        for read in kernel.reads:
+            if read in self.writer and not self.readers[read] and read not in self.kept and store_of(self.kernels[self.writer[read]], read):
+                self.drop_store(self.writer[read], read)
+
+    def ordered(self) -> list[Kernel]:
+        """Topological order, earliest kernel first."""
+        order: list[Kernel] = []
+        done: set[int] = set()
+        visiting: set[int] = set()
+
+        def visit(n: int) -> None:
+            stack = [(n, iter(sorted(self.predecessors(n))))]
+            visiting.add(n)
+            while stack:
+                node, rest = stack[-1]
+                for q in rest:
+                    if q not in done and q not in visiting:
+                        visiting.add(q)
+                        stack.append((q, iter(sorted(self.predecessors(q)))))
+                        break
+                else:
+                    stack.pop()
+                    done.add(node)
+                    order.append(self.kernels[node])
+        for n in sorted(self.kernels):
+            if n not in done:
+                visit(n)
+        return order
+
+
+def fuse(program: Program) -> Program:
+    """Merge and inline kernels where fusion_table says that it pays; every verdict is kept with its reason."""
+    return _Fuser(program).run()
