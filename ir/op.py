@@ -42,7 +42,9 @@ class Sample:
     attrs: Attrs = field(default_factory=dict)
     low: float = -2.0
     high: float = 2.0
-    integer_high: int = 4  # integer operands are drawn from [0, integer_high)
+    integer_low: int = 0  # integer operands are drawn from [integer_low, integer_high)
+    integer_high: int = 4
+    nan_every: int = 0  # when n > 0, every n-th element of the float operands is a NaN
     name: str = ""
 
 
