@@ -1,0 +1,84 @@
+"""Every environment variable that kcompile reads, in one table. `python -m kcompile list options` prints it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+
+class OptionError(ValueError):
+    """An environment variable with a value that cannot be used."""
+
+
+@dataclass(frozen=True)
+class Option:
+    """One environment variable: its name, what it does, and how its text becomes a value."""
+
+    name: str
+    doc: str
+    parse: Callable[[str], Any]
+    default: Any
+    shown_default: str = ""
+
+    def read(self) -> Any:
+        text = os.environ.get(self.name, "")
+        if not text:
+            return self.default() if callable(self.default) else self.default
+        try:
+            return self.parse(text)
+        except ValueError as error:
+            raise OptionError(f"{self.name}={text!r}: {error}") from None
+
+
+def _flag(text: str) -> bool:
+    if text.lower() in ("1", "true", "yes", "on"):
+        return True
+    if text.lower() in ("0", "false", "no", "off"):
+        return False
+    raise ValueError("expected 0 or 1")
+
+
+def _threads(text: str) -> int:
+    count = int(text)
+    if not 1 <= count <= 1024:
+        raise ValueError("expected a number of threads from 1 to 1024")
+    return count
+
+
+def _cache(text: str) -> Path | None:
+    return None if text.lower() in ("0", "off", "none") else Path(text).expanduser()
+
+
+def _default_cache() -> Path:
+    base = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
+    return Path(base).expanduser() / "kcompile"
+
+
+def _target(text: str) -> str:
+    names = ("host", "avx512", "avx2", "neon", "scalar")
+    if text not in names:
+        raise ValueError(f"expected one of {', '.join(names)}")
+    return text
+
+
+OPTIONS: dict[str, Option] = {
+    option.name: option
+    for option in (
+        Option("KCOMPILE_THREADS", "threads that run a step; may exceed the cores", _threads, None, "the cores this process may use"),
+        Option("KCOMPILE_CACHE", "folder of the object-code cache, or 'off'", _cache, _default_cache, "~/.cache/kcompile"),
+        Option("KCOMPILE_CHECK", "1: verify and evaluate every graph before and after every pass", _flag, False, "0"),
+        Option("KCOMPILE_TARGET", "code for: host, avx512, avx2, neon or scalar", _target, "host", "host"),
+        Option("KCOMPILE_DATASETS", "a folder that every datasets.*.load_data() looks into first; its files are taken as they are",
+               lambda text: Path(text).expanduser(), None, "none"),
+        Option("KERAS_HOME", "the folder of keras.json and of downloaded data sets", lambda text: Path(text).expanduser(),
+               lambda: Path("~/.keras").expanduser(), "~/.keras"),
+    )
+}
+
+
+def option(name: str) -> Any:
+    """The value of one variable now. Raises OptionError when it cannot be used, KeyError when it is none of ours."""
+    return OPTIONS[name].read()
