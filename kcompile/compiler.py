@@ -1,0 +1,163 @@
+"""The pipeline, written once: a tuple of named stages from the traced graph to assembly.
+
+    traced -> differentiated -> simplified -> described -> fused -> planned -> loops -> scheduled -> llvm -> assembly
+
+Graphs up to `simplified`, programs up to `planned`, loop nests up to `scheduled`, text after that. `compile_graph` runs it to the
+end; `lower_to` stops where one wants to look.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from .ir.graph import Graph
+from .ir.passes.describe import describe
+from .ir.passes.differentiate import differentiate
+from .ir.passes.fuse import fuse
+from .ir.passes.plan import plan
+from .ir.passes.simplify import simplify
+from .ir.passes.split import split
+from .ir.program import Program
+from .options import option
+
+if TYPE_CHECKING:
+    from .codegen.executable import Executable
+    from .codegen.target import Target
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One stage: `run` makes it from the one before (`target` matters only from `scheduled` on)."""
+
+    name: str
+    doc: str
+    run: Callable[[Any, Any], Any]
+    text: Callable[[Any], str]
+
+
+def _graph_text(graph: Graph, **options: Any) -> str:
+    from .ir.text import print_graph
+    return print_graph(graph, **options)
+
+
+def _program_text(program: Program, **options: Any) -> str:
+    from .ir.text import print_program
+    return print_program(program)
+
+
+def _texts(texts: Any, **options: Any) -> str:
+    return "\n".join(texts)
+
+
+def _loops(program: Program, target: Target) -> list[Any]:
+    from .codegen.lower import lower
+    return [lower(step.kernel) for step in program.steps]
+
+
+def _schedule(nests: list[Any], target: Target) -> list[Any]:
+    from .codegen.strategy import plan as schedule
+    return [schedule(nest, target) for nest in nests]
+
+
+def _nest_texts(nests: list[Any], **options: Any) -> str:
+    from .codegen.nest_text import print_nest
+    return "\n".join(print_nest(nest) for nest in nests)
+
+
+def _llvm(nests: list[Any], target: Target) -> list[str]:
+    from .codegen.emit import emit
+    return [emit(nest, target, nest.name) for nest in nests]
+
+
+def _assembly(functions: list[str], target: Target) -> list[str]:
+    from .codegen.module import assembly
+    return [assembly(text, target) for text in functions]
+
+
+def _described(graph: Graph, target: Target) -> Program:
+    return describe(graph)
+
+
+def _fused(program: Program, target: Target) -> Program:
+    return split(fuse(program))
+
+
+STAGES: tuple[Stage, ...] = (
+    Stage("traced", "what the model's code did, with explicit state and a symbolic batch", lambda g, t: g, _graph_text),
+    Stage("differentiated", "gradients expanded by reverse mode", lambda g, t: differentiate(g), _graph_text),
+    Stage("simplified", "rules applied, common subexpressions and dead code gone", lambda g, t: simplify(g), _graph_text),
+    Stage("described", "one kernel a node", _described, _program_text),
+    Stage("fused", "kernels merged by the fusion table, long reductions cut", _fused, _program_text),
+    Stage("planned", "execution order, barriers, updates in place, lifetimes", lambda p, t: plan(p), _program_text),
+    Stage("loops", "explicit loop nests", _loops, _nest_texts),
+    Stage("scheduled", "tiled, vectorized, unrolled and parallel nests for the target", _schedule, _nest_texts),
+    Stage("llvm", "LLVM IR before any pass of LLVM", _llvm, _texts),
+    Stage("assembly", "what the target executes", _assembly, _texts),
+)
+STAGE_NAMES = tuple(stage.name for stage in STAGES)
+
+
+class UnknownStageError(ValueError):
+    """A stage name that does not exist."""
+
+
+def stage_index(name: str) -> int:
+    if name not in STAGE_NAMES:
+        raise UnknownStageError(f"unknown stage {name!r}; the stages are: {', '.join(STAGE_NAMES)}")
+    return STAGE_NAMES.index(name)
+
+
+def lower_to(graph: Graph, stage: str, target: Target | None = None, start: str = "traced") -> Any:
+    """The object of `stage`, made from `graph` (the object of stage `start`)."""
+    last, first = stage_index(stage), stage_index(start)
+    if last >= stage_index("scheduled") and target is None:
+        target = current_target()
+    item: Any = graph
+    for step in STAGES[first + 1 : last + 1]:
+        item = step.run(item, target)
+    return item
+
+
+def stage_text(graph: Graph, stage: str, target: Target | None = None, **options: Any) -> str:
+    """The text of any stage of a traced graph. `names=False` leaves layer names and source lines out (graph stages)."""
+    return STAGES[stage_index(stage)].text(lower_to(graph, stage, target), **options)
+
+
+def current_target() -> Target:
+    """The target that KCOMPILE_TARGET names; this machine by default."""
+    from .codegen.target import Target
+    name = option("KCOMPILE_TARGET")
+    return Target.host() if name == "host" else Target.named(name)
+
+
+def to_program(graph: Graph) -> Program:
+    """The planned program of a traced graph. With KCOMPILE_CHECK=1 every pass is verified and evaluated before and after."""
+    if option("KCOMPILE_CHECK"):
+        from .ir.passes.checked import run_checked
+        return run_checked(graph, [(s.name, s.run) for s in STAGES[1 : stage_index("planned") + 1]])
+    program: Program = lower_to(graph, "planned")
+    return program
+
+
+def codegen_options() -> Any:
+    from .codegen.options import CodegenOptions
+    return CodegenOptions(threads=option("KCOMPILE_THREADS"), cache_dir=option("KCOMPILE_CACHE"))
+
+
+def compile_graph(graph: Graph, name: str = "") -> Executable:
+    """Native code for a traced graph. Raises DescribeError, naming the layer, for what has no native kernel."""
+    from .codegen.executable import compile_program
+    started = time.perf_counter()
+    program = to_program(graph)
+    TIMES["passes"] = TIMES.get("passes", 0.0) + time.perf_counter() - started
+    return compile_program(program, current_target(), codegen_options())
+
+
+TIMES: dict[str, float] = {}  # seconds spent since the process began, by part; for `trace` and the tests of start-up
+
+
+def stage_table() -> Mapping[str, str]:
+    return {stage.name: stage.doc for stage in STAGES}
