@@ -152,14 +152,35 @@ def _integer_or_float_div(a: Any, b: Any) -> Any:
     return np.true_divide(a, b, dtype=a.dtype)
 
 
+def _floordiv(a: Any, b: Any) -> Any:
+    """Floats: floor(a / b). Integers: exact, and 0 where b is 0."""
+    if a.dtype.kind not in "iu":
+        return np.floor(a / b)
+    return np.where(b == 0, 0, np.floor_divide(a, np.where(b == 0, 1, b))).astype(a.dtype)
+
+
+def _mod(a: Any, b: Any) -> Any:
+    """The sign of b; on integers 0 where b is 0."""
+    if a.dtype.kind not in "iu":
+        return np.mod(a, b)
+    return np.where(b == 0, 0, np.mod(a, np.where(b == 0, 1, b))).astype(a.dtype)
+
+
+def _pow(a: Any, b: Any) -> Any:
+    """Integers: modulo 2^n, and 0 where b is negative."""
+    if a.dtype.kind not in "iu":
+        return np.power(a, b)
+    return np.where(b < 0, 0, np.power(a, np.maximum(b, 0))).astype(a.dtype)
+
+
 SCALAR_OPS: dict[str, ScalarOp] = {
     op.name: op
     for op in (
         ScalarOp("add", 2, np.add), ScalarOp("sub", 2, np.subtract), ScalarOp("mul", 2, np.multiply),
         ScalarOp("div", 2, _integer_or_float_div, cost=4),  # floats only
-        ScalarOp("floordiv", 2, np.floor_divide, cost=8), ScalarOp("mod", 2, np.mod, cost=8),  # Python's sign rule
+        ScalarOp("floordiv", 2, _floordiv, cost=8), ScalarOp("mod", 2, _mod, cost=8),  # Python's sign rule
         ScalarOp("max", 2, np.maximum, cost=2), ScalarOp("min", 2, np.minimum, cost=2),  # NaN propagates
-        ScalarOp("pow", 2, np.power, cost=30), ScalarOp("atan2", 2, np.arctan2, cost=30),
+        ScalarOp("pow", 2, _pow, cost=30), ScalarOp("atan2", 2, np.arctan2, cost=30),
         ScalarOp("neg", 1, np.negative), ScalarOp("abs", 1, np.abs), ScalarOp("sign", 1, np.sign, cost=3),
         ScalarOp("exp", 1, np.exp, cost=12), ScalarOp("expm1", 1, np.expm1, cost=16),
         ScalarOp("log", 1, np.log, cost=16), ScalarOp("log1p", 1, np.log1p, cost=18),
