@@ -1,0 +1,28 @@
+"""Choices of code generation that a caller makes; the front end fills them from its environment variables."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+
+def default_cache_directory() -> Path:
+    """$XDG_CACHE_HOME/kcompile, or ~/.cache/kcompile."""
+    import os
+
+    base = os.environ.get("XDG_CACHE_HOME")
+    return (Path(base) if base else Path.home() / ".cache") / "kcompile"
+
+
+@dataclass(frozen=True)
+class CodegenOptions:
+    """`threads`: None means one for each usable core; may exceed the cores. `use_cache` False neither reads nor writes.
+
+    `single_thread_below`: a step whose estimated work (in vector instructions) is smaller runs on one thread.
+    """
+
+    threads: int | None = None
+    cache_dir: Path = field(default_factory=default_cache_directory)
+    use_cache: bool = True
+    cache_bytes: int = 1 << 30
+    single_thread_below: int = 30_000
