@@ -14,12 +14,12 @@ import numpy as np
 import numpy.typing as npt
 
 from .graph import Graph, GraphError, Node, Value
+from .ops.pseudo import PSEUDO_OPS
 from .types import Dim, TensorType, evaluate_dim
 
 Array = npt.NDArray[Any]
 Arrays = dict[str, Array]
 SOURCES = ("param", "state")
-PSEUDO = ("gradient", "custom_gradient", "cotangent")
 
 
 def evaluate(graph: Graph, params: Mapping[str, npt.ArrayLike] | None = None,
@@ -30,7 +30,7 @@ def evaluate(graph: Graph, params: Mapping[str, npt.ArrayLike] | None = None,
     Every param and state of the graph must be given, with its dtype and shape (Python numbers and lists are converted).
     `symbols` binds symbols that no shape tells. Raises TypeError or ValueError naming the param or state at fault.
     """
-    if any(node.op.name in PSEUDO for node in graph.digraph):
+    if any(node.op.name in PSEUDO_OPS for node in graph.digraph):
         from .passes.differentiate import differentiate
         graph = differentiate(graph)
     given: dict[Value, Array] = {}

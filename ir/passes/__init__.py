@@ -1,0 +1,51 @@
+"""Passes from graph to graph, by name. Each is a pure function: the graph given is left as it was."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+from ..graph import Graph
+from .dead_code import dead_code
+from .differentiate import differentiate
+from .infer import infer
+
+GraphPass = Callable[[Graph], Graph]
+
+
+@dataclass(frozen=True)
+class Pass:
+    """A named pass; `doc` is its first line."""
+
+    name: str
+    function: GraphPass
+
+    @property
+    def doc(self) -> str:
+        return (self.function.__doc__ or "").strip().splitlines()[0]
+
+
+PASSES: dict[str, Pass] = {}
+
+
+def register_pass(name: str, function: GraphPass) -> GraphPass:
+    """Enter a pass under a name. Raises ValueError for a duplicate or a pass without docstring."""
+    if name in PASSES:
+        raise ValueError(f"pass {name} is defined twice")
+    if not (function.__doc__ or "").strip():
+        raise ValueError(f"pass {name} has no docstring")
+    PASSES[name] = Pass(name, function)
+    return function
+
+
+for _name, _function in (("infer", infer), ("differentiate", differentiate), ("dead_code", dead_code)):
+    register_pass(_name, _function)
+
+
+def run_passes(graph: Graph, names: Iterable[str]) -> Graph:
+    """The graph after the named passes, in order. Raises ValueError for an unknown name."""
+    for name in names:
+        if name not in PASSES:
+            raise ValueError(f"no pass is named {name!r}; there are {', '.join(PASSES)}")
+        graph = PASSES[name].function(graph)
+    return graph
