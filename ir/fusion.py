@@ -1,7 +1,7 @@
 """How two kernels become one: matching of index spaces, inlining of a map, merging of equation lists.
 
-    k0: store t[i, j] = a[i, j] + b[j]           merge(k0, k1, "t"):
-    k1: store y[m, n] = max(t[m, n], 0)            let t[m, n] = a[m, n] + b[n] ; store y[m, n] = max(t, 0)
+    k0: store t[i, j] = a[i, j] + b[j]           merge(k0, k1, {"i": "m", "j": "n"}):
+    k1: store y[m, n] = max(t[m, n], 0)            let v[m, n] = a[m, n] + b[n] ; store t[m, n] = v ; store y[m, n] = max(v, 0)
 
 Whether it pays is not decided here: see fusion_table.py.
 """
@@ -40,24 +40,27 @@ def loads_of(kernel: Kernel, array: str) -> list[Load]:
     return [e for q in kernel.equations for e in walk(q.expr) if isinstance(e, Load) and e.array == array]
 
 
-def axis_mapping(producer: Kernel, consumer: Kernel, array: str) -> dict[str, str] | None:
-    """producer axis -> consumer axis, if every load of `array` reads exactly the element that one point stores."""
-    store = store_of(producer, array)
-    loads = loads_of(consumer, array)
-    if store is None or not loads:
-        return None
-    axes = plain_axes(store.index) or ()
-    found: dict[str, str] | None = None
-    for load in loads:
-        targets = plain_axes(load.index)
-        if targets is None or load.guards or any(t not in consumer.axes for t in targets):
+def shared_arrays(producer: Kernel, consumer: Kernel) -> list[str]:
+    """What the producer stores and the consumer reads."""
+    reads = set(consumer.reads)
+    return [a for a in producer.writes if a in reads]
+
+
+def axis_mapping(producer: Kernel, consumer: Kernel) -> dict[str, str] | None:
+    """producer axis -> consumer axis, if every shared element is read exactly at the point that stores it."""
+    found: dict[str, str] = {}
+    for array in shared_arrays(producer, consumer):
+        store = store_of(producer, array)
+        if store is None:
             return None
-        mapping = dict(zip(axes, targets, strict=True))
-        if any(producer.axes[p] != consumer.axes[c] for p, c in mapping.items()):
-            return None
-        if found is not None and mapping != found:
-            return None
-        found = mapping
+        axes = plain_axes(store.index) or ()
+        for load in loads_of(consumer, array):
+            targets = plain_axes(load.index)
+            if targets is None or load.guards or any(t not in consumer.axes for t in targets):
+                return None
+            for p, c in zip(axes, targets, strict=True):
+                if producer.axes[p] != consumer.axes[c] or found.setdefault(p, c) != c:
+                    return None
     return found
 
 
@@ -80,37 +83,47 @@ def local_names(kernel: Kernel) -> set[str]:
     return set(kernel.axes) | {q.name for q in kernel.equations if q.kind in (LET, REDUCE, INDEX)}
 
 
-def merge(producer: Kernel, consumer: Kernel, array: str, mapping: Mapping[str, str], keep: bool) -> Kernel:
-    """One kernel that computes both; `keep` leaves the store of `array` for other readers."""
+def merge(producer: Kernel, consumer: Kernel, mapping: Mapping[str, str]) -> Kernel:
+    """One kernel that computes both. Every store stays; the caller drops those that nobody reads any more."""
     taken = local_names(consumer)
     names = dict(mapping)
-    for name in local_names(producer):
+    for name in sorted(local_names(producer)):
         if name not in names:
             names[name] = _fresh(name, taken)
     renamed = rename_axes(producer, names)
-    store = store_of(renamed, array)
-    assert store is not None
+    shared = set(shared_arrays(producer, consumer))
+    values: dict[str, Expr] = {}
     equations: list[Eq] = []
-    value: Expr = store.expr
     for q in renamed.equations:
-        if q is not store:
-            equations.append(q)
-            continue
-        if not isinstance(value, (Ref, Const)):
-            label = _fresh("v", taken)
-            equations.append(Eq(LET, label, value, store.free))
-            value = Ref(label, store.expr.dtype)
-        if keep:
-            equations.append(replace(store, expr=value))
+        if q.kind == STORE and q.name in shared:
+            value = q.expr
+            if not isinstance(value, (Ref, Const)):
+                label = _fresh("v", taken)
+                equations.append(Eq(LET, label, value, q.free))
+                value = Ref(label, q.expr.dtype)
+            values[q.name] = value
+            q = replace(q, expr=value)
+        equations.append(q)
 
     def use(e: Expr) -> Expr | None:
-        return value if isinstance(e, Load) and e.array == array else None
+        return values[e.array] if isinstance(e, Load) and e.array in values else None
     equations += [replace(q, expr=rewrite(q.expr, use)) for q in consumer.equations]
-    axes = {**renamed.axes, **consumer.axes}
-    merged = replace(consumer, name=producer.name, axes=axes, arrays={**producer.arrays, **consumer.arrays},
-                     equations=tuple(equations), label=join_labels(producer.label, consumer.label),
-                     source=producer.source or consumer.source, in_place={**producer.in_place, **consumer.in_place})
-    return tidy(merged)
+    merged = replace(consumer, name=producer.name, axes={**renamed.axes, **consumer.axes},
+                     arrays={**producer.arrays, **consumer.arrays}, equations=tuple(equations),
+                     label=join_labels(producer.label, consumer.label), source=producer.source or consumer.source,
+                     in_place={**producer.in_place, **consumer.in_place})
+    return share_axes(tidy(merged))
+
+
+def share_axes(kernel: Kernel) -> Kernel:
+    """One name for axes of equal extent that never meet in an equation: the rows of a softmax are then walked by one loop variable."""
+    together = [set(q.axes) | expr_variables(q.expr) for q in kernel.equations]
+    names = list(kernel.axes)
+    for n, first in enumerate(names):
+        for second in names[n + 1:]:
+            if kernel.axes[first] == kernel.axes[second] and not any({first, second} <= axes for axes in together):
+                return share_axes(rename_axes(kernel, {second: first}))
+    return kernel
 
 
 def inline(producer: Kernel, consumer: Kernel, array: str) -> Kernel:

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 
 from .fusion import axis_mapping, expr_cost, is_map, loads_of, plain_axes, store_of
 from .kernel import ACCUMULATE, INDEX, LET, REDUCE, STORE, Eq, Kernel, expr_refs
-from .scalar import Apply, Const, Expr, Load, walk
+from .scalar import Apply, Const, Expr, Load, Ref, walk
 from .types import DimLike, is_static, product
 
 MERGE, INLINE, APART = "merge", "inline", "apart"
@@ -82,7 +82,7 @@ class Edge:
 
     @property
     def mapping(self) -> dict[str, str] | None:
-        return axis_mapping(self.producer, self.consumer, self.array)
+        return axis_mapping(self.producer, self.consumer)
 
     @property
     def same_space(self) -> bool:
@@ -134,6 +134,12 @@ def _inlinable(edge: Edge) -> bool:
         and not any(q.kind == INDEX for q in edge.producer.equations)
 
 
+def _only_moves(edge: Edge) -> bool:
+    """The producer computes nothing: a broadcast, a transpose, a slice, a pad, an iota."""
+    store = store_of(edge.producer, edge.array)
+    return store is not None and not isinstance(store.expr, (Apply, Ref))
+
+
 def _static_row(edge: Edge) -> bool:
     """Common leading axes, and the rest of the consumer is a short static row."""
     mapping = edge.mapping
@@ -142,7 +148,7 @@ def _static_row(edge: Edge) -> bool:
     store = store_of(edge.producer, edge.array)
     assert store is not None
     common = set(mapping.values())
-    if not common:
+    if not common or not set(plain_axes(store.index) or ()) <= _common_axes(edge.producer):
         return False
     for q in edge.consumer.equations:
         if q.kind == STORE:
@@ -161,15 +167,23 @@ def _few_arrays(edge: Edge) -> bool:
     return len({*edge.producer.arrays, *edge.consumer.arrays}) <= ARRAY_LIMIT
 
 
-def _reduces_beyond(edge: Edge) -> bool:
-    """A merge would leave the reduction's outer loops as the only common ones."""
-    return edge.mapping is not None
+def _common_axes(kernel: Kernel) -> set[str]:
+    """Axes that are free in every equation: the outer loops, and the parallel ones."""
+    return set.intersection(*(set(q.free) for q in kernel.equations))
+
+
+def _joins_reduction(edge: Edge) -> bool:
+    """Every axis of the map is one of the reduction's, and the reduction keeps its outer loops."""
+    mapping = edge.mapping
+    return mapping is not None and set(mapping) == set(edge.producer.axes) and _common_axes(edge.consumer) <= set(mapping.values())
 
 
 TABLE: tuple[Row, ...] = (
     Row("view", ANY, ANY, lambda e: not loads_of(e.consumer, e.array), APART,
         "the consumer reads a view of another shape"),
     Row("fill", ("fill",), MAPS + REDUCTIONS, _always, INLINE, "a literal needs no memory"),
+    Row("movement", MAPS, MAPS + REDUCTIONS, lambda e: _inlinable(e) and _only_moves(e), INLINE,
+        "reading through another index costs nothing"),
     Row("scatter", ("scatter",), ANY, _always, APART, "the sums are complete only after the last row"),
     Row("into scatter", ANY, ("scatter",), _always, APART, "rows are read in the order of the data"),
     Row("arrays", ANY, ANY, lambda e: not _few_arrays(e), APART, f"more than {ARRAY_LIMIT} arrays in one kernel would spill"),
@@ -177,19 +191,15 @@ TABLE: tuple[Row, ...] = (
         "both run over the same elements: one pass"),
     Row("map, only reader", MAPS, MAPS, lambda e: _inlinable(e) and e.sole and (not e.grows or e.cost <= CHEAP), INLINE,
         "computed where it is read; nobody else reads it"),
-    Row("map, cheap", MAPS, MAPS, lambda e: _inlinable(e) and e.cost <= CHEAP, INLINE,
-        "cheaper to compute again than to read back"),
-    Row("map, dear", MAPS, MAPS, _always, APART, "each element would be computed several times"),
+    Row("map, dear", MAPS, MAPS, lambda e: e.sole, APART, "each element would be computed several times"),
+    Row("map, shared", MAPS, MAPS, _always, APART, "others read it too, and over other axes"),
     Row("map into reduction", MAPS, REDUCTIONS,
-        lambda e: e.sole and e.mapping is not None and set(e.mapping) == set(e.producer.axes), MERGE,
-        "computed as the reduction reads it"),
-    Row("map into row", MAPS, ("row",), lambda e: e.mapping is not None and set(e.mapping) == set(e.producer.axes), MERGE,
+        lambda e: e.sole and _joins_reduction(e), MERGE, "computed as the reduction reads it"),
+    Row("map into row", MAPS, ("row",), _joins_reduction, MERGE,
         "computed and kept as the row is read"),
     Row("map into reduction, only reader", MAPS, REDUCTIONS, lambda e: _inlinable(e) and e.sole and not e.grows, INLINE,
         "computed as the reduction reads it"),
-    Row("cheap map into reduction", MAPS, REDUCTIONS, lambda e: _inlinable(e) and e.cost <= CHEAP, INLINE,
-        "cheaper to compute again than to read back"),
-    Row("map into reduction, shared", MAPS, REDUCTIONS, _always, APART, "others read it, and it is dear to compute again"),
+    Row("map into reduction, shared", MAPS, REDUCTIONS, _always, APART, "others read it too: it is computed once and read back"),
     Row("map into contraction", MAPS + ("fill",), ("contract", "window"), _always, APART,
         "operands are read many times: computing them at each read costs more than a pass over memory"),
     Row("epilogue", ("contract", "window", "column", "row", "total"), MAPS, lambda e: e.same_space, MERGE,

@@ -56,9 +56,9 @@ class _Fuser:
         return False
 
     def run(self) -> Program:
-        for c in sorted(self.kernels):
-            while c in self.kernels and self.fuse_one(c):
-                pass
+        self.sweep(first_inlining=True)  # literals and cheap maps go to their readers before those join heavier kernels
+        while self.sweep(first_inlining=False):
+            pass
         steps = tuple(Step(replace(k, name=f"k{n}")) for n, k in enumerate(self.ordered()))
         used = {a for s in steps for a in s.kernel.arrays}
         keep = used | self.kept | {b for b, v in self.program.buffers.items() if v.kind in ("param", "state")}
@@ -68,7 +68,15 @@ class _Fuser:
                 buffers[name] = buffer
         return replace(self.program, steps=steps, buffers=buffers, verdicts=tuple(self.verdicts.values()))
 
-    def fuse_one(self, c: int) -> bool:
+    def sweep(self, first_inlining: bool) -> bool:
+        """One pass over all kernels in order; whether anything was fused."""
+        changed = False
+        for c in sorted(self.kernels):
+            while c in self.kernels and self.fuse_one(c, first_inlining):
+                changed = True
+        return changed
+
+    def fuse_one(self, c: int, only_inline: bool) -> bool:
         consumer = self.kernels[c]
         for array in consumer.reads:
             p = self.writer.get(array)
@@ -78,9 +86,11 @@ class _Fuser:
             sole = self.readers[array] == {c} and array not in self.kept
             row = decide(Edge(producer, consumer, array, sole))
             reason = row.reason
-            done = row.action != APART
+            done = row.action == INLINE if only_inline else row.action != APART
             if done and row.action != INLINE and self.makes_cycle(p, c):
                 done, reason = False, "another kernel lies between them"
+            if only_inline and not done:
+                continue
             self.verdicts[(producer.label, consumer.label, array)] = Verdict(
                 producer.label, consumer.label, array, done, row.name, reason)
             if done:
@@ -100,7 +110,10 @@ class _Fuser:
         assert mapping is not None
         self.leave(p)
         self.leave(c)
-        self.enter(c, merge(producer, consumer, array, mapping, keep=not sole))
+        self.enter(c, merge(producer, consumer, mapping))
+        for written in self.kernels[c].writes:
+            if not self.readers.get(written) and written not in self.kept:
+                self.drop_store(c, written)
 
     def drop_store(self, p: int, array: str) -> None:
         """Nothing reads `array` any more: take its store out of its kernel, and the kernel away when it was the last."""
