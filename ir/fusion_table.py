@@ -141,25 +141,19 @@ def _only_moves(edge: Edge) -> bool:
 
 
 def _static_row(edge: Edge) -> bool:
-    """Common leading axes, and the rest of the consumer is a short static row."""
+    """Both kernels walk the same rows (their outer axes), and what is left of the consumer is one short static row."""
     mapping = edge.mapping
-    if mapping is None:
+    outer = _common_axes(edge.producer)
+    if not mapping or not outer or not outer <= set(mapping):
         return False
-    store = store_of(edge.producer, edge.array)
-    assert store is not None
-    common = set(mapping.values())
-    if not common or not set(plain_axes(store.index) or ()) <= _common_axes(edge.producer):
+    rows = {mapping[a] for a in outer}
+    if not rows <= _common_axes(edge.consumer):
         return False
     for q in edge.consumer.equations:
-        if q.kind == STORE:
-            axes = plain_axes(q.index)
-            leading = axes is not None and set(axes[: len(common)]) == common
-            reduced = axes is not None and set(axes) <= common
-            if not leading and not reduced:
-                return False
-        if not common <= set(q.free):
+        axes = plain_axes(q.index) if q.kind == STORE else None
+        if q.kind == STORE and (axes is None or set(axes[: len(rows)]) != rows):
             return False
-    rest: DimLike = product(n for a, n in edge.consumer.axes.items() if a not in common)
+    rest: DimLike = product(n for a, n in edge.consumer.axes.items() if a not in rows)
     return is_static(rest) and int(rest) <= ROW_LIMIT  # type: ignore[arg-type]
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from ..fusion import inline, merge, store_of, tidy
+from ..fusion import axis_mapping, inline, merge, store_of, tidy
 from ..fusion_table import APART, INLINE, Edge, decide
 from ..kernel import ACCUMULATE, STORE, Kernel
 from ..program import Program, Step, Verdict
@@ -20,8 +20,7 @@ class _Fuser:
             self.enter(n, kernel)
         self.kept = {*program.outputs.values(), *program.updates.values()}
         self.kept |= {b.of for b in program.buffers.values() if b.of}  # read through a view: the memory must exist
-        self.verdicts: dict[tuple[str, str, str], Verdict] = {}
-        self.changed: dict[str, str] = {}
+        self.verdicts: list[Verdict] = []
 
     def enter(self, n: int, kernel: Kernel) -> None:
         self.kernels[n] = kernel
@@ -66,7 +65,7 @@ class _Fuser:
         for name, buffer in self.program.buffers.items():
             if name in keep:
                 buffers[name] = buffer
-        return replace(self.program, steps=steps, buffers=buffers, verdicts=tuple(self.verdicts.values()))
+        return replace(self.program, steps=steps, buffers=buffers, verdicts=(*self.verdicts, *self.left_apart()))
 
     def sweep(self, first_inlining: bool) -> bool:
         """One pass over all kernels in order; whether anything was fused."""
@@ -83,22 +82,34 @@ class _Fuser:
             if p is None or p == c:
                 continue
             producer = self.kernels[p]
-            sole = self.readers[array] == {c} and array not in self.kept
-            row = decide(Edge(producer, consumer, array, sole))
-            reason = row.reason
+            row = decide(Edge(producer, consumer, array, self.is_sole(array, c)))
             done = row.action == INLINE if only_inline else row.action != APART
             if done and row.action != INLINE and self.makes_cycle(p, c):
-                done, reason = False, "another kernel lies between them"
-            if only_inline and not done:
-                continue
-            self.verdicts[(producer.label, consumer.label, array)] = Verdict(
-                producer.label, consumer.label, array, done, row.name, reason)
+                done = False
             if done:
-                self.apply(row.action, p, c, array, sole)
+                self.verdicts.append(Verdict(producer.label, consumer.label, array, True, row.name, row.reason))
+                self.apply(row.action, p, c, array)
                 return True
         return False
 
-    def apply(self, action: str, p: int, c: int, array: str, sole: bool) -> None:
+    def left_apart(self) -> list[Verdict]:
+        """Why the edges that remain were not fused."""
+        found = []
+        for c, consumer in sorted(self.kernels.items()):
+            for array in consumer.reads:
+                p = self.writer.get(self.program.root(array))
+                if p is None or p == c:
+                    continue
+                producer = self.kernels[p]
+                row = decide(Edge(producer, consumer, array, self.is_sole(array, c)))
+                reason = row.reason if row.action == APART else "another kernel lies between them"
+                found.append(Verdict(producer.label, consumer.label, array, False, row.name, reason))
+        return found
+
+    def is_sole(self, array: str, c: int) -> bool:
+        return self.readers[array] == {c} and array not in self.kept
+
+    def apply(self, action: str, p: int, c: int, array: str) -> None:
         producer, consumer = self.kernels[p], self.kernels[c]
         if action == INLINE:
             self.leave(c)
@@ -106,7 +117,7 @@ class _Fuser:
             if not self.readers[array] and array not in self.kept:
                 self.drop_store(p, array)
             return
-        mapping = Edge(producer, consumer, array, sole).mapping
+        mapping = axis_mapping(producer, consumer)
         assert mapping is not None
         self.leave(p)
         self.leave(c)
