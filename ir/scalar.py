@@ -202,6 +202,16 @@ SCALAR_OPS: dict[str, ScalarOp] = {
 REDUCERS: dict[str, Any] = {"add": np.add, "mul": np.multiply, "max": np.maximum, "min": np.minimum}
 
 
+def identity(op: str, dtype: DType) -> float | int:
+    """What a reducer starts from: the value that changes nothing."""
+    if op in ("add", "mul"):
+        return 0 if op == "add" else 1
+    if dtype.is_float:
+        return float("-inf") if op == "max" else float("inf")
+    limits = np.iinfo(dtype.numpy)
+    return int(limits.min) if op == "max" else int(limits.max)
+
+
 def apply(fn: str, *args: Expr) -> Apply:
     """Build an application; the result dtype follows the op's rule. Raises TypeError for mixed operand dtypes."""
     op = SCALAR_OPS[fn]

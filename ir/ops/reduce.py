@@ -10,23 +10,13 @@ from .. import build
 from ..graph import Value
 from ..kernel import Kernel
 from ..op import Attrs, NoGradient, Op, Sample, Vjp, register
-from ..scalar import REDUCERS, Aff, Expr, Guard, Load, apply
+from ..scalar import REDUCERS, Aff, Expr, Guard, Load, apply, identity
 from ..types import DimLike, DType, TensorType, dtype_of, i32, i64
 from . import check
 from .describe import (
     axes_of, axis_names, compute_type, described, index_type, load, number, operands, plain, position, reduce, ref, store, wide,
 )
 from .family import Array, Cotangents, Types, of, widened
-
-
-def identity(op: str, dtype: DType) -> float | int:
-    """What a reducer starts from: the value that changes nothing."""
-    if op in ("add", "mul"):
-        return 0 if op == "add" else 1
-    if dtype.is_float:
-        return float("-inf") if op == "max" else float("inf")
-    limits = np.iinfo(dtype.numpy)
-    return int(limits.min) if op == "max" else int(limits.max)
 
 
 # -- reduce_sum, reduce_max, reduce_min, reduce_prod --------------------------------------------------------------

@@ -1,0 +1,192 @@
+"""Kernel descriptions of the convolutions: each a sum of products over affine loads, without guards in the main loop.
+
+    conv              y[n, y, x, o] = sum over ky, kx, c of x[n, y*s + ky*d, x*s + kx*d, c] * w[ky, kx, c, o]
+    conv_filter_grad  dw[ky, kx, c, o] = sum over n, y, x of the same x times dy[n, y, x, o]
+    conv_input_grad   the filter reversed and transposed into a temporary, dy padded into another, then for each of the
+                      s*s phases of the input positions a sum over that phase's taps and o
+
+With groups there is a free axis g more; channel axes of extent 1 within a group are left out, so that in a depthwise
+convolution g itself is the last axis, of unit stride.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from ..kernel import Eq, Kernel
+from ..op import Attrs
+from ..scalar import Aff, Expr, Guard
+from ..types import DimLike, TensorType
+from .describe import Types, axes_of, described, load, multiply, number, operands, plain, reduce, ref, store
+from .spatial import Phase, phases, spatial_names, spatial_of
+
+Arrays = dict[str, TensorType]
+
+
+@dataclass(frozen=True)
+class _Channels:
+    """Channel axes of a grouped contraction: `inner` and `outer` are channels a group (C/groups and O/groups)."""
+
+    groups: int
+    inner: int
+    outer: int
+
+    @staticmethod
+    def of(filter_inner: DimLike, filter_outer: DimLike, groups: int) -> _Channels:
+        assert isinstance(filter_inner, int) and isinstance(filter_outer, int)
+        return _Channels(groups, filter_inner, filter_outer // groups)
+
+    @property
+    def group_axes(self) -> dict[str, DimLike]:
+        return {"g": self.groups} if self.groups > 1 else {}
+
+    def axis(self, name: str, extent: int) -> dict[str, DimLike]:
+        """The axis c or o; none where a group has one such channel and g stands for it."""
+        return {} if extent == 1 and self.groups > 1 else {name: extent}
+
+    def _channel(self, name: str, extent: int) -> Aff:
+        terms: dict[str, DimLike] = {"g": extent} if self.groups > 1 else {}
+        terms.update(dict.fromkeys(self.axis(name, extent), 1))
+        return Aff.of(terms)
+
+    @property
+    def input_channel(self) -> Aff:
+        return self._channel("c", self.inner)
+
+    @property
+    def output_channel(self) -> Aff:
+        return self._channel("o", self.outer)
+
+    @property
+    def filter_inner(self) -> Aff:
+        return Aff.of(dict.fromkeys(self.axis("c", self.inner), 1))
+
+
+def _contraction(name: str, free: dict[str, DimLike], over: dict[str, DimLike], arrays: Arrays, target: Sequence[Aff],
+                 product: Expr) -> Kernel:
+    """out0[target] = the sum of the product; reduced axes of extent 1 were left out by the caller."""
+    if not over:
+        return described(name, free, arrays, [store(arrays, "out0", target, product, free)])
+    total = reduce("acc", "add", product, free, over)
+    return described(name, {**free, **over}, arrays, [total, store(arrays, "out0", target, ref(total), free)])
+
+
+def _window_axes(window: Sequence[DimLike], names: Sequence[str]) -> tuple[dict[str, DimLike], list[Aff]]:
+    """Axes of the kernel positions and their indices; an extent of 1 is the constant 0."""
+    axes = {name: k for name, k in zip(names, window, strict=True) if k != 1}
+    return axes, [Aff.of(name) if name in axes else Aff.of(0) for name in names]
+
+
+def _window_index(outputs: Sequence[str], taps: Sequence[Aff], attrs: Attrs) -> list[Aff]:
+    """Where x is read: output position * stride + kernel position * dilation."""
+    return [Aff.of({name: s}) + tap * d
+            for name, tap, s, d in zip(outputs, taps, attrs["strides"], attrs["dilation"], strict=True)]
+
+
+def forward_kernels(inputs: Types, outputs: Types, attrs: Attrs) -> list[Kernel]:
+    x, w = inputs
+    (y,) = outputs
+    arrays = operands(inputs, outputs)
+    channels = _Channels.of(w.shape[-2], w.shape[-1], attrs["groups"])
+    names = spatial_names(y.rank - 2)
+    window_axes, taps = _window_axes(w.shape[:-2], spatial_names(y.rank - 2, "k"))
+    free: dict[str, DimLike] = {"n": y.shape[0], **dict(zip(names, spatial_of(y.shape), strict=True)), **channels.group_axes,
+                                **channels.axis("o", channels.outer)}
+    inner = channels.axis("c", channels.inner) if channels.inner > 1 or not window_axes else {}
+    over = {**window_axes, **inner}
+    zero = {"c": Aff.of(0)} if "c" not in over else {}
+    read = load(arrays, "in0", [Aff.of("n"), *_window_index(names, taps, attrs), channels.input_channel.substitute(zero)])
+    factor = load(arrays, "in1", [*taps, channels.filter_inner.substitute(zero), channels.output_channel])
+    target = [Aff.of("n"), *plain(names), channels.output_channel]
+    return [_contraction("conv", free, over, arrays, target, multiply(read, factor))]
+
+
+def filter_grad_kernels(inputs: Types, outputs: Types, attrs: Attrs) -> list[Kernel]:
+    dy, dw = inputs[1], outputs[0]
+    arrays = operands(inputs, outputs)
+    channels = _Channels.of(dw.shape[-2], dw.shape[-1], attrs["groups"])
+    count = dy.rank - 2
+    names, window = spatial_names(count), spatial_names(count, "k")
+    free: dict[str, DimLike] = {**dict(zip(window, dw.shape[:-2], strict=True)), **channels.group_axes, "c": channels.inner,
+                                **channels.axis("o", channels.outer)}
+    over: dict[str, DimLike] = {"n": dy.shape[0], **dict(zip(names, spatial_of(dy.shape), strict=True))}
+    from_x = Aff.of({"g": channels.inner if channels.groups > 1 else 0, "c": 1})
+    read = load(arrays, "in0", [Aff.of("n"), *_window_index(names, plain(window), attrs), from_x])
+    factor = load(arrays, "in1", [Aff.of("n"), *plain(names), channels.output_channel])
+    target = [*plain(window), Aff.of("c"), channels.output_channel]
+    return [_contraction("conv_filter_grad", free, over, arrays, target, multiply(read, factor))]
+
+
+# -- input gradient ---------------------------------------------------------------------------------------------
+def input_grad_kernels(inputs: Types, outputs: Types, attrs: Attrs) -> list[Kernel]:
+    dy, w = inputs
+    (dx,) = outputs
+    channels = _Channels.of(w.shape[-2], w.shape[-1], attrs["groups"])
+    window = [int(k) for k in w.shape[:-2]]  # type: ignore[arg-type]
+    by_axis = [phases(extent, k, s, d) for extent, k, s, d
+               in zip(spatial_of(dx.shape), window, attrs["strides"], attrs["dilation"], strict=True)]
+    low, high = _padding(by_axis, spatial_of(dy.shape))
+    padded = dy.with_shape((dy.shape[0], *(a + n + b for a, n, b in zip(low, spatial_of(dy.shape), high, strict=True)), dy.shape[-1]))
+    turned = w.with_shape((*window, w.shape[-1], w.shape[-2]))
+    arrays = operands(inputs, outputs, tmp0=turned, tmp1=padded)
+    kernels = [_turn_filter(arrays)]
+    source = "in0"
+    if padded != dy:
+        kernels.append(_pad(arrays, low))
+        source = "tmp1"
+    for chosen in itertools.product(*by_axis):
+        kernels.append(_phase_kernel(arrays, source, chosen, low, window, channels, dx))
+    return kernels
+
+
+def _padding(by_axis: list[list[Phase]], extents: Sequence[DimLike]) -> tuple[list[int], list[DimLike]]:
+    """Zeros needed around dy so that no tap of any phase reads outside."""
+    low, high = [], []
+    for axis_phases, extent in zip(by_axis, extents, strict=True):
+        working = [p for p in axis_phases if p.taps]
+        low.append(max((-p.lowest for p in working if p.lowest < 0), default=0))
+        over: DimLike = 0
+        for p in working:
+            more = p.beyond - extent
+            over = more if not isinstance(more, int) or not isinstance(over, int) or more > over else over
+        high.append(over)
+    return low, high
+
+
+def _turn_filter(arrays: Arrays) -> Kernel:
+    """tmp0[k.., o, c] = w[K-1-k.., c, o]: the channels of dx become the last axis, of unit stride."""
+    turned = arrays["tmp0"]
+    window = spatial_names(turned.rank - 2, "k")
+    axes: dict[str, DimLike] = dict(zip([*window, "o", "c"], turned.shape, strict=True))
+    back = [Aff.of({name: -1}, extent - 1) for name, extent in zip(window, turned.shape[:-2], strict=True)]
+    value = load(arrays, "in1", [*back, Aff.of("c"), Aff.of("o")])
+    return described("turn_filter", axes, arrays, [store(arrays, "tmp0", plain(axes), value, axes)])
+
+
+def _pad(arrays: Arrays, low: Sequence[int]) -> Kernel:
+    axes = axes_of(arrays["tmp1"].shape)
+    index = [aff + -(low[n - 1] if 0 < n < len(axes) - 1 else 0) for n, aff in enumerate(plain(axes))]
+    guards = [Guard(aff, 0, extent) for aff, extent, padded
+              in zip(index, arrays["in0"].shape, arrays["tmp1"].shape, strict=True) if extent != padded]
+    return described("pad", axes, arrays, [store(arrays, "tmp1", plain(axes), load(arrays, "in0", index, guards), axes)])
+
+
+def _phase_kernel(arrays: Arrays, source: str, chosen: Sequence[Phase], low: Sequence[int], window: Sequence[int],
+                  channels: _Channels, dx: TensorType) -> Kernel:
+    names = spatial_names(len(chosen))
+    free: dict[str, DimLike] = {"n": dx.shape[0], **{name: p.count for name, p in zip(names, chosen, strict=True)},
+                                **channels.group_axes, **channels.axis("c", channels.inner)}
+    target = [Aff.of("n"), *(p.target(name) for name, p in zip(names, chosen, strict=True)), channels.input_channel]
+    if not all(p.taps for p in chosen):
+        zeros: list[Eq] = [store(arrays, "out0", target, number(0, dx.dtype), free)]
+        return described("zeros", free, arrays, zeros)
+    tap_axes, taps = _window_axes([p.taps for p in chosen], spatial_names(len(chosen), "k"))
+    over = {**tap_axes, **channels.axis("o", channels.outer)}
+    # taps count from the last, as the filter is reversed: tap t of a phase is its position taps - 1 - t
+    places = [Aff.of(name) + tap * p.back + (p.lowest + a) for name, tap, p, a in zip(names, taps, chosen, low, strict=True)]
+    positions = [tap * p.step + (k - 1 - p.first - (p.taps - 1) * p.step) for tap, p, k in zip(taps, chosen, window, strict=True)]
+    read = load(arrays, source, [Aff.of("n"), *places, channels.output_channel])
+    factor = load(arrays, "tmp0", [*positions, channels.output_channel, channels.filter_inner])
+    return _contraction("conv_input_grad", free, over, arrays, target, multiply(read, factor))

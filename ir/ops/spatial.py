@@ -1,0 +1,107 @@
+"""What convolutions and windows share: extents, positions of a window, phases of a strided adjoint.
+
+An adjoint with stride s writes input position s*q + p, q = 0, 1, ...: for each phase p < s only some taps of the kernel
+reach it, an arithmetic progression k = first, first + step, ..., and tap t of them reads output position q + shift - t*back.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from ..scalar import Aff
+from ..types import DimLike, Shape
+from . import check
+
+SPATIAL_NAMES = ("z", "y", "x")
+
+
+def spatial_names(count: int, prefix: str = "") -> list[str]:
+    """x; y, x; z, y, x: with a prefix for the axes of a kernel or of phases."""
+    if count > len(SPATIAL_NAMES):
+        return [f"{prefix}s{n}" for n in range(count)]
+    return [prefix + name for name in SPATIAL_NAMES[len(SPATIAL_NAMES) - count:]]
+
+
+def window_count(op: str, extent: DimLike, window: int, stride: int, dilation: int = 1) -> DimLike:
+    """How many windows fit into an extent. Raises TypeError where none does."""
+    reach = (window - 1) * dilation + 1
+    if isinstance(extent, int):
+        if extent < reach:
+            check.reject(op, f"a spatial extent of at least {reach}", extent)
+        return (extent - reach) // stride + 1
+    return (extent - reach) // stride + 1
+
+
+def positions(window: Sequence[int]) -> Iterator[tuple[int, ...]]:
+    """Every position in a window, in row-major order."""
+    return itertools.product(*(range(k) for k in window))
+
+
+def strided(position: Sequence[int], strides: Sequence[int], dilation: Sequence[int], counts: Sequence[int]) -> tuple[Any, ...]:
+    """numpy index of [N, spatial.., C] that selects, for every window, its element at `position`."""
+    inner = tuple(slice(p * d, p * d + (n - 1) * s + 1, s) for p, s, d, n in zip(position, strides, dilation, counts, strict=True))
+    return (slice(None), *inner, slice(None))
+
+
+@dataclass(frozen=True)
+class Phase:
+    """Input positions stride*q + offset for q < count; tap t < taps is kernel position first + t*step, and reads output
+    position q + shift - t*back."""
+
+    offset: int
+    stride: int
+    count: DimLike
+    taps: int
+    first: int
+    step: int
+    shift: int
+    back: int
+
+    def target(self, variable: str) -> Aff:
+        return Aff.of({variable: self.stride}, self.offset)
+
+    def source(self, variable: str, tap: Aff) -> Aff:
+        return Aff.of(variable) + tap * -self.back + self.shift
+
+    @property
+    def lowest(self) -> int:
+        """The lowest output position that any tap reads."""
+        return self.shift - (self.taps - 1) * self.back
+
+    @property
+    def beyond(self) -> DimLike:
+        """One past the highest output position that any tap reads."""
+        return self.count + self.shift
+
+
+def phases(extent: DimLike, window: int, stride: int, dilation: int = 1) -> list[Phase]:
+    """The phases of one spatial axis of an adjoint; only those with a position in `extent`."""
+    found = []
+    common = math.gcd(stride, dilation)
+    step = stride // common
+    for offset in range(stride):
+        count = _phase_count(extent, offset, stride)
+        if count == 0:
+            continue
+        first = next((k for k in range(min(step, window)) if (k * dilation - offset) % stride == 0), None)
+        if first is None:
+            found.append(Phase(offset, stride, count, 0, 0, step, 0, 0))
+        else:
+            taps = -(-(window - first) // step)
+            found.append(Phase(offset, stride, count, taps, first, step, (offset - first * dilation) // stride, dilation // common))
+    return found
+
+
+def _phase_count(extent: DimLike, offset: int, stride: int) -> DimLike:
+    if isinstance(extent, int):
+        return max(0, -(-(extent - offset) // stride))
+    return (extent - offset + stride - 1) // stride
+
+
+def spatial_of(shape: Shape) -> Shape:
+    """The extents between the first axis and the last."""
+    return shape[1:-1]
