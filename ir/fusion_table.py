@@ -21,6 +21,7 @@ from .types import DimLike, is_static, product
 
 MERGE, INLINE, APART = "merge", "inline", "apart"
 CHEAP = 4  # instructions an element that are cheaper to repeat than to read back
+LET_LIMIT = 4  # intermediate results of a map that is written into its reader's expression, where each use repeats them
 ROW_LIMIT = 16384  # elements of a row that still stays in the first-level cache between passes
 ARRAY_LIMIT = 24  # arrays in one kernel: beyond it, addresses and live values spill
 
@@ -96,10 +97,12 @@ class Edge:
         if store is None:
             return 1_000_000
         lets = {q.name: q.expr for q in self.producer.equations if q.kind == LET}
-
-        def total(expr: Expr) -> int:
-            return expr_cost(expr) + sum(total(lets[r]) for r in expr_refs(expr) if r in lets)
-        return total(store.expr)
+        needed, waiting = 0, [store.expr]
+        while waiting:
+            expr = waiting.pop()
+            needed += expr_cost(expr)
+            waiting += [lets.pop(r) for r in expr_refs(expr) if r in lets]
+        return needed
 
     @property
     def grows(self) -> bool:
@@ -130,8 +133,10 @@ def _always(edge: Edge) -> bool:
 
 
 def _inlinable(edge: Edge) -> bool:
+    """A map whose value can be written into another expression: its `let`s, if any, are few."""
     return is_map(edge.producer) and store_of(edge.producer, edge.array) is not None \
-        and not any(q.kind == INDEX for q in edge.producer.equations)
+        and not any(q.kind == INDEX for q in edge.producer.equations) \
+        and sum(1 for q in edge.producer.equations if q.kind == LET) <= LET_LIMIT
 
 
 def _only_moves(edge: Edge) -> bool:

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NoReturn
 
 import numpy as np
 
-from ..kernel import Kernel
+from ..kernel import Eq, Kernel
 from ..op import Attrs, NoGradient, Op, OpaqueKernel, register
 from ..scalar import Aff, AxisValue, Const, Expr, apply
 from ..types import DimLike, DType, TensorType, f32, f64, i32, i64, parse_type, u32
 from . import check
-from .describe import axes_of, axis_names, described, load, mapped, number, operands, plain, position, row_major, store
+from .describe import axes_of, axis_names, described, let, load, mapped, number, operands, plain, position, ref, row_major, store
 from .family import Array, Types, of
 
 _SOURCE = NoGradient("a source has no operand")
@@ -174,10 +174,23 @@ def _random_reference(key: Array, shape: tuple[int, ...]) -> Array:
         return _mix(_mix(counter + key[0]) ^ (key[0] * np.uint32(SPREAD) + key[1])).reshape(shape)
 
 
-def _mix_expr(h: Expr) -> Expr:
-    for shift, factor in ROUNDS:
-        h = apply("mul", apply("xor", h, apply("shr", h, Const(shift, u32))), Const(factor, u32))
-    return apply("xor", h, apply("shr", h, Const(LAST_SHIFT, u32)))
+class _Mixer:
+    """Writes each step of the mixing as a `let`, since every step uses the one before twice."""
+
+    def __init__(self, free: Iterable[str]) -> None:
+        self.free = tuple(free)
+        self.equations: list[Eq] = []
+
+    def named(self, expr: Expr) -> Expr:
+        self.equations.append(let(f"h{len(self.equations)}", expr, self.free))
+        return ref(self.equations[-1])
+
+    def mix(self, h: Expr) -> Expr:
+        for shift, factor in ROUNDS:
+            h = self.named(h)
+            h = apply("mul", apply("xor", h, apply("shr", h, Const(shift, u32))), Const(factor, u32))
+        h = self.named(h)
+        return apply("xor", h, apply("shr", h, Const(LAST_SHIFT, u32)))
 
 
 def _random_infer(types: Types, attrs: Attrs) -> Types:
@@ -192,9 +205,11 @@ def _random_kernel(inputs: Types, outputs: Types, attrs: Attrs) -> Sequence[Kern
     shape = outputs[0].shape
     index = plain(axes_of(shape))
     first, second = (load(arrays, "in0", (Aff.of(n),)) for n in range(2))
-    counter = AxisValue(row_major(index, shape), u32)
+    axes = axes_of(shape)
+    mixer = _Mixer(axes)
     injected = apply("add", apply("mul", first, Const(SPREAD, u32)), second)
-    return [mapped("random_bits", arrays, "out0", shape, index, _mix_expr(apply("xor", _mix_expr(apply("add", counter, first)), injected)))]
+    bits = mixer.mix(apply("xor", mixer.mix(apply("add", AxisValue(row_major(index, shape), u32), first)), injected))
+    return [described("random_bits", axes, arrays, (*mixer.equations, store(arrays, "out0", index, bits, axes)))]
 
 
 random_bits = register(Op(
