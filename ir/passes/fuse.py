@@ -14,7 +14,7 @@ class _Fuser:
     def __init__(self, program: Program) -> None:
         self.program = program
         self.kernels: dict[int, Kernel] = {n: s.kernel for n, s in enumerate(program.steps)}
-        self.writer: dict[str, int] = {}
+        self.writers: dict[str, set[int]] = {}
         self.readers: dict[str, set[int]] = {}
         for n, kernel in self.kernels.items():
             self.enter(n, kernel)
@@ -25,20 +25,28 @@ class _Fuser:
     def enter(self, n: int, kernel: Kernel) -> None:
         self.kernels[n] = kernel
         for array in kernel.writes:
-            self.writer[array] = n
+            self.writers.setdefault(array, set()).add(n)
         for array in kernel.reads:
             self.readers.setdefault(array, set()).add(n)
 
     def leave(self, n: int) -> Kernel:
         kernel = self.kernels.pop(n)
+        for array in kernel.writes:
+            self.writers[array].discard(n)
         for array in kernel.reads:
             self.readers[array].discard(n)
         return kernel
 
+    def writer(self, array: str) -> int | None:
+        """The kernel that writes all of `array`; None for an input or an array that several kernels write parts of."""
+        writers = self.writers.get(array, set())
+        return next(iter(writers)) if len(writers) == 1 else None
+
     def predecessors(self, n: int) -> set[int]:
-        roots = (self.program.root(a) for a in self.kernels[n].reads)
-        names = {*self.kernels[n].reads, *roots}
-        return {self.writer[a] for a in names if a in self.writer and self.writer[a] != n}
+        kernel = self.kernels[n]
+        names = {*kernel.reads, *(self.program.root(a) for a in kernel.reads)}
+        found = {p for a in names for p in self.writers.get(a, ()) if p != n}
+        return found | {p for a in kernel.writes for p in self.writers[a] if p < n}
 
     def makes_cycle(self, p: int, c: int) -> bool:
         """Whether a path leads from p to c through a third kernel."""
@@ -78,7 +86,7 @@ class _Fuser:
     def fuse_one(self, c: int, only_inline: bool) -> bool:
         consumer = self.kernels[c]
         for array in consumer.reads:
-            p = self.writer.get(array)
+            p = self.writer(array)
             if p is None or p == c:
                 continue
             producer = self.kernels[p]
@@ -97,7 +105,7 @@ class _Fuser:
         found = []
         for c, consumer in sorted(self.kernels.items()):
             for array in consumer.reads:
-                p = self.writer.get(self.program.root(array))
+                p = self.writer(self.program.root(array))
                 if p is None or p == c:
                     continue
                 producer = self.kernels[p]
@@ -129,15 +137,15 @@ class _Fuser:
     def drop_store(self, p: int, array: str) -> None:
         """Nothing reads `array` any more: take its store out of its kernel, and the kernel away when it was the last."""
         kernel = self.leave(p)
-        del self.writer[array]
         left = tuple(q for q in kernel.equations if q.name != array or q.kind not in (STORE, ACCUMULATE))
         slim = tidy(replace(kernel, equations=left))
         if slim.equations:
             self.enter(p, slim)
             return
         for read in kernel.reads:
-            if read in self.writer and not self.readers[read] and read not in self.kept and store_of(self.kernels[self.writer[read]], read):
-                self.drop_store(self.writer[read], read)
+            writer = self.writer(read)
+            if writer is not None and not self.readers[read] and read not in self.kept and store_of(self.kernels[writer], read):
+                self.drop_store(writer, read)
 
     def ordered(self) -> list[Kernel]:
         """Topological order, earliest kernel first."""

@@ -26,14 +26,17 @@ class _Order:
         self.program = program
         self.kernels = [s.kernel for s in program.steps]
         self.before: list[set[int]] = [set() for _ in self.kernels]
-        self.writer: dict[str, int] = {a: n for n, k in enumerate(self.kernels) for a in k.writes}
+        self.writers: dict[str, set[int]] = {}
+        for n, kernel in enumerate(self.kernels):
+            for array in kernel.writes:
+                self.before[n] |= self.writers.get(array, set())  # parts of one array are written in their order
+                self.writers.setdefault(array, set()).add(n)
         self.readers: dict[str, set[int]] = {}
         for n, kernel in enumerate(self.kernels):
             for array in kernel.reads:
                 root = program.root(array)
                 self.readers.setdefault(root, set()).add(n)
-                if root in self.writer and self.writer[root] != n:
-                    self.before[n].add(self.writer[root])
+                self.before[n] |= self.writers.get(root, set()) - {n}
 
     def reaches(self, start: int, goals: set[int]) -> bool:
         """Whether some goal must come before `start`."""
@@ -113,10 +116,13 @@ def _place_updates(program: Program, order: _Order) -> dict[str, Buffer]:
     copied: list[tuple[str, str]] = []
     for state, value in program.updates.items():
         buffer = buffers[value]
-        n = order.writer.get(value)
+        writers = order.writers.get(value, set())
+        n = min(writers, default=-1)
         reason = ""
-        if n is None or buffer.kind != "temp":
+        if not writers or buffer.kind != "temp":
             reason = "the new value is an input, a view or another state"
+        elif len(writers) > 1:
+            reason = "several kernels write parts of the new value"
         elif value in outputs or value in taken:
             reason = "the new value goes to more than one place"
         else:
@@ -136,9 +142,7 @@ def _place_updates(program: Program, order: _Order) -> dict[str, Buffer]:
     for state, value in copied:
         copy = copy_kernel("copy", value, state, buffers[state].type, f"{state}/update")
         root = program.root(value)
-        before = set(order.readers.get(state, set()))
-        if root in order.writer:
-            before.add(order.writer[root])
+        before = order.readers.get(state, set()) | order.writers.get(root, set())
         if root in written and root != state:  # a swap of two states: both old values are read before either is written
             stash = f"{value}/old"
             buffers[stash] = Buffer(stash, buffers[state].type, "temp", why="kept while two states exchange values")
@@ -170,14 +174,12 @@ def _place_outputs(program: Program, order: _Order, buffers: dict[str, Buffer]) 
         target = f"out/{name}"
         buffers[target] = Buffer(target, buffer.type, "output", why="a copy: the value itself lies elsewhere")
         root = _root(buffers, value)
-        before = {order.writer[root]} if root in order.writer else set()
-        if value in order.writer:
-            before.add(order.writer[value])
+        before = order.writers.get(root, set()) | order.writers.get(value, set())
         n = order.add(copy_kernel("copy", value, target, buffer.type, f"{name}/output"), before)
         for m, kernel in enumerate(order.kernels):
             if m != n and any(_root(buffers, a) == root and a != value and a != root for a in kernel.writes):
                 order.before[m].add(n)  # the state is overwritten later
-            if m != n and root in kernel.writes and root not in order.writer:
+            if m != n and root in kernel.writes and root not in order.writers:
                 order.before[m].add(n)
         outputs[name] = target
     return outputs
