@@ -54,8 +54,11 @@ class Writer:
         self.lines.append(text)
 
     def declare(self, text: str) -> None:
-        """Module-level text (a declaration, a constant, a whole helper function); the same text is kept once."""
-        self.declarations[text] = None
+        """Module-level text (a declaration, a constant, helper functions); each block of it is kept once."""
+        if "\n" not in text:
+            self.declarations[text] = None
+        else:
+            self.declarations.update(dict.fromkeys(blocks(text)))
 
     def call(self, result: str, name: str, *arguments: tuple[str, str]) -> str:
         """Declare `name` and call it: arguments are (type, operand) pairs. Returns the result's name."""

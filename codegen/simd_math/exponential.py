@@ -19,6 +19,9 @@ EXP_F64 = (0.5000000000000011, 0.16666666666666408, 0.04166666666652811, 0.00833
 EXPM1_F64 = (0.5, 0.16666666666666677, 0.041666666666666505, 0.008333333333321515, 0.001388888888896353,
              0.0001984126988647706, 2.480158717098259e-05, 2.755724380440303e-06, 2.7557403343193004e-07,
              2.5109195044650276e-08, 2.0875305899392503e-09)
+# (tanh(x)/x - 1)/x^2 in powers of x^2, for x up to TANH_SMALL
+TANH_F32 = (-0.33333319425582886, 0.13332602381706238, -0.05385385453701019, 0.02107773721218109, -0.006282445043325424)
+TANH_SMALL = 0.55
 
 LOG2_E = math.log2(math.e)
 LN2_F32 = (0.6931471824645996, -1.9046542121259336e-09)  # high and low part
@@ -84,16 +87,28 @@ def expm1(m: Math, x: Vec) -> Vec:
 
 
 def tanh(m: Math, x: Vec) -> Vec:
-    """e / (e + 2) with e = expm1(2|x|), which has full relative accuracy down to 0."""
+    """float64: e / (e + 2) with e = expm1(2|x|), which has full relative accuracy down to 0.
+
+    float32: 1 - 2 / (1 + exp(2|x|)), and an odd polynomial where that would cancel; cheaper than a second float type's
+    accuracy and within 2 units in the last place, which the other formula misses.
+    """
     a = m.at_most(m.abs(x), _range(m).tanh_one)
     r, exponent = _reduce(m, a + a)
     s = m.power_of_two(exponent, m.bias)
-    e = m.fma(s, _expm1_of_reduced(m, r), s - 1.0)
+    q = _expm1_of_reduced(m, r)
+    if m.single:
+        large = 1.0 - 2.0 / m.fma(s, q, s + 1.0)
+        z = a * a
+        small = m.fma(a * z, m.polynomial(z, TANH_F32), a)
+        return m.copysign(m.select(a < TANH_SMALL, small, large), x)
+    e = m.fma(s, q, s - 1.0)
     return m.copysign(e / (e + 2.0), x)
 
 
 def sigmoid(m: Math, x: Vec) -> Vec:
+    """1 / (1 + exp(-x)), summed as (2^n q + 1) + 2^n with q = exp(r) - 1: the large terms meet last."""
     top = _range(m).scale_top
-    y = m.at_least(m.at_most(-x, top), -top + 2.0)
-    p, s = exp_in_range(m, y)
-    return m.select(x < -top, 0.0, 1.0 / m.fma(p, s, 1.0))
+    y = m.at_least(m.at_most(-x, top), 2.0 - top)
+    r, exponent = _reduce(m, y)
+    s = m.power_of_two(exponent, m.bias)
+    return m.select(x < -top, 0.0, 1.0 / (m.fma(s, _expm1_of_reduced(m, r), 1.0) + s))
