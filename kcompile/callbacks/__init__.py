@@ -1,0 +1,14 @@
+"""keras.callbacks."""
+
+from .callback import Callback
+from .callback_list import CallbackList
+from .early_stopping import EarlyStopping
+from .history import History
+from .learning_rate import LearningRateScheduler, ReduceLROnPlateau
+from .progbar_logger import ProgbarLogger
+from .small import CSVLogger, LambdaCallback, TerminateOnNaN
+
+__all__ = [
+    "CSVLogger", "Callback", "CallbackList", "EarlyStopping", "History", "LambdaCallback", "LearningRateScheduler", "ProgbarLogger",
+    "ReduceLROnPlateau", "TerminateOnNaN",
+]

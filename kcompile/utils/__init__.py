@@ -1,0 +1,17 @@
+"""keras.utils: files from the network, the progress bar, labels, seeds."""
+
+from ..config import disable_interactive_logging, enable_interactive_logging, is_interactive_logging_enabled
+from ..dtypes import standardize_dtype
+from ..naming import clear_session
+from ..progress import Progbar
+from ..tensor import is_keras_tensor
+from .files import get_file
+from .numerical import normalize, to_categorical
+from .packing import pack_x_y_sample_weight, unpack_x_y_sample_weight
+from .seeds import set_random_seed
+
+__all__ = [
+    "Progbar", "clear_session", "disable_interactive_logging", "enable_interactive_logging", "get_file", "is_interactive_logging_enabled",
+    "is_keras_tensor", "normalize", "pack_x_y_sample_weight", "set_random_seed", "standardize_dtype", "to_categorical",
+    "unpack_x_y_sample_weight",
+]
