@@ -1,0 +1,277 @@
+"""Loop nests as data: what a kernel description is lowered to, what scheduling steps rewrite, what emission walks.
+
+A nest keeps *flat* addresses (one affine index an access), so that unit stride, reuse and collapsing are tests on
+coefficients. Expressions are those of `ir.scalar`; a `Load` in a nest has exactly one index.
+
+    parallel for j.o in 0..512 step 32
+      for i.o in 0..B step 8
+        acc c[i.i<8, j.i.u<2, j.i.v:vec16]: f32 = add
+        for k in 0..784
+          each i.i<8 if i.i + i.o < B, j.i.u<2, j.i.v:vec16
+            c add= x[784*i.i + 784*i.o + k] * w[16*j.i.u + j.i.v + j.o + 512*k]
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Union
+
+from ..ir.scalar import Aff, AxisValue, Expr, Guard, Load, Ref, rewrite, walk
+from ..ir.types import DimLike, DType, TensorType, boolean, dim_symbols, evaluate_dim
+
+FOR, UNROLL, VECTOR = "for", "unroll", "vec"
+
+
+@dataclass(frozen=True)
+class Clip:
+    """An iteration is live where base + var < extent. A dead one stores nothing and, in a fold, counts for nothing."""
+
+    base: Aff
+    extent: DimLike
+
+
+@dataclass(frozen=True)
+class Loop:
+    """`var` takes 0, step, 2*step, ... below `extent`.
+
+    FOR: a run-time loop; a clip ends it early. UNROLL: the body once for each value; in dead iterations addresses are
+    those of the last live one. VECTOR: one vector of `extent` lanes, masked by the clip.
+    `parallel`: the trips are shared out among threads (perfectly nested parallel loops count as one).
+    """
+
+    var: str
+    extent: DimLike
+    body: tuple[Stmt, ...]
+    step: int = 1
+    mode: str = FOR
+    parallel: bool = False
+    clip: Clip | None = None
+
+
+@dataclass(frozen=True)
+class AccDim:
+    """One dimension of a block of accumulators: an unrolled variable, or the lanes of a vector variable."""
+
+    var: str
+    extent: int
+    vector: bool = False
+
+
+@dataclass(frozen=True)
+class Acc:
+    """Declares a block of accumulators in registers, set to the identity of `op` (add, mul, max, min).
+
+    `folded`: the variables over which a later Fold combines the block; their dead iterations add the identity.
+    """
+
+    name: str
+    op: str
+    dtype: DType
+    dims: tuple[AccDim, ...] = ()
+    folded: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Accum:
+    """name = name op expr, for the accumulator of the current values of its dimensions."""
+
+    name: str
+    expr: Expr
+
+
+@dataclass(frozen=True)
+class Fold:
+    """name = the accumulators of `source` combined over the variables `over`, as a balanced tree."""
+
+    name: str
+    source: str
+    over: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Let:
+    """Names a value. `index`: the value may stand as a variable in indices that follow."""
+
+    name: str
+    expr: Expr
+    index: bool = False
+
+
+@dataclass(frozen=True)
+class Store:
+    """array[index] = expr, or, with `accumulate`, array[index] += expr."""
+
+    array: str
+    index: Aff
+    expr: Expr
+    accumulate: bool = False
+
+
+Stmt = Union[Loop, Acc, Accum, Fold, Let, Store]
+
+
+@dataclass(frozen=True)
+class Trips:
+    """Number of trips of the parallel loops: the product of ceilings of extent / step."""
+
+    factors: tuple[tuple[DimLike, int], ...] = ()
+
+    def evaluate(self, bindings: Mapping[str, int]) -> int:
+        total = 1
+        for extent, step in self.factors:
+            total *= -(-evaluate_dim(extent, bindings) // step)
+        return total
+
+    def __str__(self) -> str:
+        parts = [f"ceil({extent} / {step})" if step != 1 else f"({extent})" for extent, step in self.factors]
+        return " * ".join(parts) or "1"
+
+
+@dataclass(frozen=True)
+class Nest:
+    """`arrays` are the kernel's, in the order of the native function's arguments. `scratch`: private to a thread,
+    name -> (dtype, elements). `steps`: the schedule so far, one call each. `notes`: why it was chosen so."""
+
+    name: str
+    arrays: Mapping[str, TensorType]
+    body: tuple[Stmt, ...]
+    scratch: Mapping[str, tuple[DType, int]] = field(default_factory=dict)
+    in_place: Mapping[str, str] = field(default_factory=dict)
+    label: str = ""
+    steps: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+
+    @property
+    def symbols(self) -> tuple[str, ...]:
+        """Every symbol that an extent or a stride depends on, sorted: the order of the native function's dims."""
+        found: set[str] = set()
+        for array in self.arrays.values():
+            found |= array.symbols
+        for stmt in statements(self.body):
+            if isinstance(stmt, Loop):
+                found |= dim_symbols(stmt.extent)
+        return tuple(sorted(found))
+
+    @property
+    def trips(self) -> Trips:
+        """How the native function's [lo, hi) is to be cut: 0 <= lo <= hi <= trips."""
+        factors = []
+        body = self.body
+        while True:
+            loop = next((s for s in statements(body) if isinstance(s, Loop) and s.parallel), None)
+            if loop is None:
+                return Trips(tuple(factors))
+            factors.append((loop.extent, loop.step))
+            body = loop.body
+
+    def dtype_of(self, array: str) -> DType:
+        return self.scratch[array][0] if array in self.scratch else self.arrays[array].dtype
+
+
+def statements(body: tuple[Stmt, ...]) -> Iterator[Stmt]:
+    """All statements of a body, parents first."""
+    for stmt in body:
+        yield stmt
+        if isinstance(stmt, Loop):
+            yield from statements(stmt.body)
+
+
+def loops(nest: Nest, var: str) -> list[Loop]:
+    return [s for s in statements(nest.body) if isinstance(s, Loop) and s.var == var]
+
+
+def stmt_expr(stmt: Stmt) -> Expr | None:
+    return stmt.expr if isinstance(stmt, (Accum, Let, Store)) else None
+
+
+def all_loads(body: tuple[Stmt, ...]) -> Iterator[Load]:
+    for stmt in statements(body):
+        expr = stmt_expr(stmt)
+        if expr is not None:
+            for e in walk(expr):
+                if isinstance(e, Load):
+                    yield e
+
+
+def all_stores(body: tuple[Stmt, ...]) -> Iterator[Store]:
+    return (s for s in statements(body) if isinstance(s, Store))
+
+
+def map_body(body: tuple[Stmt, ...], change: Callable[[Stmt], tuple[Stmt, ...] | None]) -> tuple[Stmt, ...]:
+    """Top-down replacement: `change` returns the statements that take a statement's place (not visited again), or None
+    to keep it and go on inside."""
+    out: list[Stmt] = []
+    for stmt in body:
+        replaced = change(stmt)
+        if replaced is not None:
+            out.extend(replaced)
+        elif isinstance(stmt, Loop):
+            out.append(replace(stmt, body=map_body(stmt.body, change)))
+        else:
+            out.append(stmt)
+    return tuple(out)
+
+
+def map_indices(expr: Expr, change: Callable[[Aff], Aff]) -> Expr:
+    """The expression with every affine index (of loads, guards and axis values) changed."""
+
+    def leaf(e: Expr) -> Expr | None:
+        if isinstance(e, Load):
+            guards = tuple(Guard(change(g.index), g.lo, g.hi) for g in e.guards)
+            return Load(e.array, tuple(change(a) for a in e.index), e.dtype, guards, e.other)
+        if isinstance(e, AxisValue):
+            return AxisValue(change(e.index), e.dtype)
+        return None
+
+    return rewrite(expr, leaf)
+
+
+def substitute(body: tuple[Stmt, ...], mapping: Mapping[str, Aff]) -> tuple[Stmt, ...]:
+    """Replaces variables by affine expressions in every index and clip of a body."""
+
+    def change(aff: Aff) -> Aff:
+        return aff.substitute(mapping) if any(v in mapping for v, _ in aff.terms) else aff
+
+    def one(stmt: Stmt) -> Stmt:
+        if isinstance(stmt, Loop):
+            clip = stmt.clip and Clip(change(stmt.clip.base), stmt.clip.extent)
+            return replace(stmt, body=tuple(one(s) for s in stmt.body), clip=clip)
+        if isinstance(stmt, Store):
+            return replace(stmt, index=change(stmt.index), expr=map_indices(stmt.expr, change))
+        if isinstance(stmt, (Accum, Let)):
+            return replace(stmt, expr=map_indices(stmt.expr, change))
+        return stmt
+
+    return tuple(one(s) for s in body)
+
+
+def expr_names(expr: Expr) -> frozenset[str]:
+    """Loop variables, index names and referenced values that an expression uses."""
+    out: set[str] = set()
+    for e in walk(expr):
+        if isinstance(e, Load):
+            for aff in e.index:
+                out |= aff.variables
+            for guard in e.guards:
+                out |= guard.index.variables
+        elif isinstance(e, AxisValue):
+            out |= e.index.variables
+        elif isinstance(e, Ref):
+            out.add(e.name)
+    return frozenset(out)
+
+
+def identity(op: str, dtype: DType) -> float | int | bool:
+    """What leaves every value of the dtype unchanged under `op`."""
+    if op == "add":
+        return 0
+    if op == "mul":
+        return 1
+    if dtype == boolean:
+        return op == "min"
+    if dtype.is_float:
+        return float("-inf") if op == "max" else float("inf")
+    bits = 8 * dtype.size
+    low, high = (-(1 << (bits - 1)), (1 << (bits - 1)) - 1) if dtype.kind == "i" else (0, (1 << bits) - 1)
+    return low if op == "max" else high

@@ -1,0 +1,267 @@
+"""Which steps for which kernel, and why. No op's name occurs here: only extents, coefficients and the target.
+
+`plan` looks for a vector axis; with one among the common loops, rows are tiled beside it and everything between is
+kept in registers; without one, the reduced axis itself is cut into lanes. Every decision leaves a note.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from .access import Access, accesses, body_cost, chain, guess, has_accumulators, inner_loops, lanes_for, leaf_cost, static
+from .nest import Acc, Loop, Nest, Stmt, all_stores, statements
+from .schedule import collapse, jam, parallel, reorder, rfactor, tile, unroll, vectorize
+from .schedule.loops import can_collapse
+from .target import Target
+
+MIN_TRIP_COST = 2000  # a trip of a shared loop should cost at least this many vector instructions
+COLUMN_VECTORS = 8  # vectors side by side in a reduction over columns
+
+
+def plan(nest: Nest, target: Target) -> Nest:
+    """The scheduled nest. Depends on the nest's extents and the target alone, never on threads or the batch size."""
+    return _Planner(nest, target).run()
+
+
+@dataclass
+class _Planner:
+    nest: Nest
+    target: Target
+
+    def note(self, text: str) -> None:
+        self.nest = replace(self.nest, notes=(*self.nest.notes, text))
+
+    def run(self) -> Nest:
+        self._collapse_all()
+        common = chain(self.nest.body)
+        reduces = has_accumulators(self.nest.body)
+        body = common[-1].body if common else self.nest.body
+        inner = {loop.var for loop in inner_loops(body)}
+        vector = self._vector_axis(common, exact=reduces)
+        if self.target.vector_bytes == 0:
+            self.note("the target has no vectors: plain loops")
+        elif vector is not None and (inner or reduces):
+            self._panels(common, vector)
+        elif vector is not None:
+            self._map(common, vector)
+        elif inner:
+            self._row(inner)
+        else:
+            self.note("no axis suits vectors: one element at a time")
+        self._share()
+        return self.nest
+
+    # Collapsing
+
+    def _collapse_all(self) -> None:
+        """Makes neighbouring loops one wherever every index allows it: fewer loops, longer vectors."""
+        while True:
+            pair = next(((outer.var, outer.body[0].var) for outer in inner_loops(self.nest.body)
+                         if len(outer.body) == 1 and isinstance(outer.body[0], Loop)
+                         and can_collapse(self.nest, outer.var, outer.body[0].var)), None)
+            if pair is None:
+                return
+            self.nest = collapse(self.nest, *pair)
+
+    # The vector axis
+
+    def _vector_axis(self, common: list[Loop], exact: bool) -> Loop | None:
+        """The common loop along which memory is contiguous, or else, in a map, the one with the fewest gathers."""
+        best, best_cost = None, 0.0
+        for loop in reversed(common):
+            found = accesses(self.nest, common[-1].body)
+            stores = [a for a in found if a.store]
+            if any(a.coefficient(loop.var) == 0 for a in stores):
+                continue
+            strided = [a for a in found if a.coefficient(loop.var) not in (0, 1) or _indirect(a, self.nest, loop.var)]
+            if exact and strided:
+                continue
+            lanes = lanes_for(self.nest, self.target, loop.var)
+            extent = static(loop.extent)
+            used = 1.0 if extent is None else extent / (-(-extent // lanes) * lanes)
+            cost = sum(0.2 if a.coefficient(loop.var) == 0 else lanes if a in strided else 1 for a in found) / used
+            if best is None or cost < best_cost:
+                best, best_cost = loop, cost
+        return best
+
+    # Maps
+
+    def _map(self, common: list[Loop], vector: Loop) -> None:
+        lanes = self._lanes(vector)
+        cost = leaf_cost(common[-1].body)
+        count = 4 if cost <= 24 else 2 if cost <= 60 else 1
+        extent = static(vector.extent)
+        if extent is not None:
+            count = min(count, -(-extent // lanes))
+        self.note(f"vectors along {vector.var}: {lanes} lanes, {count} at a time (cost {cost} an element)")
+        self._cut(vector.var, lanes * count, lanes)
+        self._order([loop.var for loop in common if loop.var != vector.var], vector.var, count, ())
+
+    def _lanes(self, loop: Loop) -> int:
+        lanes = lanes_for(self.nest, self.target, loop.var)
+        extent = static(loop.extent)
+        while extent is not None and lanes >= 2 * extent and lanes > 2:
+            lanes //= 2
+        return lanes
+
+    def _cut(self, var: str, size: int, lanes: int) -> None:
+        self.nest = vectorize(tile(self.nest, var, size), f"{var}.i", lanes)
+
+    def _order(self, others: list[str], vector: str, count: int, rows: tuple[str, ...], outermost: bool = False) -> None:
+        """Puts the loops in order: shared ones, then the tile's rows, then its vectors."""
+        outer = [f"{v}.o" if f"{v}.i" in rows else v for v in others if v not in rows]
+        panel = [f"{vector}.o"]
+        inside = [*rows, *([f"{vector}.i.u"] if count > 1 else []), f"{vector}.i.v"]
+        self.nest = reorder(self.nest, *(panel + outer if outermost else outer + panel), *inside)
+
+    # Panels: a vector axis beside reductions
+
+    def _panels(self, common: list[Loop], vector: Loop) -> None:
+        lanes = self._lanes(vector)
+        blocks = self._blocks(common)
+        room = (28 if self.target.registers >= 32 else 12) // max(1, blocks)
+        body = common[-1].body
+        rows = self._row_axes(common, vector, body)
+        extent = static(vector.extent)
+        available = 4 if extent is None else -(-extent // lanes)
+        if rows:
+            count = min(2, available, room)
+            tiles = self._row_tiles(rows, room // count, 16 if count == 1 else 8)
+        else:
+            count = min(COLUMN_VECTORS if blocks else 4, available, room)
+            tiles = {}
+        self.note(f"vectors along {vector.var}: {lanes} lanes, {count} side by side")
+        self._cut(vector.var, lanes * count, lanes)
+        names = []
+        for loop in rows:
+            size = tiles.get(loop.var, 1)
+            if size == 1:
+                continue
+            if static(loop.extent) == size:
+                self.nest = unroll(self.nest, loop.var)
+                names.append(loop.var)
+            else:
+                self.nest = unroll(tile(self.nest, loop.var, size), f"{loop.var}.i")
+                names.append(f"{loop.var}.i")
+            self.note(f"{size} rows of {loop.var} at a time: they share what does not depend on {loop.var}")
+        accumulators = count
+        for size in tiles.values():
+            accumulators *= size
+        self._order([loop.var for loop in common if loop.var != vector.var], vector.var, count, tuple(names), outermost=bool(rows))
+        if blocks and accumulators * blocks < 8:
+            self._more_chains(body, 8 // (accumulators * blocks))
+        for var in (f"{vector.var}.i.v", *([f"{vector.var}.i.u"] if count > 1 else []), *reversed(names)):
+            self.nest = jam(self.nest, var)
+
+    def _blocks(self, common: list[Loop]) -> int:
+        """Accumulators that are alive at once: the most that one body declares."""
+        bodies = [common[-1].body, *(loop.body for loop in inner_loops(common[-1].body))]
+        return max(_simultaneous(b) for b in bodies)
+
+    def _row_axes(self, common: list[Loop], vector: Loop, body: tuple[Stmt, ...]) -> list[Loop]:
+        """Common loops on which some load inside the reductions does not depend, the last first, until there are 8 rows."""
+        inner = [a for loop in body if isinstance(loop, Loop) for a in accesses(self.nest, (loop,)) if not a.store]
+        rows: list[Loop] = []
+        total = 1
+        for loop in reversed(common):
+            if loop.var == vector.var or total >= 8:
+                continue
+            if len(inner) > 1 and any(not a.depends_on(loop.var) and a.depends_on(vector.var) for a in inner):
+                if rows and static(loop.extent) is None:
+                    break
+                rows.append(loop)
+                total *= static(loop.extent) or 8
+        return rows
+
+    def _row_tiles(self, rows: list[Loop], room: int, preferred: int) -> dict[str, int]:
+        """How many rows of each axis a tile has: together at most `room`, near `preferred`, with little waste."""
+        tiles: dict[str, int] = {}
+        for loop in rows:
+            if room < 2:
+                break
+            tiles[loop.var] = best_tile(static(loop.extent), room, min(preferred, room))
+            room //= tiles[loop.var]
+            preferred = max(1, preferred // tiles[loop.var])
+        return tiles
+
+    def _more_chains(self, body: tuple[Stmt, ...], ways: int) -> None:
+        """Cuts the innermost reduced loops into `ways` independent sums, to hide the latency of an addition."""
+        done = set()
+        for loop in list(inner_loops(body)):
+            if any(isinstance(s, Loop) for s in statements(loop.body)) or loop.var in done or guess(loop.extent) < 2 * ways:
+                continue
+            if not any(isinstance(s, Acc) for s in statements(body)) or ways < 2:
+                continue
+            if any(True for _ in all_stores(loop.body)):
+                continue
+            done.add(loop.var)
+            self.nest = unroll(tile(self.nest, loop.var, ways), f"{loop.var}.i")
+            self.nest = rfactor(self.nest, f"{loop.var}.i")
+            self.note(f"{ways} sums side by side along {loop.var} hide the latency of one")
+
+    # Rows: the reduced axis is the vector axis
+
+    def _row(self, inner: set[str]) -> None:
+        innermost = [loop for loop in inner_loops(self.nest.body) if loop.var in inner and not any(
+            isinstance(s, Loop) for s in statements(loop.body))]
+        for var in dict.fromkeys(loop.var for loop in innermost):
+            loop = next(x for x in innermost if x.var == var)
+            found = accesses(self.nest, tuple(x for x in innermost if x.var == var))
+            if any(a.store and a.coefficient(var) == 0 for a in found):
+                self.note(f"{var}: stores do not move along it, so it is not cut into vectors")
+                continue
+            strided = [a for a in found if a.coefficient(var) not in (0, 1)]
+            lanes = self._lanes(loop)
+            extent = static(loop.extent)
+            count = 4 if extent is None else min(4, -(-extent // lanes))
+            if strided and len(strided) == sum(1 for a in found if a.coefficient(var) != 0):
+                count = 1
+            self._cut(var, lanes * count, lanes)
+            parts = ([f"{var}.i.u"] if count > 1 else []) + [f"{var}.i.v"]
+            self.nest = rfactor(self.nest, *parts)
+            self.note(f"vectors along {var}, which is reduced: {lanes} lanes, {count} partial results side by side")
+
+    # Threads
+
+    def _share(self) -> None:
+        """Marks outer loops as shared by threads, from the outermost, while a trip stays worth its overhead."""
+        loops = chain(self.nest.body)
+        shared: list[str] = []
+        for loop in loops:
+            trip = body_cost(loop.body)
+            if shared and trip < MIN_TRIP_COST:
+                break
+            shared.append(loop.var)
+        for var in shared:
+            self.nest = parallel(self.nest, var)
+        self.note(f"threads share {' x '.join(shared)}" if shared else "no loop can be shared: one thread")
+
+
+def _simultaneous(body: tuple[Stmt, ...]) -> int:
+    return sum(isinstance(s, Acc) for s in body)
+
+
+def _indirect(access: Access, nest: Nest, var: str) -> bool:
+    """Whether an index let that moves along `var` takes part in the index."""
+    from .nest import Let, expr_names
+
+    moving = {var}
+    for stmt in statements(nest.body):
+        if isinstance(stmt, Let) and expr_names(stmt.expr) & moving:
+            moving.add(stmt.name)
+    return bool((access.index.variables - {var}) & moving)
+
+
+def best_tile(extent: int | None, room: int, preferred: int) -> int:
+    """A tile of at most `room`: the whole of a small extent, else the size near `preferred` that wastes least."""
+    if extent is None:
+        return min(preferred, room)
+    if extent <= room:
+        return extent
+    sizes = range(max(1, preferred // 2), room + 1)
+
+    def badness(size: int) -> tuple[float, int]:
+        waste = -(-extent // size) * size / extent
+        return (round(waste + (0.05 if size < preferred - 2 else 0.0), 3), abs(size - preferred))
+
+    return min(sizes, key=badness)
