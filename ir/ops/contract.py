@@ -47,8 +47,8 @@ def _reference(a: Array, b: Array, batch: Pairs, contract: Pairs) -> Array:
     depth = int(np.prod([a.shape[n] for n in contract[0]], dtype=np.int64))
     m, n = (int(np.prod(extents, dtype=np.int64)) for extents in (rows, columns))
     with np.errstate(all="ignore"):
-        result = np.matmul(left.reshape(*outer, m, depth), right.reshape(*outer, depth, n))
-    return result.reshape(*outer, *rows, *columns).astype(a.dtype, copy=False)
+        result = np.matmul(left.reshape((*outer, m, depth)), right.reshape((*outer, depth, n)))
+    return np.asarray(result).reshape((*outer, *rows, *columns)).astype(a.dtype, copy=False)
 
 
 def _vjp(cts: tuple[Value | None, ...], inputs: tuple[Value, ...], outputs: tuple[Value, ...], attrs: Attrs) -> Cotangents:
