@@ -53,9 +53,9 @@ def sample_operands(op: Op, sample: Sample, symbols: Mapping[str, int], seed: in
 def _draw(rng: np.random.Generator, type: TensorType, sample: Sample) -> Array:
     shape: Any = type.shape
     if type.dtype.kind == "b":
-        return rng.integers(0, 2, shape).astype(np.bool_)
+        return np.array(rng.integers(0, 2, shape), np.bool_)
     if type.dtype.is_integer:
-        return rng.integers(sample.integer_low, sample.integer_high, shape).astype(type.dtype.numpy)
+        return np.array(rng.integers(sample.integer_low, sample.integer_high, shape)).astype(type.dtype.numpy)
     values = np.array(rng.uniform(sample.low, sample.high, shape))
     if sample.nan_every:
         flat = values.reshape(-1)

@@ -113,7 +113,8 @@ dot = register(Op(
     vjp=_vjp,
     kernel=_kernel,
     samples=(
-        of("f32[B, 7]", "f32[7, 17]", attrs=_DENSE), of("f32[B, 33]", "f32[33, 16]", attrs=_DENSE), of("f32[B, 4]", "f32[4, 1]", attrs=_DENSE),
+        of("f32[B, 7]", "f32[7, 17]", attrs=_DENSE), of("f32[B, 33]", "f32[33, 16]", attrs=_DENSE),
+        of("f32[B, 4]", "f32[4, 1]", attrs=_DENSE),
         of("f64[B, 5]", "f64[5, 15]", attrs=_DENSE), of("f32[B, 17]", "f32[9, 17]", attrs=_attrs(_NONE, ((1,), (1,)))),
         of("f32[B, 15]", "f32[B, 18]", attrs=_attrs(_NONE, ((0,), (0,)))),
         of("f32[B, 3, 5]", "f32[B, 5, 17]", attrs=_attrs(((0,), (0,)), ((2,), (1,)))),

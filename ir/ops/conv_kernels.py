@@ -86,8 +86,7 @@ def _window_index(outputs: Sequence[str], taps: Sequence[Aff], attrs: Attrs) -> 
 
 
 def forward_kernels(inputs: Types, outputs: Types, attrs: Attrs) -> list[Kernel]:
-    x, w = inputs
-    (y,) = outputs
+    w, y = inputs[1], outputs[0]
     arrays = operands(inputs, outputs)
     channels = _Channels.of(w.shape[-2], w.shape[-1], attrs["groups"])
     names = spatial_names(y.rank - 2)

@@ -14,7 +14,20 @@ from ..scalar import REDUCERS, Aff, Expr, Guard, Load, apply, identity
 from ..types import DimLike, DType, TensorType, dtype_of, i32, i64
 from . import check
 from .describe import (
-    axes_of, axis_names, compute_type, described, index_type, load, number, operands, plain, position, reduce, ref, store, wide,
+    axes_of,
+    axis_names,
+    compute_type,
+    described,
+    index_type,
+    load,
+    number,
+    operands,
+    plain,
+    position,
+    reduce,
+    ref,
+    store,
+    wide,
 )
 from .family import Array, Cotangents, Types, of, widened
 

@@ -14,7 +14,7 @@ from ..op import Attrs, Op, OpaqueKernel, register
 from ..scalar import Aff, Guard
 from ..types import DimLike, parse_type, product
 from . import check
-from .describe import axis_names, axes_of, described, load, moved, operands, plain, store
+from .describe import axes_of, axis_names, described, load, moved, operands, plain, store
 from .family import Array, Cotangents, Types, of
 
 Inputs = tuple[Value, ...]

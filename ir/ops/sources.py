@@ -57,8 +57,9 @@ def _constant_infer(types: Types, attrs: Attrs) -> Types:
 
 
 def _constant_reference(value: Any, type: TensorType) -> Array:
+    shape: Any = type.shape
     with np.errstate(over="ignore"):
-        return np.array(np.broadcast_to(np.asarray(value).astype(type.dtype.numpy), type.shape))
+        return np.array(np.broadcast_to(np.asarray(value).astype(type.dtype.numpy), shape))
 
 
 def _elements(value: Any, index: tuple[int, ...] = ()) -> Iterator[tuple[tuple[int, ...], Any]]:
@@ -137,7 +138,7 @@ def _dim_size_infer(types: Types, attrs: Attrs) -> Types:
 
 def _dim_size_kernel(inputs: Types, outputs: Types, attrs: Attrs) -> Sequence[Kernel]:
     dim: DimLike = attrs["dim"]
-    value = position(Aff((), dim), outputs[0].dtype, i64 if not isinstance(dim, int) else dim)
+    value = position(Aff((), dim), outputs[0].dtype, dim)
     return [mapped("dim_size", operands(inputs, outputs), "out0", (), (), value)]
 
 
@@ -171,7 +172,8 @@ def _random_reference(key: Array, shape: tuple[int, ...]) -> Array:
     count = int(np.prod(shape, dtype=np.int64))
     with np.errstate(over="ignore"):
         counter = np.arange(count, dtype=np.int64).astype(np.uint32)
-        return _mix(_mix(counter + key[0]) ^ (key[0] * np.uint32(SPREAD) + key[1])).reshape(shape)
+        bits: Array = _mix(_mix(counter + key[0]) ^ (key[0] * np.uint32(SPREAD) + key[1]))
+    return bits.reshape(shape)
 
 
 class _Mixer:

@@ -41,7 +41,9 @@ def test_numbers_take_the_type_of_the_value_beside_them():
     assert build.maximum(0, x).node.inputs[0].type == x.type
 
 
-@pytest.mark.parametrize(("given", "shape"), [("f32[3]", (B, 3)), ("f32[B, 1]", (B, 4)), ("f32[1, 3]", (2, B, 3)), ("f32[]", (B,)), ("f32[1]", (1,))])
+@pytest.mark.parametrize(("given", "shape"), [
+    ("f32[3]", (B, 3)), ("f32[B, 1]", (B, 4)), ("f32[1, 3]", (2, B, 3)), ("f32[]", (B,)), ("f32[1]", (1,)),
+])
 def test_expand_and_sum_to_are_adjoint(given, shape):
     graph, x = graph_with(given)
     wide = build.expand(x, shape)
@@ -58,7 +60,8 @@ def test_expand_and_sum_to_are_adjoint(given, shape):
 def test_what_changes_nothing_makes_no_node():
     graph, x = graph_with("f32[B, 3]")
     same = [build.reshape(x, x.shape), build.transpose(x, (0, 1)), build.broadcast(x, x.shape, (0, 1)), build.cast(x, x.dtype),
-            build.slice(x, (0, 0), x.shape), build.pad(x, (0, 0), (0, 0)), build.concat([x], 1), build.reduce_sum(x, ()), build.reverse(x, ())]
+            build.slice(x, (0, 0), x.shape), build.pad(x, (0, 0), (0, 0)), build.concat([x], 1),
+            build.reduce_sum(x, ()), build.reverse(x, ())]
     assert all(value is x for value in same)
     assert len(graph) == 1
 

@@ -66,7 +66,7 @@ def test_neighbouring_keys_give_unrelated_streams(delta):
 
 def test_streams_of_consecutive_keys_at_one_element():
     """What one element of a dropout mask sees over the steps."""
-    column = np.array([bits(11, step, 4) for step in range(4096)])[:, 0]
+    column = np.array([bits(11, step, 4) for step in range(4096)])[:, 0].copy()
     u = column / 2.0**32
     assert abs(u.mean() - 0.5) < 5 * (1 / 12 / 4096) ** 0.5
     assert abs(np.corrcoef(u[:-1], u[1:])[0, 1]) < 5 / 4096**0.5
