@@ -70,3 +70,10 @@ def transplant(graph: Graph, targets: Sequence[Value], replaced: dict[Value, Val
             with graph.located(node.path, node.source):
                 mapping.update(zip(node.outputs, graph.add(node.op, inputs, node.attrs), strict=True))
     return [mapping.get(value, value) for value in targets]
+
+
+def prune(graph: Graph) -> None:
+    """Remove, in place, the nodes that no output, update, param or state needs."""
+    live = live_nodes(graph)
+    for node in sorted((n for n in graph.digraph if n not in live), reverse=True):
+        graph.remove(node)

@@ -6,9 +6,11 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from ..graph import Graph
+from .common_subexpressions import common_subexpressions
 from .dead_code import dead_code
 from .differentiate import differentiate
 from .infer import infer
+from .simplify import simplify
 
 GraphPass = Callable[[Graph], Graph]
 
@@ -38,7 +40,8 @@ def register_pass(name: str, function: GraphPass) -> GraphPass:
     return function
 
 
-for _name, _function in (("infer", infer), ("differentiate", differentiate), ("dead_code", dead_code)):
+for _name, _function in (("infer", infer), ("differentiate", differentiate), ("dead_code", dead_code),
+                         ("common_subexpressions", common_subexpressions), ("simplify", simplify)):
     register_pass(_name, _function)
 
 
