@@ -1,0 +1,218 @@
+"""Eager operations: a function is traced once for each signature, then the graph is run on the arrays.
+
+Small graphs are run by the numpy interpreter; one with much arithmetic is compiled, like a model's step.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from . import tracing, tree
+from .dtypes import EAGER_ONLY_NAMES, standardize_dtype
+from .ir.evaluate import evaluate
+from .ir.graph import Graph
+from .ir.types import product
+from .tensor import KerasTensor, Tensor, TracedTensor, as_array
+from .variables import Variable
+
+Array = npt.NDArray[Any]
+CACHE_SIZE = 1024  # signatures remembered; loops over ever new static arguments must not grow it
+SLOW_OPS = frozenset({"conv", "conv_input_grad", "conv_filter_grad", "window_max", "window_sum", "window_max_grad", "window_sum_grad"})
+NATIVE_WORK = 30_000_000  # multiply-adds in SLOW_OPS from which compiling pays: numpy takes about 0.1 s for them
+
+
+@dataclass
+class Traced:
+    """A function traced for one signature: its graph over params p0, p1, ...; `result` has an index at each output's place."""
+
+    graph: Graph
+    constants: dict[str, Array]
+    result: Any
+    logits: dict[int, int]  # output number -> number of the output that holds its logits
+    native: Any = None
+    work: int = 0
+    dtypes: list[Any] = field(default_factory=list)
+
+
+_cache: OrderedDict[Any, Traced] = OrderedDict()
+
+
+class _Slot:
+    """The place of tensor number `index` among the arguments."""
+
+    def __init__(self, index: int) -> None:
+        self.index = index
+
+
+def run(body: tracing.Body, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """Call a function under `@operation` on eager values; results are Tensors."""
+    arrays: list[Array] = []
+    key_parts: list[Any] = [body]
+    plan_args = [_plan(value, body.tensor_position(i), arrays, key_parts) for i, value in enumerate(args)]
+    plan_kwargs = {}
+    for name, value in kwargs.items():
+        key_parts.append(name)
+        plan_kwargs[name] = _plan(value, name in body.tensors, arrays, key_parts)
+    key = tuple(key_parts)
+    try:
+        traced = _cache.get(key)
+        cacheable = True
+    except TypeError:  # an argument that cannot be hashed: traced anew each time
+        traced, cacheable = None, False
+    if traced is None:
+        traced = _trace(body, plan_args, plan_kwargs, arrays)
+        if cacheable:
+            _cache[key] = traced
+            if len(_cache) > CACHE_SIZE:
+                _cache.popitem(last=False)
+    return _finish(traced, _compute(traced, arrays))
+
+
+def _plan(value: Any, is_tensor: bool, arrays: list[Array], key: list[Any]) -> Any:
+    """The argument with slots in place of arrays; what the trace depends on is appended to the key."""
+    if isinstance(value, (Tensor, np.ndarray, Variable)) or (hasattr(value, "__array__") and not isinstance(value, (type, KerasTensor))):
+        if not is_tensor:  # a static argument given as an array: its numbers
+            plain = tuple(np.asarray(value).tolist()) if np.ndim(value) else np.asarray(value).item()
+            key.append(_frozen(plain))
+            return plain
+        array = _stored(value)
+        key.append((array.shape, array.dtype.char, "array"))
+        arrays.append(array)
+        return _Slot(len(arrays) - 1)
+    if isinstance(value, (list, tuple)) and tree.is_nested(value):
+        key.append((type(value).__name__, len(value)))
+        parts = [_plan(item, is_tensor, arrays, key) for item in value]
+        return tuple(parts) if isinstance(value, tuple) else parts
+    key.append(_frozen(value))
+    return value
+
+
+def _stored(value: Any) -> Array:
+    if isinstance(value, Variable):
+        from .variables import autocast_dtype
+
+        array = value.array
+        cast = autocast_dtype(value)
+        return array if cast is None else array.astype(cast)
+    array = as_array(value)
+    if array.dtype.kind in "cOUS":
+        name = standardize_dtype(array.dtype)
+        if name in EAGER_ONLY_NAMES:
+            raise TypeError(f"{name} tensors can be made, indexed and printed, but no operation computes with them")
+    return array
+
+
+def _frozen(value: Any) -> Any:
+    """A hashable stand-in that tells 1, 1.0 and True, and 0.0 and -0.0, apart."""
+    if isinstance(value, (int, float, bool)):
+        return type(value), repr(value)
+    if isinstance(value, tuple):
+        return tuple(_frozen(item) for item in value)
+    if isinstance(value, slice):
+        return "slice", _frozen(value.start), _frozen(value.stop), _frozen(value.step)
+    if isinstance(value, dict):
+        return tuple((name, _frozen(item)) for name, item in sorted(value.items()))
+    return value
+
+
+def _trace(body: tracing.Body, plan_args: list[Any], plan_kwargs: dict[str, Any], arrays: list[Array]) -> Traced:
+    with tracing.Trace(body.name) as trace:
+        inputs = [trace.input(f"p{i}", array.shape, array.dtype) for i, array in enumerate(arrays)]
+
+        def fill(value: Any) -> Any:
+            if isinstance(value, _Slot):
+                return inputs[value.index]
+            if isinstance(value, list):
+                return [fill(item) for item in value]
+            return tuple(fill(item) for item in value) if type(value) is tuple else value
+
+        result = body.function(*[fill(value) for value in plan_args], **{name: fill(value) for name, value in plan_kwargs.items()})
+        leaves: list[TracedTensor] = []
+        numbers: dict[int, int] = {}
+
+        def number(leaf: Any) -> Any:
+            if isinstance(leaf, tracing.SymbolicSize):
+                leaf = leaf.tensor()
+            if not isinstance(leaf, TracedTensor):
+                return leaf
+            if id(leaf) not in numbers:
+                numbers[id(leaf)] = len(leaves)
+                leaves.append(leaf)
+                trace.output(f"r{numbers[id(leaf)]}", leaf)
+            return _Slot(numbers[id(leaf)])
+
+        structure = tree.map_structure(number, result)
+        logits = {}
+        for position, leaf in enumerate(list(leaves)):
+            if hasattr(leaf, "_keras_logits"):
+                logits[position] = number(leaf._keras_logits).index
+    constants = {path: variable.array for path, variable in trace.variables.items()}
+    return Traced(trace.graph, constants, structure, logits, work=_work(trace.graph), dtypes=[leaf.dtype for leaf in leaves])
+
+
+def _work(graph: Graph) -> int:
+    """Multiply-adds of the ops that numpy is slow at."""
+    total = 0
+    for node in graph.digraph:
+        if node.op.name not in SLOW_OPS:
+            continue
+        size = int(product(node.output.shape))  # type: ignore[arg-type]
+        if node.op.name.startswith("conv"):
+            size = max(size, *(int(product(v.shape)) for v in node.inputs))  # type: ignore[arg-type]
+            size *= max(1, int(product(node.inputs[-1].shape[:-1])))  # type: ignore[arg-type]
+        else:
+            size *= int(product(node.attrs["window"]))  # type: ignore[arg-type]
+        total += size
+    return total
+
+
+def _compute(traced: Traced, arrays: list[Array]) -> list[Array]:
+    params = {f"p{i}": array for i, array in enumerate(arrays)}
+    given = {name: params[name] for name in traced.graph.params}
+    if traced.work >= NATIVE_WORK:
+        return _run_native(traced, given)
+    outputs, _ = evaluate(traced.graph, params=given, states=traced.constants)
+    return [outputs[f"r{i}"] for i in range(len(outputs))]
+
+
+def _run_native(traced: Traced, params: dict[str, Array]) -> list[Array]:
+    from .compiler import compile_graph
+
+    if traced.native is None:
+        traced.native = compile_graph(traced.graph, f"eager {traced.graph.name}")
+    results = []
+    arrays: dict[str, Array] = {}
+    for name, array in {**params, **traced.constants}.items():
+        arrays[name] = np.ascontiguousarray(array)
+    program = traced.native.program
+    for i in range(len(traced.graph.outputs)):
+        kind = traced.graph.outputs[f"r{i}"].type
+        results.append(np.empty([int(d) for d in kind.shape], kind.dtype.numpy))  # type: ignore[arg-type]
+        arrays[program.outputs[f"r{i}"]] = results[-1]
+    traced.native.run(arrays, {})
+    return results
+
+
+def _finish(traced: Traced, results: list[Array]) -> Any:
+    tensors = [Tensor(_own(array), dtype) for array, dtype in zip(results, traced.dtypes, strict=False)]
+    extra = [Tensor(_own(array)) for array in results[len(tensors):]]
+    everything = tensors + extra
+    for position, source in traced.logits.items():
+        everything[position]._keras_logits = everything[source]  # type: ignore[attr-defined]
+    return tree.map_structure(lambda leaf: everything[leaf.index] if isinstance(leaf, _Slot) else leaf, traced.result)
+
+
+def _own(array: Array) -> Array:
+    """The result as an array that nobody else writes: a view into an argument (a reshape, a slice) is copied."""
+    array = np.asarray(array)
+    return array.copy() if array.base is not None else array
+
+
+def clear_cache() -> None:
+    """Forget all traced signatures."""
+    _cache.clear()

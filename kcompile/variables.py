@@ -1,0 +1,242 @@
+"""Variables: named arrays that live between steps, at a stable, 64-byte aligned address.
+
+Inside a trace, reading a variable gives its traced value and `assign` records an update of the graph; outside, both act at
+once on `.array`, which native code reads and writes directly.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from . import naming, tracing
+from .dtypes import DType, is_float_dtype, numpy_dtype, standardize_dtype
+from .ir.graph import ROLES
+from .tensor import KerasTensor, Shape, Tensor, TensorOperators, as_array, cast_array, standardize_shape
+
+ALIGNMENT = 64
+
+
+def aligned_empty(shape: tuple[int, ...], dtype: np.dtype[Any]) -> npt.NDArray[Any]:
+    """An uninitialised C-contiguous array whose first element lies on a 64-byte boundary."""
+    size = int(np.prod(shape, dtype=np.int64)) * dtype.itemsize
+    raw = np.empty(size + ALIGNMENT, np.uint8)
+    offset = -raw.ctypes.data % ALIGNMENT
+    return raw[offset:offset + size].view(dtype).reshape(shape)
+
+
+class _Autocast(threading.local):
+    def __init__(self) -> None:
+        self.dtype: DType | None = None
+
+
+_autocast = _Autocast()
+
+
+@contextmanager
+def autocast_scope(dtype: Any) -> Iterator[None]:
+    """Inside, float variables made with autocast=True read as this dtype (a layer's compute dtype); None: as they are."""
+    saved = _autocast.dtype
+    _autocast.dtype = None if dtype is None or not is_float_dtype(dtype) else standardize_dtype(dtype)
+    try:
+        yield
+    finally:
+        _autocast.dtype = saved
+
+
+def autocast_dtype(variable: Variable) -> DType | None:
+    """The dtype in which a variable is read here, where that is not its own."""
+    cast = _autocast.dtype
+    return cast if cast is not None and variable._casts() and cast != variable._dtype else None
+
+
+class Variable(TensorOperators):
+    """A named array that operations read and assign.
+
+    initializer  an initializer name, object or function (called with shape and dtype; `shape` is needed then), or a value
+    role         what the compiler may assume of it, one of ir.graph.ROLES: weight, statistic, slot, metric, rng, ...
+    path         the whole path; without it, the open name scopes and `name`
+    """
+
+    def __init__(self, initializer: Any, shape: Any = None, dtype: Any = None, trainable: bool = True, autocast: bool = True,
+                 aggregation: str | None = "none", synchronization: str | None = "auto", name: str | None = None,
+                 layout: Any = None, *, role: str = "weight", path: str | None = None, regularizer: Any = None,
+                 constraint: Any = None, **kwargs: Any) -> None:
+        if kwargs:
+            raise TypeError(f"Variable: unexpected arguments {sorted(kwargs)}")
+        if role not in ROLES:
+            raise ValueError(f"role must be one of {', '.join(ROLES)}; received {role!r}")
+        name = name or naming.auto_name(type(self).__name__)
+        if "/" in name:
+            raise ValueError(f"Argument `name` must be a string and cannot contain character `/`. Received: name={name}")
+        self._name = name
+        scope = naming.current_path()
+        self.path = path or (f"{scope}/{name}" if scope else name)
+        self.role = role
+        self._trainable = bool(trainable)
+        self.autocast = bool(autocast)
+        self.aggregation = aggregation
+        self.synchronization = synchronization
+        self.overwrite_with_gradient = False
+        self.regularizer = regularizer
+        self.constraint = constraint
+        with tracing.eager_scope():
+            array, self._dtype = _initial_value(initializer, shape, dtype, name)
+        self.array = aligned_empty(array.shape, array.dtype)
+        self.array[...] = array
+
+    # -- what it is -----------------------------------------------------------------------------------------
+    @property
+    def name(self) -> str:
+        return self._name
+
+    @property
+    def shape(self) -> Shape:
+        return Shape(self.array.shape)
+
+    @property
+    def ndim(self) -> int:
+        return self.array.ndim
+
+    @property
+    def dtype(self) -> DType:
+        cast = _autocast.dtype
+        return cast if cast is not None and self._casts() else self._dtype
+
+    @property
+    def trainable(self) -> bool:
+        return self._trainable
+
+    @trainable.setter
+    def trainable(self, value: bool) -> None:
+        self._trainable = bool(value)
+
+    def _casts(self) -> bool:
+        return self.autocast and self._dtype.is_floating
+
+    def get_shape(self) -> Shape:
+        return self.shape
+
+    def count_params(self) -> int:
+        return int(self.array.size)
+
+    # -- its value ------------------------------------------------------------------------------------------
+    @property
+    def value(self) -> Any:
+        """The value now: a TracedTensor inside a trace, else an eager Tensor (a copy), in the autocast dtype if one is set."""
+        cast = _autocast.dtype if self._casts() else None
+        trace = tracing.current_trace()
+        if trace is not None:
+            found: Any = trace.read(self)
+            if cast is None or cast == self._dtype:
+                return found
+            from . import ops
+
+            return ops.cast(found, cast)
+        array = self.array if cast is None else cast_array(self.array, numpy_dtype(cast))
+        return Tensor(array.copy() if array is self.array else array, cast or self._dtype)
+
+    def read_value(self) -> Any:
+        return self.value
+
+    def numpy(self) -> npt.NDArray[Any]:
+        """A copy of the value in the variable's own dtype."""
+        return self.array.copy()
+
+    def assign(self, value: Any) -> Any:
+        """Set the value: at once outside a trace, as an update of the graph inside. Raises ValueError for another shape."""
+        trace = tracing.current_trace()
+        if trace is not None:
+            trace.assign(self, value)
+            return value
+        if isinstance(value, KerasTensor):
+            raise TypeError(f"a symbolic tensor cannot be assigned to variable {self.path} outside a layer or a step")
+        array = as_array(value.array if isinstance(value, Variable) else value)
+        if array.shape != self.array.shape:
+            raise ValueError(
+                "The shape of the target variable and the shape of the target value in `variable.assign(value)` must match. "
+                f"variable.shape={tuple(self.shape)}, Received: value.shape={array.shape}. Target variable: {self!r}")
+        self.array[...] = cast_array(array, self.array.dtype)
+        return value
+
+    def assign_add(self, value: Any) -> Any:
+        return self.assign(self._stored() + value)
+
+    def assign_sub(self, value: Any) -> Any:
+        return self.assign(self._stored() - value)
+
+    def _stored(self) -> Any:
+        with autocast_scope(None):
+            return self.value
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> npt.NDArray[Any]:
+        if tracing.current_trace() is not None:
+            raise TypeError(f"variable {self.path} has no numpy value while a model is traced; use kcompile.ops on it")
+        return np.array(self.array, dtype=dtype)
+
+    def __getitem__(self, key: Any) -> Any:
+        return self.value[key]
+
+    def __len__(self) -> int:
+        if not self.array.ndim:
+            raise TypeError(f"variable {self.path} is a scalar and has no len()")
+        return len(self.array)
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter(self.value)
+
+    def __bool__(self) -> bool:
+        return bool(self.value)
+
+    def __int__(self) -> int:
+        return int(self.value)
+
+    def __float__(self) -> float:
+        return float(self.value)
+
+    def __index__(self) -> int:
+        return int(self.value.__index__())
+
+    def __repr__(self) -> str:
+        value = "" if tracing.current_trace() is not None else f", value={self.array}"
+        return f"<Variable path={self.path}, shape={tuple(self.shape)}, dtype={self._dtype}{value}>"
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Variable:
+        return Variable(self.array, dtype=self._dtype, trainable=self._trainable, autocast=self.autocast, name=self._name,
+                        role=self.role, path=self.path, regularizer=self.regularizer, constraint=self.constraint)
+
+
+def _initial_value(initializer: Any, shape: Any, dtype: Any, name: str) -> tuple[npt.NDArray[Any], DType]:
+    """(array, dtype) of a new variable."""
+    if isinstance(initializer, (str, dict)) or callable(initializer):
+        from . import initializers
+
+        if shape is None:
+            raise ValueError("When creating a Variable from an initializer, the `shape` argument should be specified. "
+                             f"Received: initializer={initializer} and shape=None")
+        wanted = standardize_shape(shape)
+        if None in wanted:
+            raise ValueError(f"Shapes used to initialize variables must be fully-defined (no `None` dimensions). "
+                             f"Received: shape={tuple(wanted)} for variable '{name}'")
+        kind = standardize_dtype(dtype)
+        function = initializers.get(initializer)
+        array = as_array(function(tuple(wanted), dtype=kind))
+        if array.shape != wanted:
+            raise ValueError(f"the initializer of variable '{name}' gave shape {array.shape}, expected {tuple(wanted)}")
+    else:
+        if isinstance(initializer, Variable):
+            initializer, dtype = initializer.array, dtype or initializer._dtype
+        if isinstance(initializer, KerasTensor):
+            raise TypeError(f"variable '{name}' cannot start from a symbolic tensor")
+        array = as_array(initializer)
+        kind = standardize_dtype(dtype if dtype is not None else array.dtype)
+        if shape is not None and tuple(shape) != array.shape:
+            raise ValueError(f"variable '{name}': the value has shape {array.shape}, but shape={tuple(shape)} was given")
+    if kind.is_complex or kind == "string":
+        raise TypeError(f"variable '{name}': {kind} exists for eager tensors only")
+    return cast_array(array, numpy_dtype(kind)), kind
