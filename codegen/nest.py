@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Union
 
-from ..ir.scalar import Aff, AxisValue, Expr, Guard, Load, Ref, rewrite, walk
+from ..ir.scalar import Aff, AxisValue, Const, Expr, Guard, Load, Ref, rewrite, walk
 from ..ir.types import DimLike, DType, TensorType, boolean, dim_symbols, evaluate_dim
 
 FOR, UNROLL, VECTOR = "for", "unroll", "vec"
@@ -151,6 +151,9 @@ class Nest:
         for stmt in statements(self.body):
             if isinstance(stmt, Loop):
                 found |= dim_symbols(stmt.extent)
+            for e in walk(stmt_expr(stmt) or Const(0, boolean)):
+                if isinstance(e, AxisValue):  # the one place where a symbol may stand that no array or loop has
+                    found |= dim_symbols(e.index.const).union(*(dim_symbols(c) for _, c in e.index.terms))
         return tuple(sorted(found))
 
     @property
