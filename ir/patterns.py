@@ -17,7 +17,7 @@ from typing import Any, Protocol, Union
 
 from .graph import Node, Value
 from .op import OPS
-from .types import TensorType
+from .types import TensorType, boolean
 from .value_table import frozen
 
 COMMUTATIVE = frozenset({"add", "mul", "eq", "ne", "logical_and", "logical_or", "logical_xor", "bit_and", "bit_or", "bit_xor"})
@@ -275,9 +275,12 @@ def instantiate(term: Term, bindings: Bindings, make: Make, type_: TensorType | 
     node: Node | None = bindings[term.any_op.name] if term.any_op else None
     op = node.op.name if node else term.op
     siblings = operands[1:] if op == "select" else operands
-    sibling = next((value.type for value in siblings if value is not None), None)
-    inputs = [value if value is not None else instantiate(arg, bindings, make, sibling)
-              for arg, value in zip(term.args, operands, strict=True)]
+    sibling = next((value.type for value in siblings if value is not None), type_)
+    expected = [sibling] * len(operands)
+    if op == "select" and sibling is not None:
+        expected[0] = sibling.with_dtype(boolean)
+    inputs = [value if value is not None else instantiate(arg, bindings, make, wanted)
+              for arg, value, wanted in zip(term.args, operands, expected, strict=True)]
     attrs = dict(node.attrs) if node else {}
     attrs.update({name: bound(attr, bindings) for name, attr in term.attrs.items()})
     return make(op, *inputs, **attrs)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from ..rewrite import RULES, Rule
-from . import constants, casts, logic, arithmetic, shapes, slices, reductions, contractions, gradients  # noqa: I001  order of trial
+from . import arithmetic, casts, constants, contractions, gradients, logic, reductions, shapes, slices
 
 __all__ = ["DEFAULT_INEXACT", "arithmetic", "casts", "constants", "contractions", "gradients", "logic", "reductions", "rules_named",
            "shapes", "slices"]
@@ -18,6 +18,7 @@ DEFAULT_INEXACT: dict[str, str] = {
     "power_minus_half": "as power_half",
     "power_minus_one": "a quotient is rounded correctly",
     "sum_of_broadcast": "one rounding in place of n",
+    "sum_over_unit_axes": "only the sign of a zero can change",
     "add_of_complementary_masks": "only the sign of a zero can change",
 }
 

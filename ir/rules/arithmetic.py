@@ -77,7 +77,7 @@ def subtract_itself(x: Pat) -> Equation:
 # -- signs ----------------------------------------------------------------------------------------------------------
 @rule()
 def negate_twice(x: Pat) -> Equation:
-    return -(-x), x
+    return p.neg(-x), x
 
 
 @rule(examples=({"x": "f32[2, 3]"}, {"x": "i32[4]"}))
@@ -219,13 +219,13 @@ def power_three(x: Pat) -> Equation:
     return p.pow(x, 3), x * x * x
 
 
-@rule(inexact=True, where=_float, examples=({"x": "f32[2, 3]", "low": 0.0},))
+@rule(inexact=True, where=_float, examples=({"x": "f32[2, 3]", "at_least": 0.0},))
 def power_half(x: Pat) -> Equation:
     """Differs at -0.0 and -inf."""
     return p.pow(x, 0.5), p.sqrt(x)
 
 
-@rule(inexact=True, where=_float, examples=({"x": "f32[2, 3]", "low": 0.0},))
+@rule(inexact=True, where=_float, examples=({"x": "f32[2, 3]", "at_least": 0.0},))
 def power_minus_half(x: Pat) -> Equation:
     return p.pow(x, -0.5), p.rsqrt(x)
 
@@ -235,13 +235,13 @@ def power_minus_one(x: Pat) -> Equation:
     return p.pow(x, -1), 1 / x
 
 
-@rule(examples=({"x": "f32[2, 3]", "low": 0.0}, {"x": "f64[2, 3]", "low": 0.0}))
+@rule(examples=({"x": "f32[2, 3]", "at_least": 0.0}, {"x": "f64[2, 3]", "at_least": 0.0}))
 def reciprocal_of_root(x: Pat) -> Equation:
     """rsqrt is defined as this quotient."""
     return 1 / p.sqrt(x), p.rsqrt(x)
 
 
-@rule(inexact=True, examples=({"x": "f32[2, 3]", "y": "f32[2, 3]", "low": 0.1},))
+@rule(inexact=True, examples=({"x": "f32[2, 3]", "y": "f32[2, 3]", "at_least": 0.1},))
 def divide_by_root(x: Pat, y: Pat) -> Equation:
     return x / p.sqrt(y), x * p.rsqrt(y)
 

@@ -69,9 +69,10 @@ def fold_small(make: Make, node: Node) -> Value | None:
     arrays = [_array(value, tuple(int(d) for d in value.shape)) for value in node.inputs]  # type: ignore[arg-type]
     with np.errstate(all="ignore"):
         (result,) = run_node(node, arrays, {})
-    first = result.flat[0] if result.size else 0
-    same = result.size == 0 or all(a.tobytes() == first.tobytes() for a in result.flat)
-    return make("constant", value=plain_constant(first if same else result, type_), type=type_)
+    value = plain_constant(result, type_)
+    flat = plain_constant(result.reshape(-1), TensorType((result.size,), type_.dtype))
+    same = len({repr(number) for number in flat}) == 1  # repr: 0.0 and -0.0 are not the same
+    return make("constant", value=flat[0] if same else value, type=type_)
 
 
 # -- splat constants under shape ops, of any (also symbolic) shape ------------------------------------------------------

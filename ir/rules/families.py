@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Sequence
 from typing import Any
@@ -28,7 +29,7 @@ def holds_all(wide: DType, narrow: DType) -> bool:
 
 
 def ascending(axes: Sequence[int]) -> bool:
-    return all(a < b for a, b in zip(axes, axes[1:], strict=False))
+    return all(a < b for a, b in itertools.pairwise(axes))
 
 
 def without(axes: Sequence[int], rank: int) -> tuple[int, ...]:

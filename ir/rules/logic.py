@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ..graph import Value
-from ..patterns import AnyOp, Attr, Equation, Pat, Splat, derive, p, splat, splat_like
+from ..patterns import AnyOp, Attr, Equation, Pat, Splat, p, splat, splat_like
 from ..rewrite import rule
 from ..types import boolean
 from .families import UNARY

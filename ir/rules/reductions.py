@@ -10,14 +10,29 @@ from ..rewrite import rule
 from ..types import DimLike, i64, product
 from .families import ascending, without
 
-REDUCTIONS = ("reduce_sum", "reduce_max", "reduce_min", "reduce_prod")
 EXTREMES = ("reduce_max", "reduce_min")
 
 
-@rule(where=lambda x, axes: all(x.shape[i] == 1 for i in axes), ops={"f": REDUCTIONS},
-      examples=({"x": "f32[B, 1, 3]", "axes": (1,)}, {"x": "i32[1, 1]", "axes": (0, 1)}))
+UNITS = ({"x": "f32[B, 1, 3]", "axes": (1,)}, {"x": "i32[1, 1]", "axes": (0, 1)})
+
+
+def _unit_axes(x: Value, axes: Any) -> bool:
+    return all(x.shape[i] == 1 for i in axes)
+
+
+def _without_axes(x: Pat, axes: Attr) -> Pat:
+    return p.reshape(x, shape=derive(lambda x, axes: tuple(x.shape[i] for i in without(axes, x.rank)), x, axes))
+
+
+@rule(where=_unit_axes, ops={"f": ("reduce_max", "reduce_min", "reduce_prod")}, examples=UNITS)
 def reduce_over_unit_axes(x: Pat, axes: Attr, f: AnyOp) -> Equation:
-    return f(x, axes=axes), p.reshape(x, shape=derive(lambda x, axes: tuple(x.shape[i] for i in without(axes, x.rank)), x, axes))
+    return f(x, axes=axes), _without_axes(x, axes)
+
+
+@rule(where=_unit_axes, inexact=True, examples=UNITS)
+def sum_over_unit_axes(x: Pat, axes: Attr) -> Equation:
+    """A sum begins at 0.0, so that of a -0.0 is 0.0."""
+    return p.reduce_sum(x, axes=axes), _without_axes(x, axes)
 
 
 def _merged(x: Value, a: Any, b: Any) -> tuple[int, ...]:
@@ -97,7 +112,8 @@ def _reduced_transpose(make: Make, node: Any, x: Value, perm: Any, axes: Any) ->
     return make("transpose", reduced, perm=tuple(sorted(order).index(i) for i in order))
 
 
-@rule(ops={"f": EXTREMES}, examples=({"x": "f32[2, B, 4]", "perm": (2, 0, 1), "axes": (1,)}, {"x": "i32[2, 3, 4]", "perm": (2, 1, 0), "axes": (1,)}))
+@rule(ops={"f": EXTREMES}, examples=({"x": "f32[2, B, 4]", "perm": (2, 0, 1), "axes": (1,)},
+                                  {"x": "i32[2, 3, 4]", "perm": (2, 1, 0), "axes": (1,)}))
 def extreme_of_transposed(x: Pat, perm: Attr, axes: Attr, f: AnyOp) -> Equation:
     return f(p.transpose(x, perm=perm), axes=axes), built(_reduced_transpose, f, x, perm, axes)
 

@@ -104,7 +104,8 @@ def broadcast_twice(x: Pat, s: Attr, n: Attr, t: Attr, m: Attr) -> Equation:
             p.broadcast(x, shape=t, dims=derive(lambda n, m: tuple(m[i] for i in n), n, m)))
 
 
-@rule(where=lambda x: 1 in x.shape, examples=({"x": "f32[1, 3]", "s": (1, 3, "B"), "n": (0, 1)}, {"x": "f32[2, 1]", "s": (2, 1, 4), "n": (0, 1)}))
+@rule(where=lambda x: 1 in x.shape, examples=({"x": "f32[1, 3]", "s": (1, 3, "B"), "n": (0, 1)},
+                                             {"x": "f32[2, 1]", "s": (2, 1, 4), "n": (0, 1)}))
 def broadcast_of_unit_axes(x: Pat, s: Attr, n: Attr) -> Equation:
     """Axes of extent 1 need no place in the result; without them a reshape before the broadcast may vanish."""
     kept = derive(lambda x, n: tuple(d for d, extent in zip(n, x.shape, strict=True) if extent != 1), x, n)
@@ -126,7 +127,8 @@ def binary_of_broadcasts(x: Pat, y: Pat, s: Attr, n: Attr, f: AnyOp) -> Equation
     return (f(p.broadcast(x, shape=s, dims=n), p.broadcast(y, shape=s, dims=n)), p.broadcast(f(x, y), shape=s, dims=n))
 
 
-SPLAT_SPREAD = ({"x": "f32[3]", "s": (2, 3), "n": (1,), "c": (2.0, "f32[2, 3]")}, {"x": "i32[3]", "s": (2, 3), "n": (1,), "c": (2, "i32[2, 3]")},
+SPLAT_SPREAD = ({"x": "f32[3]", "s": (2, 3), "n": (1,), "c": (2.0, "f32[2, 3]")},
+                {"x": "i32[3]", "s": (2, 3), "n": (1,), "c": (2, "i32[2, 3]")},
                 {"x": "bool[3]", "s": (2, 3), "n": (1,), "c": (True, "bool[2, 3]")})
 
 
@@ -156,7 +158,8 @@ def _transposed_broadcast(make: Make, x: Value, shape: Any, dims: Any, perm: Any
     return make("broadcast", moved, shape=tuple(shape[i] for i in perm), dims=tuple(sorted(places)))
 
 
-@rule(examples=({"x": "f32[2, 3]", "s": (2, 3, 4), "n": (0, 1), "perm": (2, 1, 0)}, {"x": "f32[3]", "s": ("B", 3), "n": (1,), "perm": (1, 0)}))
+@rule(examples=({"x": "f32[2, 3]", "s": (2, 3, 4), "n": (0, 1), "perm": (2, 1, 0)},
+                {"x": "f32[3]", "s": ("B", 3), "n": (1,), "perm": (1, 0)}))
 def transpose_of_broadcast(x: Pat, s: Attr, n: Attr, perm: Attr) -> Equation:
     """The transpose moves to the smaller side, or vanishes."""
     return p.transpose(p.broadcast(x, shape=s, dims=n), perm=perm), built(_transposed_broadcast, x, s, n, perm)

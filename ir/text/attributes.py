@@ -41,7 +41,7 @@ def parse_attribute(cursor: Cursor) -> Any:
     if token.kind == "string":
         return cursor.string("a string")
     if cursor.accept("("):
-        items = []
+        items: list[Any] = []
         while not cursor.accept(")"):
             if items:
                 cursor.expect(",", " or ')'")
