@@ -1,0 +1,48 @@
+"""Names and config dicts of losses, metrics, optimizers and schedules: looked up, written, read back."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+
+def unknown_identifier(kind: str, identifier: Any, known: Iterable[str]) -> ValueError:
+    """The error for a name that does not exist; names the likeliest ones."""
+    near = difflib.get_close_matches(str(identifier), list(known), n=2, cutoff=0.6) if isinstance(identifier, str) else []
+    hint = f". Did you mean {' or '.join(map(repr, near))}?" if near else ""
+    return ValueError(f"Could not interpret {kind} identifier: {identifier!r}{hint}")
+
+
+def serialize_object(item: Any, module: str, known: Mapping[str, Any]) -> Any:
+    """What Keras writes of an object: module, class_name, config; of a function its name; of None None."""
+    if item is None or isinstance(item, str):
+        return item
+    if not hasattr(item, "get_config"):
+        name = getattr(item, "__name__", None)
+        if name is None:
+            raise ValueError(f"cannot serialize {item!r}: it has no get_config() and no name")
+        return name
+    cls = type(item)
+    ours = known.get(cls.__name__) is cls
+    return {"module": module if ours else None, "class_name": cls.__name__, "config": item.get_config(),
+            "registered_name": None if ours else cls.__name__}
+
+
+def deserialize_object(config: Any, kind: str, known: Mapping[str, Any], custom_objects: Mapping[str, Any] | None = None) -> Any:
+    """The object of a name, or of a dict with class_name and config. Raises ValueError."""
+    if config is None:
+        return None
+    table = {**known, **(custom_objects or {})}
+    if isinstance(config, str):
+        name, arguments = config, {}
+    elif isinstance(config, dict) and isinstance(config.get("class_name"), str):
+        name, arguments = config["class_name"].rsplit(">", 1)[-1], dict(config.get("config") or {})
+    else:
+        raise ValueError(f"Could not interpret {kind} config: expected a name or a dict with 'class_name' and 'config', received {config!r}")
+    found = table.get(name)
+    if found is None:
+        raise unknown_identifier(kind, name, table)
+    if not isinstance(found, type):
+        return found
+    return found.from_config(arguments)

@@ -1,0 +1,87 @@
+"""keras.losses: classes, functions, and the names that `compile` takes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from .functions import (
+    binary_crossentropy,
+    categorical_crossentropy,
+    categorical_hinge,
+    cosine_similarity,
+    hinge,
+    huber,
+    kl_divergence,
+    log_cosh,
+    mean_absolute_error,
+    mean_absolute_percentage_error,
+    mean_squared_error,
+    mean_squared_logarithmic_error,
+    poisson,
+    sparse_categorical_crossentropy,
+    squared_hinge,
+)
+from .loss import CosineSimilarity, Loss, LossFunctionWrapper
+from .probabilistic import BinaryCrossentropy, CategoricalCrossentropy, KLDivergence, Poisson, SparseCategoricalCrossentropy
+from .regression import (
+    CategoricalHinge,
+    Hinge,
+    Huber,
+    LogCosh,
+    MeanAbsoluteError,
+    MeanAbsolutePercentageError,
+    MeanSquaredError,
+    MeanSquaredLogarithmicError,
+    SquaredHinge,
+)
+
+_CLASSES = (
+    BinaryCrossentropy, CategoricalCrossentropy, CategoricalHinge, CosineSimilarity, Hinge, Huber, KLDivergence, LogCosh, MeanAbsoluteError,
+    MeanAbsolutePercentageError, MeanSquaredError, MeanSquaredLogarithmicError, Poisson, SparseCategoricalCrossentropy, SquaredHinge,
+)
+_FUNCTIONS = (
+    binary_crossentropy, categorical_crossentropy, categorical_hinge, cosine_similarity, hinge, huber, kl_divergence, log_cosh,
+    mean_absolute_error, mean_absolute_percentage_error, mean_squared_error, mean_squared_logarithmic_error, poisson,
+    sparse_categorical_crossentropy, squared_hinge,
+)
+_ALIASES = {"mse": mean_squared_error, "mae": mean_absolute_error, "mape": mean_absolute_percentage_error,
+            "msle": mean_squared_logarithmic_error, "bce": binary_crossentropy, "kld": kl_divergence}
+_BY_NAME: dict[str, Any] = {
+    **{cls.__name__: cls for cls in _CLASSES},
+    **{function.__name__: function for function in _FUNCTIONS},
+    **_ALIASES,
+    **{name.upper(): function for name, function in _ALIASES.items()},
+}
+
+__all__ = sorted([cls.__name__ for cls in _CLASSES] + [function.__name__ for function in _FUNCTIONS]  # pyright: ignore
+                 + ["Loss", "LossFunctionWrapper", "deserialize", "get", "serialize"])
+
+
+def get(identifier: Any) -> Any:
+    """A loss from its name, class, config dict or callable (returned as it is); None stays None. Raises ValueError."""
+    if identifier is None:
+        return None
+    if isinstance(identifier, dict):
+        return deserialize(identifier)
+    found = _BY_NAME.get(identifier) if isinstance(identifier, str) else identifier
+    if isinstance(found, type):
+        found = found()
+    if not callable(found):
+        from ..identifiers import unknown_identifier
+
+        raise unknown_identifier("loss", identifier, _BY_NAME)
+    return found
+
+
+def serialize(loss: Any) -> Any:
+    """The config of a loss: a dict for an object, the name of a function."""
+    from ..identifiers import serialize_object
+
+    return serialize_object(loss, "keras.losses", _BY_NAME)
+
+
+def deserialize(name: Any, custom_objects: dict[str, Any] | None = None) -> Any:
+    """A loss from what `serialize` gives. Raises ValueError."""
+    from ..identifiers import deserialize_object
+
+    return deserialize_object(name, "loss", _BY_NAME, custom_objects)

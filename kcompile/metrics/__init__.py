@@ -1,0 +1,117 @@
+"""keras.metrics: classes, functions, and the names that `compile` takes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..losses.functions import (
+    binary_crossentropy,
+    categorical_crossentropy,
+    categorical_hinge,
+    hinge,
+    huber,
+    kl_divergence,
+    log_cosh,
+    mean_absolute_error,
+    mean_absolute_percentage_error,
+    mean_squared_error,
+    mean_squared_logarithmic_error,
+    poisson,
+    sparse_categorical_crossentropy,
+    squared_hinge,
+)
+from .accuracy import (
+    Accuracy,
+    BinaryAccuracy,
+    CategoricalAccuracy,
+    SparseCategoricalAccuracy,
+    SparseTopKCategoricalAccuracy,
+    TopKCategoricalAccuracy,
+    accuracy,
+    binary_accuracy,
+    categorical_accuracy,
+    sparse_categorical_accuracy,
+    sparse_top_k_categorical_accuracy,
+    top_k_categorical_accuracy,
+)
+from .confusion import FalseNegatives, FalsePositives, Precision, Recall, TrueNegatives, TruePositives
+from .errors import (
+    BinaryCrossentropy,
+    CategoricalCrossentropy,
+    CategoricalHinge,
+    CosineSimilarity,
+    Hinge,
+    KLDivergence,
+    LogCoshError,
+    MeanAbsoluteError,
+    MeanAbsolutePercentageError,
+    MeanSquaredError,
+    MeanSquaredLogarithmicError,
+    Poisson,
+    RootMeanSquaredError,
+    SparseCategoricalCrossentropy,
+    SquaredHinge,
+)
+from .metric import Metric
+from .reduction import Mean, MeanMetricWrapper, Sum
+
+_CLASSES = (
+    Accuracy, BinaryAccuracy, BinaryCrossentropy, CategoricalAccuracy, CategoricalCrossentropy, CategoricalHinge, CosineSimilarity,
+    FalseNegatives, FalsePositives, Hinge, KLDivergence, LogCoshError, Mean, MeanAbsoluteError, MeanAbsolutePercentageError,
+    MeanMetricWrapper, MeanSquaredError, MeanSquaredLogarithmicError, Poisson, Precision, Recall, RootMeanSquaredError,
+    SparseCategoricalAccuracy, SparseCategoricalCrossentropy, SparseTopKCategoricalAccuracy, SquaredHinge, Sum, TopKCategoricalAccuracy,
+    TrueNegatives, TruePositives,
+)
+_FUNCTIONS = (
+    accuracy, binary_accuracy, binary_crossentropy, categorical_accuracy, categorical_crossentropy, categorical_hinge, hinge, huber,
+    kl_divergence, log_cosh, mean_absolute_error, mean_absolute_percentage_error, mean_squared_error, mean_squared_logarithmic_error,
+    poisson, sparse_categorical_accuracy, sparse_categorical_crossentropy, sparse_top_k_categorical_accuracy, squared_hinge,
+    top_k_categorical_accuracy,
+)
+
+
+def _snake_names() -> dict[str, type[Metric]]:
+    from ..naming import to_snake_case
+
+    return {to_snake_case(cls.__name__): cls for cls in _CLASSES}
+
+
+_BY_NAME: dict[str, Any] = {
+    **{cls.__name__: cls for cls in _CLASSES},
+    **_snake_names(),
+    **{alias: cls for name, cls in (("mse", MeanSquaredError), ("mae", MeanAbsoluteError), ("mape", MeanAbsolutePercentageError),
+                                    ("msle", MeanSquaredLogarithmicError), ("bce", BinaryCrossentropy)) for alias in (name, name.upper())},
+}
+
+__all__ = sorted([cls.__name__ for cls in _CLASSES] + [function.__name__ for function in _FUNCTIONS]  # pyright: ignore
+                 + ["Metric", "deserialize", "get", "serialize"])
+
+
+def get(identifier: Any) -> Any:
+    """A metric from its name, class, config dict or callable (returned as it is); None stays None. Raises ValueError."""
+    if identifier is None:
+        return None
+    if isinstance(identifier, dict):
+        return deserialize(identifier)
+    found = _BY_NAME.get(identifier) if isinstance(identifier, str) else identifier
+    if isinstance(found, type):
+        found = found()
+    if not callable(found):
+        from ..identifiers import unknown_identifier
+
+        raise unknown_identifier("metric", identifier, _BY_NAME)
+    return found
+
+
+def serialize(metric: Any) -> Any:
+    """The config of a metric: a dict for an object, the name of a function."""
+    from ..identifiers import serialize_object
+
+    return serialize_object(metric, "keras.metrics", _BY_NAME)
+
+
+def deserialize(config: Any, custom_objects: dict[str, Any] | None = None) -> Any:
+    """A metric from what `serialize` gives. Raises ValueError."""
+    from ..identifiers import deserialize_object
+
+    return deserialize_object(config, "metric", _BY_NAME, custom_objects)
