@@ -154,6 +154,11 @@ class Loaded:
         self._tracker = builder.link(self._jit, "kcompile")
         self.addresses: dict[str, int] = {name: self._tracker[name] for name in names}
 
+    def keep_forever(self) -> None:
+        """Never unload, not even when the interpreter ends: threads may be running this code."""
+        self._tracker.detach()
+        self._jit.detach()
+
     def close(self) -> None:
         """Give the memory back; calling any address afterwards is an error of the caller."""
         self.addresses = {}

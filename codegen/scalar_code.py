@@ -286,16 +286,7 @@ def _floordiv(c: _Call) -> str:
         raise _unsupported(c, "floordiv")
     if c.of.is_integer:
         return _integer_quotient(c)[0]
-    a, b = c.args
-    zero, half = c.const(0), c.const(0.5)
-    quotient = c.op("fdiv", c.op("fsub", a, _float_remainder(c)), b)  # within rounding of an integer
-    floor = c.intrinsic("floor", quotient)
-    up = c.compare("ogt", c.op("fsub", quotient, floor), half)
-    whole = c.select(up, c.op("fadd", floor, c.const(1)), floor)
-    ratio = c.op("fdiv", a, b)
-    signed_zero = c.intrinsic("copysign", zero, ratio)
-    whole = c.select(c.compare("oeq", quotient, zero), signed_zero, whole)
-    return c.select(c.compare("oeq", b, zero), ratio, whole)
+    return c.intrinsic("floor", c.op("fdiv", *c.args))
 
 
 def _shift(instruction: str) -> Callable[[_Call], str]:

@@ -83,7 +83,7 @@ def _pow(m: Math, x: Vec, y: Vec) -> Vec:
 
 
 def integer_pow(w: Writer, args: list[str], signed: bool, bits: int, lanes: int) -> str:
-    """Wrapping power by squaring; a negative exponent truncates 1/x^n toward zero, and 0 gives 0."""
+    """Power modulo 2^bits by squaring; 0 where the exponent is negative."""
     element = f"i{bits}"
     t = element if lanes == 1 else f"<{lanes} x {element}>"
     flag = "i1" if lanes == 1 else f"<{lanes} x i1>"
@@ -114,13 +114,8 @@ def integer_pow(w: Writer, args: list[str], signed: bool, bits: int, lanes: int)
     f.label("done")
     result = "%total.next"
     if signed:
-        unit = f.value(f"icmp eq {t} %x, {const(1)}")
-        minus = f.value(f"icmp eq {t} %x, {const(-1)}")
-        unit_or_minus = f.value(f"or {flag} {unit}, {minus}")
         below = f.value(f"icmp slt {t} %n, {const(0)}")
-        # for 1 and -1 the wrapped exponent has the right parity already
-        reciprocal = f.value(f"select {flag} {unit_or_minus}, {t} %total.next, {t} {const(0)}")
-        result = f.value(f"select {flag} {below}, {t} {reciprocal}, {t} %total.next")
+        result = f.value(f"select {flag} {below}, {t} {const(0)}, {t} %total.next")
     f.line(f"ret {t} {result}")
     f.raw("}")
     w.declare(f.text().rstrip("\n"))

@@ -1,0 +1,169 @@
+"""Object code on disk, keyed on what it was made from.
+
+An entry is a file named by the sha256 of the LLVM text, the target and the compiler's version; its first line of
+defence is a checksum, so that a damaged entry is compiled again and replaced. The folder must belong to the user and
+be writable by nobody else: object code from elsewhere would be run as the user. Files appear whole (written aside, then
+renamed); what a killed process left aside is removed by the next writer. The least recently used entries go first.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import secrets
+import stat
+import threading
+import time
+import warnings
+from dataclasses import dataclass
+from pathlib import Path
+
+from .module import CODE_GENERATION_LEVEL, object_code
+from .options import CodegenOptions
+from .target import Target
+
+_MAGIC = b"kcompile object 1\n"
+_SWEEP_EVERY = 64  # writes between two looks at the folder's size
+_ASIDE = ".aside-"
+
+
+@dataclass
+class Counters:
+    """What this process did: modules compiled, and modules taken from the disk."""
+
+    compiled: int = 0
+    loaded: int = 0
+
+
+COUNTERS = Counters()
+_lock = threading.Lock()
+_refused: set[Path] = set()
+_writes = 0
+
+
+def object_for(text: str, target: Target, options: CodegenOptions, name: str = "kcompile") -> bytes:
+    """Object code of a module's text, from the cache where it is there. Raises InvalidText."""
+    folder = _folder(options) if options.use_cache else None
+    key = cache_key(text, target)
+    if folder is not None:
+        found = read_entry(folder / key)
+        if found is not None:
+            COUNTERS.loaded += 1
+            return found
+    content = object_code(text, target, name)
+    COUNTERS.compiled += 1
+    if folder is not None:
+        write_entry(folder, key, content, options.cache_bytes)
+    return content
+
+
+def cache_key(text: str, target: Target) -> str:
+    """Everything the object code depends on, and nothing else: no paths, no names of layers."""
+    import llvmlite
+    import llvmlite.binding as llvm
+
+    parts = (llvmlite.__version__, str(llvm.llvm_version_info), str(CODE_GENERATION_LEVEL), target.triple, target.cpu, target.features, text)
+    return hashlib.sha256("\0".join(parts).encode()).hexdigest()
+
+
+def _folder(options: CodegenOptions) -> Path | None:
+    """The folder, made if need be; None, with one warning, where it cannot be trusted or written."""
+    folder = options.cache_dir
+    if folder in _refused:
+        return None
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        found = folder.stat()
+    except OSError as error:
+        return _refuse(folder, f"cannot be made: {error.strerror}")
+    if hasattr(os, "getuid") and found.st_uid != os.getuid():
+        return _refuse(folder, "belongs to another user")
+    if stat.S_IMODE(found.st_mode) & 0o022:
+        return _refuse(folder, "can be written by other users (chmod 700 makes it safe)")
+    return folder
+
+
+def _refuse(folder: Path, why: str) -> None:
+    with _lock:
+        if folder not in _refused:
+            _refused.add(folder)
+            warnings.warn(f"object code is not cached: {folder} {why}", RuntimeWarning, stacklevel=4)
+
+
+def read_entry(path: Path) -> bytes | None:
+    """The content of an entry, or None where there is none or its checksum fails. Marks it as used now."""
+    try:
+        data = path.read_bytes()
+    except OSError:
+        return None
+    start = len(_MAGIC) + 32
+    content = data[start:]
+    if not data.startswith(_MAGIC) or hashlib.sha256(content).digest() != data[len(_MAGIC):start]:
+        return None
+    _touch(path)
+    return content
+
+
+def _touch(path: Path) -> None:
+    try:
+        os.utime(path)
+    except FileNotFoundError:
+        return  # another process evicted it just now
+    except PermissionError:
+        return  # a folder that is only readable: it is never evicted from either
+
+
+def write_entry(folder: Path, key: str, content: bytes, limit: int) -> None:
+    """Store an entry; the folder is brought under `limit` bytes now and then."""
+    global _writes
+    aside = folder / f"{_ASIDE}{os.getpid()}-{secrets.token_hex(4)}"
+    try:
+        descriptor = os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        try:
+            with os.fdopen(descriptor, "wb") as file:
+                file.write(_MAGIC + hashlib.sha256(content).digest() + content)
+            os.replace(aside, folder / key)
+        except BaseException:
+            aside.unlink(missing_ok=True)
+            raise
+    except OSError as error:
+        _refuse(folder, f"cannot be written: {error.strerror}")
+        return
+    with _lock:
+        _writes += 1
+        due = _writes % _SWEEP_EVERY == 1
+    if due:
+        sweep(folder, limit)
+
+
+def sweep(folder: Path, limit: int) -> None:
+    """Remove what dead processes left aside, then the least recently used entries until `limit` bytes remain."""
+    entries: list[tuple[float, int, Path]] = []
+    for path in folder.iterdir():
+        try:
+            found = path.stat()
+        except FileNotFoundError:
+            continue  # another process swept it
+        if path.name.startswith(_ASIDE):
+            if not _alive(path.name) or time.time() - found.st_mtime > 3600:
+                path.unlink(missing_ok=True)
+        elif len(path.name) == 64:
+            entries.append((found.st_mtime, found.st_size, path))
+    total = sum(size for _, size, _ in entries)
+    for _, size, path in sorted(entries):
+        if total <= limit:
+            break
+        path.unlink(missing_ok=True)
+        total -= size
+
+
+def _alive(name: str) -> bool:
+    """Whether the process that is writing a file of this name still runs."""
+    number = name[len(_ASIDE):].split("-")[0]
+    try:
+        os.kill(int(number), 0)
+    except (ProcessLookupError, ValueError):
+        return False
+    except PermissionError:
+        return True
+    return True

@@ -1,0 +1,197 @@
+"""A compiled program: machine code, an arena, and calls of one step or of many.
+
+    executable = compile_program(program)
+    executable.run({"x": x, "dense/kernel": kernel, "loss": loss}, {"B": 32})
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ..ir.passes.plan import layout_arena
+from ..ir.program import Program
+from ..ir.types import evaluate_dim
+from .arena import aligned
+from .cache import object_for
+from .loop import Loop
+from .module import Loaded, assembly
+from .options import CodegenOptions
+from .runtime import text as layout
+from .runtime.pool import NativeCall, pool, renew_after_fork
+from .step import Compile, StepCode, compile_kernel, fill_frame, pointer_words, step_code
+from .target import Target
+from .text_builder import join
+from .work import estimate, evaluate
+
+Array = npt.NDArray[Any]
+GIVEN = ("param", "state", "output")
+
+
+def compile_program(program: Program, target: Target | None = None, options: CodegenOptions = CodegenOptions(),
+                    compile: Compile = compile_kernel) -> Executable:
+    """Machine code for a planned program, from the cache where it is there.
+
+    `target` must be able to run on this machine (None: Target.host()). Raises ValueError for a program that is not planned.
+    """
+    return Executable(program, target or Target.host(), options, compile)
+
+
+class Frame:
+    """The table that one call of the step reads, for one set of symbols. `held` keeps the arrays it points to alive."""
+
+    def __init__(self, executable: Executable, symbols: Mapping[str, int]) -> None:
+        self.symbols = dict(symbols)
+        self.words = aligned(executable.code.frame_words, np.int64)
+        self.view = memoryview(self.words)  # type: ignore[arg-type]
+        values = [0] * executable.code.frame_words
+        fill_frame(executable.code, values, symbols)
+        self.words[:] = values
+        self.address: int = self.words.ctypes.data
+        self.arena = executable.arena
+        for name, offset in executable.offsets.items():
+            self.point(executable.pointers.get(name, ()), executable.arena_address + offset)
+        self.shapes = {name: tuple(evaluate_dim(d, symbols) for d in executable.program.buffers[name].type.shape)
+                       for name in executable.given}
+        self.held: dict[str, Array | None] = dict.fromkeys(executable.given)
+
+    def point(self, words: tuple[int, ...], address: int) -> None:
+        view = self.view
+        for word in words:
+            view[word] = address
+
+    def bind(self, executable: Executable, arrays: Mapping[str, Array]) -> None:
+        """Point to the caller's arrays; only those that changed are looked at. Raises KeyError, TypeError or ValueError."""
+        held = self.held
+        for name in executable.given:
+            try:
+                array = arrays[name]
+            except KeyError:
+                raise KeyError(executable.describe(name, "no array is given for it")) from None
+            if array is not held[name]:
+                executable.check(name, array, self.shapes[name])
+                self.point(executable.pointers.get(name, ()), array.ctypes.data)
+                held[name] = array
+
+
+class _Bound:
+    """A frame ready to be called."""
+
+    def __init__(self, executable: Executable, symbols: Mapping[str, int]) -> None:
+        self.frame = Frame(executable, symbols)
+        self.call = NativeCall(executable.pool, executable.step_address, self.frame.address, executable.threads_for(symbols))
+        self.usual = self.call.threads
+        self.frame.words[layout.FRAME_SHARED] = self.call.shared_address
+
+
+class Executable:
+    """`given`: the buffers whose arrays a caller passes. Not for two threads at once: calls take turns."""
+
+    def __init__(self, program: Program, target: Target, options: CodegenOptions, compile: Compile = compile_kernel) -> None:
+        self.program, self.target, self.options = program, target, options
+        self.code: StepCode = step_code(program, target, compile)
+        objects = [object_for(text, target, options, f"{program.name}.{n}") for n, text in enumerate(self.code.modules)]
+        self.loaded = Loaded(objects, ["step"])
+        self.step_address = self.loaded.addresses["step"]
+        self.pool = pool(options)
+        self.pointers = pointer_words(self.code, program)
+        self.given = tuple(b.name for b in program.buffers.values() if b.kind in GIVEN and not b.of)
+        self.symbols = tuple(sorted({s for b in program.buffers.values() for s in b.type.symbols}
+                                    | {s for c in self.code.calls for s in c.kernel.symbols}))
+        self.written = {program.root(a) for step in program.steps for a in step.kernel.writes}
+        self._work = estimate(program, target)
+        self._largest: dict[str, int] = {}
+        self.offsets: dict[str, int] = {}
+        self.arena: Array = aligned(0)
+        self.arena_address = 0
+        self._bound: dict[tuple[int, ...], _Bound] = {}
+        self.after_fork()
+        renew_after_fork(self)
+
+    def after_fork(self) -> None:
+        """A thread of the parent may have held the lock."""
+        self._lock = threading.Lock()
+
+    def run(self, arrays: Mapping[str, Array], symbols: Mapping[str, int] | None = None, threads: int | None = None) -> None:
+        """One step. Every param, state and output is a C-contiguous array of its buffer's dtype and shape; outputs and
+        states are written in place. `threads`: exactly so many; None: as many as the work is worth.
+
+        Raises KeyError for a missing array or symbol, TypeError for a dtype, ValueError for a shape or layout.
+        """
+        with self._lock:
+            bound = self._bind(symbols or {})
+            bound.frame.bind(self, arrays)
+            call = bound.call
+            wanted = threads or bound.usual
+            if wanted != call.threads:
+                call.set_threads(wanted)
+            call.run()
+
+    def loop(self, feeds: Mapping[str, Array], sinks: Mapping[str, Array], arrays: Mapping[str, Array],
+             order: npt.NDArray[np.int64] | None, batch_size: int, threads: int | None = None) -> Loop:
+        """Many steps over the rows of `feeds` ({param: source [N, ...], any numeric dtype}) in the order of `order`
+        (row numbers; None: 0..N-1), `batch_size` at a time, the last step with what is left. `sinks`: {output: array
+        [N, ...]}, filled row by row in that order. `arrays`: every other buffer.
+
+        Raises KeyError, TypeError or ValueError as `run` does, IndexError for a row number outside the sources.
+        """
+        with self._lock:
+            return Loop(self, feeds, sinks, arrays, order, batch_size, threads)
+
+    def _bind(self, symbols: Mapping[str, int]) -> _Bound:
+        try:
+            key = tuple([symbols[s] for s in self.symbols])
+        except KeyError as missing:
+            raise KeyError(f"program {self.program.name!r} needs the size of {missing}") from None
+        bound = self._bound.get(key)
+        if bound is None:
+            self.reserve(symbols)
+            bound = self._bound[key] = _Bound(self, symbols)
+        return bound
+
+    def reserve(self, symbols: Mapping[str, int]) -> None:
+        """Make the arena large enough for these symbols. A larger one moves every temp."""
+        for name in self.symbols:
+            if symbols[name] < 1:
+                raise ValueError(f"program {self.program.name!r}: {name} must be at least 1, not {symbols[name]}")
+        if self._largest and all(symbols[s] <= self._largest[s] for s in self.symbols):
+            return
+        self._largest = {s: max(symbols[s], self._largest.get(s, 1)) for s in self.symbols}
+        self.offsets, size = layout_arena(self.program, self._largest)
+        self.arena = aligned(size)
+        self.arena_address = self.arena.ctypes.data
+        self._bound.clear()
+
+    def threads_for(self, symbols: Mapping[str, int]) -> int:
+        """One where the step is too short to be worth waking others."""
+        most = min(self.options.threads or self.target.cores, layout.MAX_WORKERS + 1)
+        return most if evaluate(self._work, symbols) >= self.options.single_thread_below else 1
+
+    def check(self, name: str, array: Array, shape: tuple[int, ...]) -> None:
+        """Raise unless the array is what the buffer needs."""
+        wanted = self.program.buffers[name].type.dtype
+        if not isinstance(array, np.ndarray):
+            raise TypeError(self.describe(name, f"expected a numpy array, given {type(array).__name__}"))
+        if array.dtype != wanted.numpy:
+            raise TypeError(self.describe(name, f"expected {wanted.long_name}, given {array.dtype}"))
+        if array.shape != shape:
+            raise ValueError(self.describe(name, f"expected shape {shape}, given {array.shape}"))
+        if not array.flags.c_contiguous:
+            raise ValueError(self.describe(name, "the array is not C-contiguous"))
+        if name in self.written and not array.flags.writeable:
+            raise ValueError(self.describe(name, "the array is read-only but is written"))
+
+    def describe(self, name: str, problem: str) -> str:
+        buffer = self.program.buffers[name]
+        return f"{self.program.name}: {buffer.kind} {name!r} ({buffer.type}): {problem}"
+
+    def text(self) -> str:
+        """The LLVM text of the whole program."""
+        return join(self.code.modules)
+
+    def assembly(self) -> str:
+        return assembly(self.text(), self.target)

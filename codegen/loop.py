@@ -1,0 +1,189 @@
+"""Many steps in one native call: gathered rows in, rows of outputs out, nothing of Python in between.
+
+Two frames take turns, a third serves a last, smaller batch; what moves from step to step (a pointer into a source or a
+sink, the half of a staging buffer) is a table the native loop applies. See runtime/text.py for the loop itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ..ir.types import Dim, dtype_of, product
+from .arena import aligned
+from .feed import gather_function
+from .runtime import text as layout
+from .runtime.pool import NativeCall
+
+if TYPE_CHECKING:
+    from .executable import Executable
+
+Array = npt.NDArray[Any]
+_BATCH = Dim.symbol("B")
+
+
+class Loop:
+    """Made by Executable.loop. `steps`: how many there are; `rows`: how many rows they cover."""
+
+    def __init__(self, executable: Executable, feeds: Mapping[str, Array], sinks: Mapping[str, Array], arrays: Mapping[str, Array],
+                 order: npt.NDArray[np.int64] | None, batch_size: int, threads: int | None) -> None:
+        from .executable import Frame
+
+        self.executable = executable
+        if batch_size < 1:
+            raise ValueError(f"{executable.program.name}: batch_size must be at least 1, not {batch_size}")
+        others = [s for s in executable.symbols if s != "B"]
+        if others:
+            raise ValueError(f"{executable.program.name}: a loop knows the size of B alone; bind {', '.join(others)} to numbers first")
+        self._sources = {name: _as_source(executable, name, array) for name, array in feeds.items()}
+        self.rows = self._count_rows(sinks, order)
+        self._order = self._check_order(order)
+        self.steps = -(-self.rows // batch_size)
+        full, tail = divmod(self.rows, batch_size)
+        largest = {"B": min(batch_size, self.rows)} if executable.symbols else {}
+        executable.reserve(largest)
+        frames = [Frame(executable, largest), Frame(executable, largest)]
+        frames.append(Frame(executable, {"B": tail}) if tail and executable.symbols else frames[0])
+        self._frames, self._sinks = frames, dict(sinks)
+        self._moving: list[tuple[int, int, int, int]] = []
+        self._feeds: list[list[int]] = []
+        self._staging: list[Array] = []
+        for name, source in self._sources.items():
+            self._add_feed(name, source, largest.get("B", 1))
+        for name, sink in sinks.items():
+            self._add_sink(name, sink)
+        for name in executable.given:
+            if name not in feeds and name not in sinks:
+                self._add_fixed(name, arrays)
+        self._words = aligned(layout.LOOP_WORDS, np.int64)
+        self._words[:] = 0
+        self._call = NativeCall(executable.pool, executable.pool.loop_entry, self._words.ctypes.data, threads or executable.threads_for(largest))
+        for frame in frames:
+            frame.words[layout.FRAME_SHARED] = self._call.shared_address
+        self._fill(full, tail, batch_size)
+
+    def run(self, first_step: int, steps: int, budget_seconds: float = 0.05) -> int:
+        """Run up to `steps` steps from `first_step`; return how many were done (at least 1) when the budget was spent,
+        when `stop` was called, or when all were. Raises IndexError for steps that do not exist."""
+        if first_step < 0 or steps < 1 or first_step + steps > self.steps:
+            raise IndexError(f"{self.executable.program.name}: steps {first_step}..{first_step + steps - 1} of {self.steps}")
+        words = self._words
+        with self.executable._lock:
+            words[layout.LOOP_FIRST] = first_step
+            words[layout.LOOP_STEPS] = steps
+            words[layout.LOOP_BUDGET] = int(budget_seconds * 1e9)
+            words[layout.LOOP_STOP] = 0
+            self._call.run()
+            return int(words[layout.LOOP_DONE])
+
+    def stop(self) -> None:
+        """From another thread or a signal handler: the running call returns after the step it is in."""
+        self._words[layout.LOOP_STOP] = 1
+
+    def _count_rows(self, sinks: Mapping[str, Array], order: npt.NDArray[np.int64] | None) -> int:
+        name = self.executable.program.name
+        lengths = {n: len(s) for n, s in self._sources.items()}
+        if not lengths:
+            raise ValueError(f"{name}: a loop needs at least one feed")
+        if len(set(lengths.values())) > 1:
+            raise ValueError(f"{name}: the feeds have different numbers of rows: " + ", ".join(f"{n!r} {k}" for n, k in lengths.items()))
+        rows = next(iter(lengths.values())) if order is None else len(order)
+        if rows == 0:
+            raise ValueError(f"{name}: there are no rows")
+        for sink_name, sink in sinks.items():
+            if len(sink) != rows:
+                raise ValueError(self.executable.describe(sink_name, f"the result array has {len(sink)} rows for {rows}"))
+        return rows
+
+    def _check_order(self, order: npt.NDArray[np.int64] | None) -> Array | None:
+        if order is None:
+            return None
+        rows = len(next(iter(self._sources.values())))
+        order = np.ascontiguousarray(order, np.int64)
+        if order.min() < 0 or order.max() >= rows:
+            raise IndexError(f"{self.executable.program.name}: row numbers must lie between 0 and {rows - 1}, "
+                             f"given {order.min()}..{order.max()}")
+        return order
+
+    def _row(self, name: str) -> tuple[tuple[int, ...], int]:
+        """(shape, elements) of one row of a buffer [B, ...]."""
+        type_ = self.executable.program.buffers[name].type
+        if not type_.shape or type_.shape[0] != _BATCH or any(isinstance(d, Dim) for d in type_.shape[1:]):
+            raise ValueError(self.executable.describe(name, "only an array [B, ...] can be cut into batches"))
+        row = tuple(d for d in type_.shape[1:] if isinstance(d, int))
+        return row, int(product(row))  # type: ignore[arg-type]
+
+    def _move(self, name: str, base: int, stride: int, odd: int) -> None:
+        self._moving += [(word, base, stride, odd) for word in self.executable.pointers.get(name, ())]
+
+    def _add_feed(self, name: str, source: Array, batch: int) -> None:
+        executable = self.executable
+        row, elements = self._row(name)
+        if source.shape[1:] != row:
+            raise ValueError(executable.describe(name, f"expected rows of shape {row}, given {source.shape[1:]}"))
+        wanted, given = executable.program.buffers[name].type.dtype, dtype_of(source.dtype)
+        if wanted == given and self._order is None:
+            self._move(name, source.ctypes.data, batch * elements * wanted.size, 0)
+            return
+        half = -(-batch * elements * wanted.size // 64) * 64
+        staging = aligned(2 * half)
+        self._staging.append(staging)
+        address = staging.ctypes.data
+        self._move(name, address, 0, half)
+        gather = gather_function(given, wanted, executable.target, executable.options)
+        order = 0 if self._order is None else self._order.ctypes.data
+        self._feeds.append([gather, address, address + half, source.ctypes.data, order, elements, 0, 0])
+
+    def _add_sink(self, name: str, sink: Array) -> None:
+        executable = self.executable
+        if name not in executable.given or executable.program.buffers[name].kind != "output":
+            raise ValueError(f"{executable.program.name}: {name!r} is not an output")
+        row, elements = self._row(name)
+        executable.check(name, sink, (self.rows, *row))
+        batch = self._frames[0].symbols["B"]
+        self._move(name, sink.ctypes.data, batch * elements * sink.itemsize, 0)
+
+    def _add_fixed(self, name: str, arrays: Mapping[str, Array]) -> None:
+        executable = self.executable
+        if name not in arrays:
+            raise KeyError(executable.describe(name, "no array is given for it"))
+        array = arrays[name]
+        if executable.program.buffers[name].type.symbols:
+            what = "a feed" if executable.program.buffers[name].kind == "param" else "a sink"
+            raise ValueError(executable.describe(name, f"its size depends on the batch, so it must be {what}"))
+        executable.check(name, array, self._frames[0].shapes[name])
+        for frame in self._frames:
+            frame.point(executable.pointers.get(name, ()), array.ctypes.data)
+            frame.held[name] = array
+
+    def _fill(self, full: int, tail: int, batch_size: int) -> None:
+        self._feed_table = np.array(self._feeds or [[0] * layout.FEED_WORDS], np.int64)
+        self._moving_table = np.array(self._moving or [(0, 0, 0, 0)], np.int64)
+        words = self._words
+        words[layout.LOOP_SHARED] = self._call.shared_address
+        words[layout.LOOP_STEP] = self.executable.step_address
+        for word, frame in zip((layout.LOOP_EVEN, layout.LOOP_ODD, layout.LOOP_TAIL), self._frames, strict=True):
+            words[word] = frame.address
+        words[layout.LOOP_FULL_STEPS] = full
+        words[layout.LOOP_BATCH] = batch_size
+        words[layout.LOOP_TAIL_ROWS] = tail
+        words[layout.LOOP_FEEDS] = self._feed_table.ctypes.data
+        words[layout.LOOP_FEED_COUNT] = len(self._feeds)
+        words[layout.LOOP_MOVING] = self._moving_table.ctypes.data
+        words[layout.LOOP_MOVING_COUNT] = len(self._moving)
+
+
+def _as_source(executable: Executable, name: str, array: Array) -> Array:
+    """A C-contiguous source of a dtype that can be cast natively."""
+    if name not in executable.given or executable.program.buffers[name].kind != "param":
+        raise ValueError(f"{executable.program.name}: {name!r} is not a param")
+    if array.ndim == 0:
+        raise ValueError(executable.describe(name, "a feed needs rows; given a scalar"))
+    try:
+        dtype_of(array.dtype)
+    except TypeError:
+        raise TypeError(executable.describe(name, f"rows of {array.dtype} cannot be cast to its dtype")) from None
+    return np.ascontiguousarray(array)

@@ -1,0 +1,1 @@
+"""What runs beside kernels: worker threads, barriers, the entry into native code, the loop over many steps."""

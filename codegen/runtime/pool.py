@@ -1,0 +1,117 @@
+"""The process's worker threads, seen from Python: one native pool, started on demand, new after a fork."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import threading
+import weakref
+from typing import Any
+
+import numpy as np
+
+from ..arena import aligned
+from ..cache import object_for
+from ..module import Loaded
+from ..options import CodegenOptions
+from ..target import Target
+from . import text as layout
+
+_CALL = ctypes.CFUNCTYPE(ctypes.c_int64, ctypes.c_void_p)
+
+
+class Pool:
+    """Runs native functions `i64 f(context, thread, threads, 0)` on several threads at once.
+
+    Calls on more than one thread exclude each other: there is one set of workers. ctypes releases the interpreter's lock
+    during a call.
+    """
+
+    def __init__(self, options: CodegenOptions) -> None:
+        target = Target.host()
+        # Never collected: workers may still be waking up in this code while the interpreter shuts down.
+        self.loaded = Loaded([object_for(layout.runtime_text(target.triple), target, options, "runtime")], ["kc_call", "kc_loop"])
+        self.loaded.keep_forever()
+        self.call = _CALL(self.loaded.addresses["kc_call"])
+        self.loop_entry = self.loaded.addresses["kc_loop"]
+        self.memory = aligned(layout.POOL_WORDS, np.int64)
+        self.address = self.memory.ctypes.data
+        self.cores = target.cores
+        self.after_fork()
+
+    def after_fork(self) -> None:
+        """The workers exist in the parent alone."""
+        self.memory[:] = 0
+        self.lock = threading.Lock()
+
+    @property
+    def started(self) -> int:
+        """Workers that exist."""
+        return int(self.memory[layout.POOL_STARTED])
+
+
+class NativeCall:
+    """One prepared call: a function, its context, and the words its threads share. `threads` may change between runs."""
+
+    def __init__(self, pool: Pool, function: int, context: int, threads: int) -> None:
+        self.pool = pool
+        self.shared = aligned(layout.SHARED_WORDS, np.int64)
+        self.words = np.zeros(layout.CALL_WORDS, np.int64)
+        self.words[layout.CALL_POOL] = pool.address
+        self.words[layout.CALL_FUNCTION] = function
+        self.words[layout.CALL_CONTEXT] = context
+        self.words[layout.CALL_SHARED] = self.shared_address = self.shared.ctypes.data
+        self.address = self.words.ctypes.data
+        self.set_threads(threads)
+
+    def set_threads(self, threads: int) -> None:
+        """More threads than cores wait for each other by yielding at once instead of spinning first."""
+        if not 1 <= threads <= layout.MAX_WORKERS + 1:
+            raise ValueError(f"threads must lie between 1 and {layout.MAX_WORKERS + 1}, not {threads}")
+        self.threads = threads
+        self.words[layout.CALL_THREADS] = threads
+        self.shared[:] = 0
+        self.shared[layout.SHARED_SPIN] = layout.SPIN if threads <= self.pool.cores else 0
+
+    def run(self) -> None:
+        """Raises RuntimeError where the system refuses a thread."""
+        if self.threads == 1:
+            self.pool.call(self.address)
+            return
+        with self.pool.lock:
+            error = self.pool.call(self.address)
+        if error:
+            raise RuntimeError(f"cannot start {self.threads} threads: {os.strerror(error)}")
+
+
+_pool: Pool | None = None
+_making = threading.Lock()
+_renewed: weakref.WeakSet[Any] = weakref.WeakSet()
+
+
+def pool(options: CodegenOptions) -> Pool:
+    """The process's pool; `options` say where its code may be cached when it is first made."""
+    global _pool
+    if _pool is None:
+        with _making:
+            if _pool is None:
+                _pool = Pool(options)
+    return _pool
+
+
+def renew_after_fork(thing: Any) -> None:
+    """`thing.after_fork()` is called in a child process: for locks that a thread of the parent may hold."""
+    _renewed.add(thing)
+
+
+def _in_child() -> None:
+    global _making
+    _making = threading.Lock()
+    if _pool is not None:
+        _pool.after_fork()
+    for thing in list(_renewed):
+        thing.after_fork()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_in_child)

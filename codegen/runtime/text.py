@@ -1,0 +1,389 @@
+"""The runtime as LLVM text: workers with a mailbox each, the call into native code, and the loop over many steps.
+
+All tables are arrays of 64-bit words that Python fills; their layouts are the constants of this file.
+
+A worker sleeps on its own mailbox, so that one that takes no part in a call cannot see half of it. The caller is thread
+0. Threads of one call meet at barriers by counting arrivals in one word that only grows during the call.
+"""
+
+from __future__ import annotations
+
+from ..text_builder import join
+from .system import support
+
+# pool
+POOL_STARTED, POOL_DONE, POOL_MAILBOXES, MAILBOX_WORDS, MAX_WORKERS = 0, 16, 32, 16, 255
+POOL_WORDS = POOL_MAILBOXES + MAILBOX_WORDS * MAX_WORKERS
+# mailbox: sequence number (the word slept on), asleep, then the job and the pool's count of finished workers
+MAIL_SEQUENCE, MAIL_ASLEEP, MAIL_FUNCTION, MAIL_CONTEXT, MAIL_THREAD, MAIL_THREADS, MAIL_DONE = range(7)
+# call: what kc.call runs
+CALL_POOL, CALL_FUNCTION, CALL_CONTEXT, CALL_THREADS, CALL_SHARED = range(5)
+CALL_WORDS = 8
+# shared: what the threads of one call share; arrivals and the rest lie on separate cache lines
+SHARED_ARRIVED, SHARED_SPIN, SHARED_WORDS = 0, 16, 32
+SPIN = 2000  # pauses before the first yield
+IDLE_YIELDS = 1000  # yields of an idle worker before it sleeps
+# frame: what a step function reads; word 0 is the shared table, the rest is laid by codegen.step
+FRAME_SHARED = 0
+# loop
+(LOOP_SHARED, LOOP_STEP, LOOP_EVEN, LOOP_ODD, LOOP_TAIL, LOOP_FULL_STEPS, LOOP_FIRST, LOOP_STEPS, LOOP_BUDGET, LOOP_DONE, LOOP_FEEDS,
+ LOOP_FEED_COUNT, LOOP_MOVING, LOOP_MOVING_COUNT, LOOP_BATCH, LOOP_TAIL_ROWS) = range(16)
+LOOP_GO = 16  # two words, used in turn: whether there is a step after the next barrier
+LOOP_STOP = 32  # set by anyone, at any time
+LOOP_WORDS = 48
+# feed: gather function, destinations for even and odd steps, source, order (or 0), elements a row
+FEED_FUNCTION, FEED_EVEN, FEED_ODD, FEED_SOURCE, FEED_ORDER, FEED_ELEMENTS = range(6)
+FEED_WORDS = 8
+# moving pointer: the frames' word, value at step 0, what each step adds, what odd steps add
+MOVE_WORD, MOVE_BASE, MOVE_STRIDE, MOVE_ODD = range(4)
+MOVE_WORDS = 4
+
+# Meeting the other threads; also part of every step module, so that a barrier costs no call through a table.
+BARRIER = f"""
+define internal i64 @kc.meet(ptr %shared, i64 %threads, i64 %target) {{
+entry:
+  %alone = icmp eq i64 %threads, 1
+  br i1 %alone, label %done, label %arrive
+arrive:
+  %next = add i64 %target, %threads
+  %before = atomicrmw add ptr %shared, i64 1 acq_rel
+  %count = add i64 %before, 1
+  %last = icmp uge i64 %count, %next
+  br i1 %last, label %done, label %wait
+wait:
+  %spin.place = getelementptr i64, ptr %shared, i64 {SHARED_SPIN}
+  %spin = load i64, ptr %spin.place
+  br label %look
+look:
+  %tries = phi i64 [ 0, %wait ], [ %more, %pause ], [ %tries, %yield ]
+  %seen = load atomic i64, ptr %shared acquire, align 8
+  %together = icmp uge i64 %seen, %next
+  br i1 %together, label %done, label %again
+again:
+  %patient = icmp ult i64 %tries, %spin
+  br i1 %patient, label %pause, label %yield
+pause:
+  call void @kc.pause()
+  %more = add i64 %tries, 1
+  br label %look
+yield:
+  call void @kc.yield()
+  br label %look
+done:
+  %result = phi i64 [ %target, %entry ], [ %next, %arrive ], [ %next, %look ]
+  ret i64 %result
+}}
+"""
+
+_WORKER = f"""
+define internal ptr @kc.worker(ptr %mail) {{
+entry:
+  call void @kc.block_signals()
+  %ignored = call i64 @kc.enter_float_mode()
+  %asleep = getelementptr i64, ptr %mail, i64 {MAIL_ASLEEP}
+  br label %fresh
+fresh:
+  %seen = phi i32 [ 0, %entry ], [ %sequence, %work ]
+  br label %look
+look:
+  %tries = phi i64 [ 0, %fresh ], [ %paused, %pause ], [ %yielded, %yield ], [ 0, %sleep ], [ 0, %awake ]
+  %sequence = load atomic i32, ptr %mail seq_cst, align 8
+  %same = icmp eq i32 %sequence, %seen
+  br i1 %same, label %idle, label %work
+idle:
+  %patient = icmp ult i64 %tries, {SPIN}
+  br i1 %patient, label %pause, label %tired
+pause:
+  call void @kc.pause()
+  %paused = add i64 %tries, 1
+  br label %look
+tired:
+  %hopeful = icmp ult i64 %tries, {SPIN + IDLE_YIELDS}
+  br i1 %hopeful, label %yield, label %prepare
+yield:
+  call void @kc.yield()
+  %yielded = add i64 %tries, 1
+  br label %look
+prepare:
+  store atomic i32 1, ptr %asleep seq_cst, align 8
+  %recheck = load atomic i32, ptr %mail seq_cst, align 8
+  %still = icmp eq i32 %recheck, %seen
+  br i1 %still, label %sleep, label %awake
+sleep:
+  call void @kc.sleep(ptr %mail, i32 %seen)
+  store atomic i32 0, ptr %asleep seq_cst, align 8
+  br label %look
+awake:
+  store atomic i32 0, ptr %asleep seq_cst, align 8
+  br label %look
+work:
+  %function.place = getelementptr i64, ptr %mail, i64 {MAIL_FUNCTION}
+  %function = load ptr, ptr %function.place
+  %context.place = getelementptr i64, ptr %mail, i64 {MAIL_CONTEXT}
+  %context = load ptr, ptr %context.place
+  %thread.place = getelementptr i64, ptr %mail, i64 {MAIL_THREAD}
+  %thread = load i64, ptr %thread.place
+  %threads.place = getelementptr i64, ptr %mail, i64 {MAIL_THREADS}
+  %threads = load i64, ptr %threads.place
+  %done.place = getelementptr i64, ptr %mail, i64 {MAIL_DONE}
+  %done = load ptr, ptr %done.place
+  %ignored2 = call i64 %function(ptr %context, i64 %thread, i64 %threads, i64 0)
+  %ignored3 = atomicrmw add ptr %done, i64 1 release
+  br label %fresh
+}}
+"""
+
+# Returns 0, or the error number of a thread that could not be started (then nothing ran).
+_CALL = f"""
+define i64 @kc_call(ptr %call) {{
+entry:
+  %pool = load ptr, ptr %call
+  %function.place = getelementptr i64, ptr %call, i64 {CALL_FUNCTION}
+  %function = load ptr, ptr %function.place
+  %context.place = getelementptr i64, ptr %call, i64 {CALL_CONTEXT}
+  %context = load ptr, ptr %context.place
+  %threads.place = getelementptr i64, ptr %call, i64 {CALL_THREADS}
+  %threads = load i64, ptr %threads.place
+  %shared.place = getelementptr i64, ptr %call, i64 {CALL_SHARED}
+  %shared = load ptr, ptr %shared.place
+  store atomic i64 0, ptr %shared release, align 8
+  %alone = icmp eq i64 %threads, 1
+  br i1 %alone, label %run, label %crew
+crew:
+  %workers = sub i64 %threads, 1
+  %done = getelementptr i64, ptr %pool, i64 {POOL_DONE}
+  store atomic i64 0, ptr %done release, align 8
+  br label %start
+start:
+  %started = load i64, ptr %pool
+  %enough = icmp uge i64 %started, %workers
+  br i1 %enough, label %post, label %create
+create:
+  %new.offset.words = mul i64 %started, {MAILBOX_WORDS}
+  %new.offset = add i64 %new.offset.words, {POOL_MAILBOXES}
+  %new = getelementptr i64, ptr %pool, i64 %new.offset
+  %error = call i32 @kc.start_thread(ptr @kc.worker, ptr %new)
+  %good = icmp eq i32 %error, 0
+  br i1 %good, label %created, label %failed
+created:
+  %one.more = add i64 %started, 1
+  store i64 %one.more, ptr %pool
+  br label %start
+failed:
+  %error.wide = zext i32 %error to i64
+  ret i64 %error.wide
+post:
+  %worker = phi i64 [ 0, %start ], [ %following, %posted ]
+  %offset.words = mul i64 %worker, {MAILBOX_WORDS}
+  %offset = add i64 %offset.words, {POOL_MAILBOXES}
+  %mail = getelementptr i64, ptr %pool, i64 %offset
+  %following = add i64 %worker, 1
+  %m.function = getelementptr i64, ptr %mail, i64 {MAIL_FUNCTION}
+  store ptr %function, ptr %m.function
+  %m.context = getelementptr i64, ptr %mail, i64 {MAIL_CONTEXT}
+  store ptr %context, ptr %m.context
+  %m.thread = getelementptr i64, ptr %mail, i64 {MAIL_THREAD}
+  store i64 %following, ptr %m.thread
+  %m.threads = getelementptr i64, ptr %mail, i64 {MAIL_THREADS}
+  store i64 %threads, ptr %m.threads
+  %m.done = getelementptr i64, ptr %mail, i64 {MAIL_DONE}
+  store ptr %done, ptr %m.done
+  %old = atomicrmw add ptr %mail, i32 1 seq_cst
+  %m.asleep = getelementptr i64, ptr %mail, i64 {MAIL_ASLEEP}
+  %asleep = load atomic i32, ptr %m.asleep seq_cst, align 8
+  %sleeping = icmp ne i32 %asleep, 0
+  br i1 %sleeping, label %wake, label %posted
+wake:
+  call void @kc.wake(ptr %mail)
+  br label %posted
+posted:
+  %all = icmp eq i64 %following, %workers
+  br i1 %all, label %run, label %post
+run:
+  %mode = call i64 @kc.enter_float_mode()
+  %ignored = call i64 %function(ptr %context, i64 0, i64 %threads, i64 0)
+  call void @kc.leave_float_mode(i64 %mode)
+  br i1 %alone, label %finished, label %gather
+gather:
+  %spin.place = getelementptr i64, ptr %shared, i64 {SHARED_SPIN}
+  %spin = load i64, ptr %spin.place
+  %waiting = sub i64 %threads, 1
+  %count.place = getelementptr i64, ptr %pool, i64 {POOL_DONE}
+  br label %look
+look:
+  %tries = phi i64 [ 0, %gather ], [ %more, %pause ], [ %tries, %yield ]
+  %count = load atomic i64, ptr %count.place acquire, align 8
+  %complete = icmp uge i64 %count, %waiting
+  br i1 %complete, label %finished, label %again
+again:
+  %patient = icmp ult i64 %tries, %spin
+  br i1 %patient, label %pause, label %yield
+pause:
+  call void @kc.pause()
+  %more = add i64 %tries, 1
+  br label %look
+yield:
+  call void @kc.yield()
+  br label %look
+finished:
+  ret i64 0
+}}
+"""
+
+
+def _fields(**fields: tuple[int, str]) -> str:
+    """Loads of words of %loop: name=(word, type)."""
+    lines = []
+    for name, (word, kind) in fields.items():
+        lines.append(f"  %{name}.place = getelementptr i64, ptr %loop, i64 {word}")
+        lines.append(f"  %{name} = load {kind}, ptr %{name}.place")
+    return "\n".join(lines)
+
+
+# Step s uses the even or the odd frame (or the tail's); what moves in the frame of step s + 1 is written, and its rows are
+# gathered into the other half of the staging buffers, while step s runs: one barrier a step.
+_LOOP = f"""
+define i64 @kc_loop(ptr %loop, i64 %thread, i64 %threads, i64 %target0) {{
+entry:
+{_fields(shared=(LOOP_SHARED, "ptr"), function=(LOOP_STEP, "ptr"), first=(LOOP_FIRST, "i64"), steps=(LOOP_STEPS, "i64"),
+         budget=(LOOP_BUDGET, "i64"))}
+  %end = add i64 %first, %steps
+  %first.thread = icmp eq i64 %thread, 0
+  %start = call i64 @kc.now()
+  %deadline = add i64 %start, %budget
+  %go = getelementptr i64, ptr %loop, i64 {LOOP_GO}
+  %stop.place = getelementptr i64, ptr %loop, i64 {LOOP_STOP}
+  call void @kc.prepare(ptr %loop, i64 %first, i64 %thread, i64 %threads)
+  br label %step
+step:
+  %s = phi i64 [ %first, %entry ], [ %following, %onward ]
+  %target = phi i64 [ %target0, %entry ], [ %target3, %onward ]
+  %target1 = call i64 @kc.meet(ptr %shared, i64 %threads, i64 %target)
+  %frame = call ptr @kc.frame(ptr %loop, i64 %s)
+  %target2 = call i64 %function(ptr %frame, i64 %thread, i64 %threads, i64 %target1)
+  %following = add i64 %s, 1
+  %parity = and i64 %s, 1
+  %go.place = getelementptr i64, ptr %go, i64 %parity
+  %ended = icmp eq i64 %following, %end
+  br i1 %ended, label %leave, label %ahead
+ahead:
+  br i1 %first.thread, label %decide, label %stage
+decide:
+  %now = call i64 @kc.now()
+  %late = icmp sge i64 %now, %deadline
+  %stop = load atomic i64, ptr %stop.place monotonic, align 8
+  %stopped = icmp ne i64 %stop, 0
+  %quit = or i1 %late, %stopped
+  %on = xor i1 %quit, true
+  %on.wide = zext i1 %on to i64
+  store atomic i64 %on.wide, ptr %go.place release, align 8
+  br label %stage
+stage:
+  call void @kc.prepare(ptr %loop, i64 %following, i64 %thread, i64 %threads)
+  %target3 = call i64 @kc.meet(ptr %shared, i64 %threads, i64 %target2)
+  %answer = load atomic i64, ptr %go.place acquire, align 8
+  %onwards = icmp ne i64 %answer, 0
+  br i1 %onwards, label %onward, label %leave
+onward:
+  br label %step
+leave:
+  br i1 %first.thread, label %report, label %out
+report:
+  %done = sub i64 %following, %first
+  %done.place = getelementptr i64, ptr %loop, i64 {LOOP_DONE}
+  store i64 %done, ptr %done.place
+  br label %out
+out:
+  ret i64 0
+}}
+define internal ptr @kc.frame(ptr %loop, i64 %s) {{
+entry:
+{_fields(full=(LOOP_FULL_STEPS, "i64"))}
+  %whole = icmp ult i64 %s, %full
+  %parity = and i64 %s, 1
+  %turn = add i64 %parity, {LOOP_EVEN}
+  %word = select i1 %whole, i64 %turn, i64 {LOOP_TAIL}
+  %place = getelementptr i64, ptr %loop, i64 %word
+  %frame = load ptr, ptr %place
+  ret ptr %frame
+}}
+define internal void @kc.prepare(ptr %loop, i64 %s, i64 %thread, i64 %threads) {{
+entry:
+{_fields(full=(LOOP_FULL_STEPS, "i64"), feeds=(LOOP_FEEDS, "ptr"), feed_count=(LOOP_FEED_COUNT, "i64"), moving=(LOOP_MOVING, "ptr"),
+         moving_count=(LOOP_MOVING_COUNT, "i64"), batch=(LOOP_BATCH, "i64"), tail=(LOOP_TAIL_ROWS, "i64"))}
+  %parity = and i64 %s, 1
+  %whole = icmp ult i64 %s, %full
+  %rows = select i1 %whole, i64 %batch, i64 %tail
+  %row = mul i64 %s, %batch
+  %first.thread = icmp eq i64 %thread, 0
+  %moves = icmp ne i64 %moving_count, 0
+  %write = and i1 %first.thread, %moves
+  br i1 %write, label %pointers, label %rest
+pointers:
+  %frame = call ptr @kc.frame(ptr %loop, i64 %s)
+  %even = icmp eq i64 %parity, 0
+  br label %move
+move:
+  %k = phi i64 [ 0, %pointers ], [ %k.next, %move ]
+  %k.offset = mul i64 %k, {MOVE_WORDS}
+  %entry.word = getelementptr i64, ptr %moving, i64 %k.offset
+  %word = load i64, ptr %entry.word
+  %base.place = getelementptr i64, ptr %entry.word, i64 {MOVE_BASE}
+  %base = load i64, ptr %base.place
+  %stride.place = getelementptr i64, ptr %entry.word, i64 {MOVE_STRIDE}
+  %stride = load i64, ptr %stride.place
+  %odd.place = getelementptr i64, ptr %entry.word, i64 {MOVE_ODD}
+  %odd = load i64, ptr %odd.place
+  %advance = mul i64 %stride, %s
+  %here = add i64 %base, %advance
+  %alternate = select i1 %even, i64 0, i64 %odd
+  %value = add i64 %here, %alternate
+  %slot = getelementptr i64, ptr %frame, i64 %word
+  store i64 %value, ptr %slot
+  %k.next = add i64 %k, 1
+  %k.more = icmp ult i64 %k.next, %moving_count
+  br i1 %k.more, label %move, label %rest
+rest:
+  %lo.scaled = mul i64 %rows, %thread
+  %up = sub i64 %threads, 1
+  %lo.up = add i64 %lo.scaled, %up
+  %lo = udiv i64 %lo.up, %threads
+  %hi.scaled = add i64 %lo.scaled, %rows
+  %hi.up = add i64 %hi.scaled, %up
+  %hi = udiv i64 %hi.up, %threads
+  %some = icmp ult i64 %lo, %hi
+  %any = icmp ne i64 %feed_count, 0
+  %work = and i1 %some, %any
+  br i1 %work, label %feed, label %done
+feed:
+  %f = phi i64 [ 0, %rest ], [ %f.next, %feed ]
+  %f.offset = mul i64 %f, {FEED_WORDS}
+  %entry.feed = getelementptr i64, ptr %feeds, i64 %f.offset
+  %function = load ptr, ptr %entry.feed
+  %turn = add i64 %parity, {FEED_EVEN}
+  %to.place = getelementptr i64, ptr %entry.feed, i64 %turn
+  %to = load ptr, ptr %to.place
+  %from.place = getelementptr i64, ptr %entry.feed, i64 {FEED_SOURCE}
+  %from = load ptr, ptr %from.place
+  %order.place = getelementptr i64, ptr %entry.feed, i64 {FEED_ORDER}
+  %order = load ptr, ptr %order.place
+  %elements.place = getelementptr i64, ptr %entry.feed, i64 {FEED_ELEMENTS}
+  %elements = load i64, ptr %elements.place
+  call void %function(ptr %to, ptr %from, ptr %order, i64 %row, i64 %lo, i64 %hi, i64 %elements)
+  %f.next = add i64 %f, 1
+  %f.more = icmp ult i64 %f.next, %feed_count
+  br i1 %f.more, label %feed, label %done
+done:
+  ret void
+}}
+"""
+
+
+def runtime_text(triple: str) -> str:
+    """The runtime's module: exports kc_call and kc_loop."""
+    return join([support(triple), BARRIER, _WORKER, _CALL, _LOOP])
+
+
+def barrier_text(triple: str) -> str:
+    """@kc.meet and what it needs, for a step's own module."""
+    return join([support(triple), BARRIER])
