@@ -337,6 +337,17 @@ class Trace:
             self._floors.pop()
             self.graph.set_source(self._floors[-1][1] if self._floors else "")
 
+    @contextmanager
+    def line(self, source: str) -> Iterator[None]:
+        """kcompile's own code inside (a recorded call that runs again) names this line; the user's code still names its own."""
+        self._floors.append((sys._getframe(2), source))
+        self.graph.set_source(source)
+        try:
+            yield
+        finally:
+            self._floors.pop()
+            self.graph.set_source(self._floors[-1][1] if self._floors else "")
+
     def locate(self) -> None:
         """Set the source line of the nodes that follow to the line of the user's that is running."""
         self.graph.set_source(user_source())
@@ -464,7 +475,7 @@ def mode_of(values: Any) -> str:
         kind = type(value)
         if kind is TracedTensor or kind is SymbolicSize:
             mode = TRACED
-        elif kind in (list, tuple):
+        elif kind in (list, tuple) or isinstance(value, (list, tuple)):  # a layer's tracked list among them
             inner = mode_of(value)
             if inner == SYMBOLIC:
                 return SYMBOLIC
