@@ -165,7 +165,7 @@ LAST_SHIFT = 16
 def _mix(h: Array) -> Array:
     for shift, factor in ROUNDS:
         h = (h ^ (h >> np.uint32(shift))) * np.uint32(factor)
-    return h ^ (h >> np.uint32(LAST_SHIFT))
+    return np.asarray(h ^ (h >> np.uint32(LAST_SHIFT)))
 
 
 def _random_reference(key: Array, shape: tuple[int, ...]) -> Array:
