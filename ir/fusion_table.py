@@ -106,9 +106,15 @@ class Edge:
 
     @property
     def grows(self) -> bool:
-        """The consumer reads an element more than once."""
-        extent = product(self.consumer.axes.values())
-        return extent != product(self.producer.arrays[self.array].shape) or len(loads_of(self.consumer, self.array)) > 1
+        """The consumer may read an element more than once."""
+        loads = loads_of(self.consumer, self.array)
+        return len(loads) != 1 or not self.reads_once(loads[0])
+
+    def reads_once(self, load: Load) -> bool:
+        """Whether different points of the consumer read different elements: each axis steers one dimension of its own."""
+        steering = [aff.variables for aff in load.index if aff.variables]
+        axes = [v for variables in steering for v in variables]
+        return all(len(v) == 1 for v in steering) and len(set(axes)) == len(axes) and set(axes) == set(self.consumer.axes)
 
 
 @dataclass(frozen=True)

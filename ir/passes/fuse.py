@@ -105,11 +105,12 @@ class _Fuser:
         found = []
         for c, consumer in sorted(self.kernels.items()):
             for array in consumer.reads:
-                p = self.writer(self.program.root(array))
+                root = self.program.root(array)
+                p = self.writer(root)
                 if p is None or p == c:
                     continue
                 producer = self.kernels[p]
-                row = decide(Edge(producer, consumer, array, self.is_sole(array, c)))
+                row = decide(Edge(producer, consumer, root, self.is_sole(array, c)))
                 reason = row.reason if row.action == APART else "another kernel lies between them"
                 found.append(Verdict(producer.label, consumer.label, array, False, row.name, reason))
         return found

@@ -148,9 +148,9 @@ def _place_updates(program: Program, order: _Order) -> dict[str, Buffer]:
             buffers[stash] = Buffer(stash, buffers[state].type, "temp", why="kept while two states exchange values")
             first = order.add(copy_kernel("copy", value, stash, buffers[state].type, f"{state}/update"), before)
             order.readers.setdefault(root, set()).add(first)
-            copy, before = copy_kernel("copy", stash, state, buffers[state].type, f"{state}/update"), {first}
-        n = order.add(copy, before)
-        order.readers.setdefault(root, set()).add(n)
+            order.add(copy_kernel("copy", stash, state, buffers[state].type, f"{state}/update"), {first})
+        else:
+            order.readers.setdefault(root, set()).add(order.add(copy, before))
     _order_copies_after_readers(program, order, {s for s, _ in copied}, buffers)
     return buffers
 
