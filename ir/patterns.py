@@ -15,6 +15,7 @@ import math
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Protocol, Union
 
+from .build import plain_constant
 from .graph import Node, Value
 from .op import OPS
 from .types import TensorType, boolean
@@ -150,7 +151,7 @@ def built(function: Callable[..., Value], *terms: Any) -> Pat:
 
 def splat(value: Any, type: Any) -> Pat:
     """A constant that repeats `value`; both may be attributes."""
-    return Applied("constant", (), {"value": value, "type": type})
+    return Applied("constant", (), {"value": derive(plain_constant, value, type), "type": type})
 
 
 def splat_like(value: Any, shape: Any, dtype: Any) -> Pat:

@@ -22,7 +22,7 @@ from ..graph import ROLES, Graph, GraphError, Node, Value
 from ..op import OPS
 from ..types import TensorType
 from .attributes import attribute_text, parse_attribute
-from .tokens import Cursor, Token, name_text, quote, unquote
+from .tokens import Cursor, ParseError, Token, name_text, quote, unquote
 
 SOURCES = ("param", "state")
 _BARE_VALUE = re.compile(r"[A-Za-z_][\w./-]*")
@@ -160,7 +160,7 @@ def _parse_node(cursor: Cursor, graph: Graph, values: dict[str, Value]) -> None:
             if attrs:
                 raise cursor.error("an attribute (operands come first)")
             inputs.append(_known(cursor, values))
-        elif op_token.text == "constant" and not attrs:
+        elif op_token.text == "constant" and not attrs and not cursor.peek_after("="):
             attrs["value"] = parse_attribute(cursor)
         else:
             key = cursor.kind("name", "an operand such as %0, or name=value").text
@@ -212,7 +212,7 @@ def _add(cursor: Cursor, graph: Graph, token: Token, op: str, inputs: tuple[Valu
     except KeyError as error:
         raise cursor.error(f"{op} to have the attribute {error.args[0]}", token, f"{', '.join(attrs) or 'none'}") from None
     except (TypeError, ValueError, GraphError) as error:
-        raise cursor.error(f"operands and attributes that {op} takes", token, f"what it says: {error}") from error
+        raise ParseError(f"{cursor.place(token)}: {error}") from error
 
 
 def _value_name(text: str) -> str:

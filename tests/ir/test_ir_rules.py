@@ -34,7 +34,8 @@ def attribute(value: Any) -> Any:
 
 
 def instances(entry: Rule) -> Iterator[tuple[Graph, float]]:
-    """A graph of the left side and the least value of its floats, for every example and every member of the families; those that are ill-typed are skipped."""
+    """A graph of the left side and the least value of its floats, for every example and every member of the families that
+    fits its types."""
     families = [v for v in entry.variables.values() if isinstance(v, AnyOp)]
     for example in entry.examples:
         typed = any(isinstance(v, Variable) and name in example for name, v in entry.variables.items())
