@@ -1,0 +1,112 @@
+"""Owns the small layers: Identity, Rescaling, Lambda, Masking."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from .. import ops
+from .layer import Layer
+
+
+class Identity(Layer):
+    """What comes in goes out."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.supports_masking = True
+        self._build_at_init()
+
+    def call(self, inputs: Any) -> Any:
+        return inputs
+
+    def compute_output_shape(self, input_shape: Any) -> Any:
+        return input_shape
+
+
+class Rescaling(Layer):
+    """y = x * scale + offset, in the compute dtype; scale and offset may be lists, one number a channel."""
+
+    def __init__(self, scale: Any, offset: Any = 0.0, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.scale, self.offset = scale, offset
+        self.supports_masking = True
+
+    def call(self, inputs: Any) -> Any:
+        dtype = self.compute_dtype
+        scale = self._factor(self.scale, inputs)
+        offset = self._factor(self.offset, inputs)
+        return ops.cast(inputs, dtype) * ops.cast(scale, dtype) + ops.cast(offset, dtype)
+
+    def _factor(self, value: Any, inputs: Any) -> Any:
+        return np.asarray(value, "float64") if np.ndim(value) else float(value)
+
+    def compute_output_shape(self, input_shape: Any) -> Any:
+        return input_shape
+
+    def get_config(self) -> dict[str, Any]:
+        return {**super().get_config(), "scale": _plain(self.scale), "offset": _plain(self.offset)}
+
+
+def _plain(value: Any) -> Any:
+    return np.asarray(value).tolist() if hasattr(value, "shape") else value
+
+
+class Lambda(Layer):
+    """Any function of tensors as a layer; it must make no weights. `arguments` are further keywords for it."""
+
+    def __init__(self, function: Callable[..., Any], output_shape: Any = None, mask: Any = None, arguments: dict[str, Any] | None = None,
+                 **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.function = function
+        self.arguments = dict(arguments or {})
+        self._output_shape = output_shape
+        self.mask = mask
+        self.supports_masking = True
+        parameters = inspect.signature(function).parameters
+        self._function_takes = frozenset(name for name in ("mask", "training") if name in parameters)
+
+    def call(self, inputs: Any, mask: Any = None, training: Any = None) -> Any:
+        given = {"mask": mask, "training": training}
+        return self.function(inputs, **self.arguments, **{name: given[name] for name in self._function_takes})
+
+    def compute_mask(self, inputs: Any, mask: Any = None) -> Any:
+        return self.mask(inputs, mask) if callable(self.mask) else self.mask
+
+    def compute_output_shape(self, input_shape: Any) -> Any:
+        if self._output_shape is None:
+            return super().compute_output_shape(input_shape)
+        if callable(self._output_shape):
+            return self._output_shape(input_shape)
+        return (input_shape[0], *self._output_shape)
+
+    def get_config(self) -> dict[str, Any]:
+        """The configuration, with the function by reference: what a file says never becomes code."""
+        return {**super().get_config(), "function": self.function, "output_shape": self._output_shape, "mask": self.mask,
+                "arguments": dict(self.arguments)}
+
+
+class Masking(Layer):
+    """Masks the steps of x[N, steps, C] whose every element equals `mask_value`, and sets them to 0."""
+
+    def __init__(self, mask_value: float = 0.0, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.mask_value = mask_value
+        self.supports_masking = True
+        self._build_at_init()
+
+    def compute_mask(self, inputs: Any, mask: Any = None) -> Any:
+        return ops.any(ops.not_equal(inputs, self.mask_value), axis=-1)
+
+    def call(self, inputs: Any) -> Any:
+        passes = ops.any(ops.not_equal(inputs, self.mask_value), axis=-1, keepdims=True)
+        return inputs * ops.cast(passes, inputs.dtype)
+
+    def compute_output_shape(self, input_shape: Any) -> Any:
+        return input_shape
+
+    def get_config(self) -> dict[str, Any]:
+        return {**super().get_config(), "mask_value": self.mask_value}

@@ -1,0 +1,119 @@
+"""Owns Model: what subclassed, functional and Sequential models share besides training."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from .. import tree
+from ..layers.input_layer import InputLayer
+from ..layers.layer import Layer
+from ..tensor import KerasTensor
+from ..training.trainer import Trainer
+
+
+def defines_a_function(args: tuple[Any, ...], kwargs: dict[str, Any]) -> bool:
+    """Whether constructor arguments are those of a functional model: inputs and outputs."""
+    return len(args) == 2 or (len(args) == 1 and "outputs" in kwargs) or ("inputs" in kwargs and "outputs" in kwargs)
+
+
+class Model(Trainer, Layer):
+    """Layers put together, with `fit`, `evaluate` and `predict`.
+
+    `Model(inputs, outputs)` makes a functional model from symbolic tensors; a subclass makes its layers in `__init__` and
+    computes in `call(inputs, training=None, mask=None)`.
+    """
+
+    def __new__(cls, *args: Any, **kwargs: Any) -> Any:
+        if cls is Model and defines_a_function(args, kwargs):
+            from .functional import Functional
+
+            return Functional.__new__(Functional, *args, **kwargs)
+        return super().__new__(cls, *args, **kwargs)
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        if defines_a_function(args, kwargs):
+            from .functional import Functional
+
+            _put_in_place_of_model(type(self), Functional)
+            Functional.__init__(self, *args, **kwargs)
+            return
+        Trainer.__init__(self)
+        Layer.__init__(self, *args, **kwargs)
+
+    # -- structure --------------------------------------------------------------------------------------------
+    @property
+    def layers(self) -> list[Layer]:
+        """The layers directly in this model."""
+        return list(self._flatten_layers(include_self=False, recursive=False))
+
+    @layers.setter
+    def layers(self, value: Any) -> None:
+        raise AttributeError("`Model.layers` attribute is reserved and should not be used. Please use another name.")
+
+    def get_layer(self, name: str | None = None, index: int | None = None) -> Layer:
+        """A layer by name or position. Raises ValueError when there is none."""
+        layers = self.layers
+        if name is None and index is None:
+            raise ValueError("Provide either a layer name or layer index at `get_layer`.")
+        if name is not None and index is not None:
+            raise ValueError(f"Provide only a layer name or a layer index. Received: index={index}, name={name}.")
+        if index is not None:
+            if index >= len(layers):
+                raise ValueError(f"Was asked to retrieve layer at index {index} but model only has {len(layers)} layers.")
+            return layers[index]
+        for layer in layers:
+            if layer.name == name:
+                return layer
+        raise ValueError(f"No such layer: {name}. Existing layers are: {[layer.name for layer in layers]}.")
+
+    @property
+    def fixed_batch_size(self) -> int | None:
+        """The batch size that an Input of the model was given, or None when any will do."""
+        for layer in self._flatten_layers(include_self=False, recursive=False):
+            if isinstance(layer, InputLayer) and layer.enforces_batch_size and layer.batch_shape and layer.batch_shape[0] is not None:
+                return layer.batch_shape[0]
+        return None
+
+    # -- building and calling ---------------------------------------------------------------------------------
+    def build(self, input_shape: Any) -> None:
+        """Make all weights for inputs of this shape (or structure of shapes) by a call that is thrown away.
+
+        Raises ValueError when `call` cannot be run on inputs of the compute dtype: call the model on data then.
+        """
+        if self._in_call:
+            return
+        inputs = tree.map_shape_structure(lambda shape: KerasTensor(shape, dtype=self.compute_dtype), input_shape)
+        self.compute_output_spec(inputs)
+        self._clear_losses()
+
+    def call(self, *args: Any, **kwargs: Any) -> Any:
+        raise NotImplementedError(f"Model {type(self).__name__} does not have a `call()` method implemented.")
+
+    def summary(self, line_length: int | None = None, positions: list[float] | None = None, print_fn: Callable[[str], Any] | None = None,
+                expand_nested: bool = False, show_trainable: bool = False, layer_range: Any = None) -> None:
+        """Print the layers, their output shapes and numbers of parameters. See kcompile/summary.py for the arguments."""
+        from ..summary import print_summary
+
+        print_summary(self, line_length, positions, print_fn, expand_nested, show_trainable, layer_range)
+
+    # -- configuration ----------------------------------------------------------------------------------------
+    @classmethod
+    def from_config(cls, config: dict[str, Any], custom_objects: dict[str, Any] | None = None) -> Any:
+        """The model of a configuration, without weights. Raises ValueError for unknown layers."""
+        from .functional import Functional
+        from .functional_config import functional_from_config, is_functional_config
+
+        if is_functional_config(config) and (cls in (Model, Functional) or issubclass(cls, Functional)):
+            return functional_from_config(cls if issubclass(cls, Functional) else Functional, config, custom_objects)
+        return cls(**config)
+
+
+def _put_in_place_of_model(cls: type, replacement: type) -> None:
+    """Let a subclass of Model that calls super().__init__(inputs, outputs) inherit from Functional."""
+    if cls is Model or issubclass(cls, replacement):
+        return
+    for base in cls.__bases__:
+        if base is not object and issubclass(base, Model) and base is not Model:
+            _put_in_place_of_model(base, replacement)
+    cls.__bases__ = tuple(replacement if base is Model else base for base in cls.__bases__)
