@@ -62,7 +62,8 @@ def cache_key(text: str, target: Target) -> str:
     import llvmlite
     import llvmlite.binding as llvm
 
-    parts = (llvmlite.__version__, str(llvm.llvm_version_info), str(CODE_GENERATION_LEVEL), target.triple, target.cpu, target.features, text)
+    compiler = (llvmlite.__version__, str(llvm.llvm_version_info), str(CODE_GENERATION_LEVEL))
+    parts = (*compiler, target.triple, target.cpu, target.features, text)
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()
 
 
@@ -75,11 +76,14 @@ def _folder(options: CodegenOptions) -> Path | None:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         found = folder.stat()
     except OSError as error:
-        return _refuse(folder, f"cannot be made: {error.strerror}")
+        _refuse(folder, f"cannot be made: {error.strerror}")
+        return None
     if hasattr(os, "getuid") and found.st_uid != os.getuid():
-        return _refuse(folder, "belongs to another user")
+        _refuse(folder, "belongs to another user")
+        return None
     if stat.S_IMODE(found.st_mode) & 0o022:
-        return _refuse(folder, "can be written by other users (chmod 700 makes it safe)")
+        _refuse(folder, "can be written by other users (chmod 700 makes it safe)")
+        return None
     return folder
 
 

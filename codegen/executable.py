@@ -32,13 +32,13 @@ Array = npt.NDArray[Any]
 GIVEN = ("param", "state", "output")
 
 
-def compile_program(program: Program, target: Target | None = None, options: CodegenOptions = CodegenOptions(),
+def compile_program(program: Program, target: Target | None = None, options: CodegenOptions | None = None,
                     compile: Compile = compile_kernel) -> Executable:
     """Machine code for a planned program, from the cache where it is there.
 
     `target` must be able to run on this machine (None: Target.host()). Raises ValueError for a program that is not planned.
     """
-    return Executable(program, target or Target.host(), options, compile)
+    return Executable(program, target or Target.host(), options or CodegenOptions(), compile)
 
 
 class Frame:

@@ -60,7 +60,8 @@ class Loop:
                 self._add_fixed(name, arrays)
         self._words = aligned(layout.LOOP_WORDS, np.int64)
         self._words[:] = 0
-        self._call = NativeCall(executable.pool, executable.pool.loop_entry, self._words.ctypes.data, threads or executable.threads_for(largest))
+        wanted = threads or executable.threads_for(largest)
+        self._call = NativeCall(executable.pool, executable.pool.loop_entry, self._words.ctypes.data, wanted)
         for frame in frames:
             frame.words[layout.FRAME_SHARED] = self._call.shared_address
         self._fill(full, tail, batch_size)
@@ -114,7 +115,7 @@ class Loop:
         if not type_.shape or type_.shape[0] != _BATCH or any(isinstance(d, Dim) for d in type_.shape[1:]):
             raise ValueError(self.executable.describe(name, "only an array [B, ...] can be cut into batches"))
         row = tuple(d for d in type_.shape[1:] if isinstance(d, int))
-        return row, int(product(row))  # type: ignore[arg-type]
+        return row, int(product(row))
 
     def _move(self, name: str, base: int, stride: int, odd: int) -> None:
         self._moving += [(word, base, stride, odd) for word in self.executable.pointers.get(name, ())]

@@ -120,7 +120,7 @@ def _cgroup_quota() -> int | None:
     try:
         for line in Path("/proc/self/cgroup").read_text().splitlines():
             _, controllers, path = line.split(":", 2)
-            own["" if not controllers else controllers] = path.strip("/")
+            own[controllers] = path.strip("/")
     except OSError:
         return None
     limits = []

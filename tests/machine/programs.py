@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 
 from kcompile.ir import build
@@ -30,7 +32,7 @@ def training_program(sizes: tuple[int, ...] = SIZES, prefix: str = "") -> Progra
     target = build.param(graph, "target", TensorType((B, sizes[-1]), f32))
     weights = []
     h = x
-    for n, (a, b) in enumerate(zip(sizes, sizes[1:], strict=False)):
+    for n, (a, b) in enumerate(pairwise(sizes)):
         kernel = build.state(graph, f"{prefix}d{n}/kernel", "weight", TensorType((a, b), f32))
         bias = build.state(graph, f"{prefix}d{n}/bias", "weight", TensorType((b,), f32))
         weights += [kernel, bias]
