@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from ..ir.scalar import REDUCERS, SCALAR_OPS, Aff, Apply, AxisValue, Const, Expr, Load, Ref
 from ..ir.types import DType, bf16, evaluate_dim, f16, f32
-from .nest import FOR, VECTOR, Acc, Accum, Fold, Let, Loop, Nest, Stmt, Store, identity
+from .nest import FOR, VECTOR, Acc, Accum, Fold, Let, Loop, Nest, Stmt, Store, Transpose, identity
 
 Array = npt.NDArray[Any]
 Key = tuple[int, ...]
@@ -64,6 +64,8 @@ class _Interpreter:
                     self.define(stmt.name, self.value(stmt.expr))
                 case Store():
                     self.store(stmt)
+                case Transpose():
+                    self.transpose(stmt)
 
     def loop(self, loop: Loop) -> None:
         extent = evaluate_dim(loop.extent, self.symbols)
@@ -72,7 +74,7 @@ class _Interpreter:
             live = value < limit
             if not live and loop.mode == FOR:
                 break
-            self.variables[loop.var] = value if live else max(limit - 1, 0)
+            self.variables[loop.var] = value if live else limit - 1
             if loop.mode != FOR:
                 self.unrolled[loop.var] = value
             if not live:
@@ -105,6 +107,21 @@ class _Interpreter:
         self.check(stmt.array, at)
         value = self.value(stmt.expr)
         array[at] = (array[at] + value if stmt.accumulate else value)
+
+    def transpose(self, stmt: Transpose) -> None:
+        if self.dead:
+            return
+        for lane in range(stmt.count):
+            for column in range(stmt.width):
+                self.variables.update({stmt.lanes: lane, stmt.columns: column})
+                self.unrolled.update({stmt.lanes: lane, stmt.columns: column})
+                clips = ((stmt.lane_clip, lane), (stmt.column_clip, column))
+                if all(c is None or self.aff(c.base) + n < evaluate_dim(c.extent, self.symbols) for c, n in clips):
+                    at = self.aff(stmt.index)
+                    self.check(stmt.array, at)
+                    self.memory[stmt.array][at] = self.look_up(stmt.value)
+        for var in (stmt.lanes, stmt.columns):
+            del self.unrolled[var]
 
     # Names
 

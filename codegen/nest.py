@@ -108,7 +108,24 @@ class Store:
     accumulate: bool = False
 
 
-Stmt = Union[Loop, Acc, Accum, Fold, Let, Store]
+@dataclass(frozen=True)
+class Transpose:
+    """array[index] = the let `value`, which was computed with `lanes` as the vector variable, for every setting of the
+    unrolled variable `columns`: stored row by row, one vector of columns for each lane. In the index `columns` has the
+    coefficient 1. The clips are those of the two variables' loops."""
+
+    array: str
+    index: Aff
+    value: str
+    lanes: str
+    count: int
+    lane_clip: Clip | None
+    columns: str
+    width: int
+    column_clip: Clip | None
+
+
+Stmt = Union[Loop, Acc, Accum, Fold, Let, Store, Transpose]
 
 
 @dataclass(frozen=True)
@@ -197,8 +214,8 @@ def all_loads(body: tuple[Stmt, ...]) -> Iterator[Load]:
                     yield e
 
 
-def all_stores(body: tuple[Stmt, ...]) -> Iterator[Store]:
-    return (s for s in statements(body) if isinstance(s, Store))
+def all_stores(body: tuple[Stmt, ...]) -> Iterator[Store | Transpose]:
+    return (s for s in statements(body) if isinstance(s, (Store, Transpose)))
 
 
 def map_body(body: tuple[Stmt, ...], change: Callable[[Stmt], tuple[Stmt, ...] | None]) -> tuple[Stmt, ...]:
@@ -244,6 +261,8 @@ def substitute(body: tuple[Stmt, ...], mapping: Mapping[str, Aff]) -> tuple[Stmt
             return replace(stmt, index=change(stmt.index), expr=map_indices(stmt.expr, change))
         if isinstance(stmt, (Accum, Let)):
             return replace(stmt, expr=map_indices(stmt.expr, change))
+        if isinstance(stmt, Transpose):
+            raise ValueError("indices under a transposed store are final")
         return stmt
 
     return tuple(one(s) for s in body)

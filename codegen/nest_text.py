@@ -11,6 +11,8 @@
             each i.i<8 if i.i + i.o < B, j.i.v:vec16
               c add= x[784*i.i + 784*i.o + k] * w[j.i.v + j.o + 512*k]
 
+      pack.x[32*k.p + ...] = transpose t.x over i.p<16 if ... , k.v:vec16
+
 `each` lists unrolled and vector loops that stand directly inside one another. `if` is a loop's clip.
 """
 
@@ -21,7 +23,7 @@ from ..ir.scalar import Aff
 from ..ir.text.scalars import Scope, aff_text, expr_text, index_text, parse_aff, parse_expr, parse_index
 from ..ir.text.tokens import Cursor, name_text, quote
 from ..ir.types import DTYPES, DimLike, DType, TensorType
-from .nest import FOR, UNROLL, VECTOR, Acc, AccDim, Accum, Clip, Fold, Let, Loop, Nest, Stmt, Store
+from .nest import FOR, UNROLL, VECTOR, Acc, AccDim, Accum, Clip, Fold, Let, Loop, Nest, Stmt, Store, Transpose
 
 _INDENT = "  "
 
@@ -59,13 +61,13 @@ class _Printer:
         if loop.mode == FOR:
             text = f"{'parallel ' if loop.parallel else ''}for {name_text(loop.var)} in 0..{loop.extent}"
             text += f" step {loop.step}" if loop.step != 1 else ""
-            text += self.clip(loop)
+            text += self.clip(loop.var, loop.clip)
             body = loop.body
         else:
             parts = []
             while True:
                 mark = f":vec{loop.extent}" if loop.mode == VECTOR else f"<{loop.extent}"
-                parts.append(f"{name_text(loop.var)}{mark}{self.clip(loop)}")
+                parts.append(f"{name_text(loop.var)}{mark}{self.clip(loop.var, loop.clip)}")
                 body = loop.body
                 if len(body) != 1 or not isinstance(body[0], Loop) or body[0].mode == FOR:
                     break
@@ -74,8 +76,8 @@ class _Printer:
         self.lines.append(_INDENT * depth + text)
         self.body(body, depth + 1)
 
-    def clip(self, loop: Loop) -> str:
-        return f" if {aff_text(loop.clip.base + Aff.of(loop.var))} < {loop.clip.extent}" if loop.clip else ""
+    def clip(self, var: str, clip: Clip | None) -> str:
+        return f" if {aff_text(clip.base + Aff.of(var))} < {clip.extent}" if clip else ""
 
     def statement(self, stmt: Stmt) -> str:
         match stmt:
@@ -94,6 +96,10 @@ class _Printer:
             case Store():
                 sign = "+=" if stmt.accumulate else "="
                 return f"{name_text(stmt.array)}{index_text((stmt.index,))} {sign} {expr_text(stmt.expr, self.nest.dtype_of(stmt.array))}"
+            case Transpose():
+                columns = f"{name_text(stmt.columns)}<{stmt.width}{self.clip(stmt.columns, stmt.column_clip)}"
+                lanes = f"{name_text(stmt.lanes)}:vec{stmt.count}{self.clip(stmt.lanes, stmt.lane_clip)}"
+                return f"{name_text(stmt.array)}{index_text((stmt.index,))} = transpose {name_text(stmt.value)} over {columns}, {lanes}"
             case Loop():
                 raise AssertionError("loops are printed by loop()")
 
@@ -302,7 +308,7 @@ class _Parser:
         self.scope.results[name] = dtype
         return acc
 
-    def store(self) -> Store:
+    def store(self) -> Store | Transpose:
         c = self.cursor
         token = c.token
         array = c.name("an array")
@@ -312,6 +318,21 @@ class _Parser:
         accumulate = c.accept("+=")
         if not accumulate:
             c.expect("=")
+        if c.peek("transpose") and not c.peek_after("("):
+            return self.transpose(array, index[0])
         expr = parse_expr(c, self.scope, self.scope.arrays[array].dtype)
         c.end_line()
         return Store(array, index[0], expr, accumulate)
+
+    def transpose(self, array: str, index: Aff) -> Transpose:
+        c = self.cursor
+        c.expect("transpose")
+        value = c.name("the name of a let")
+        c.expect("over")
+        columns, width, _ = self.dimension()
+        column_clip = self.clip(columns)
+        c.expect(",")
+        lanes, count, _ = self.dimension()
+        lane_clip = self.clip(lanes)
+        c.end_line()
+        return Transpose(array, index, value, lanes, count, lane_clip, columns, width, column_clip)

@@ -10,17 +10,28 @@ from dataclasses import dataclass, replace
 
 from .access import Access, accesses, body_cost, chain, guess, has_accumulators, inner_loops, lanes_for, leaf_cost, static
 from .nest import Acc, Loop, Nest, Stmt, all_stores, statements
-from .schedule import collapse, jam, parallel, reorder, rfactor, tile, unroll, vectorize
+from .schedule import collapse, jam, pack, parallel, reorder, rfactor, tile, transpose, unroll, vectorize
 from .schedule.loops import can_collapse
 from .target import Target
 
 MIN_TRIP_COST = 2000  # a trip of a shared loop should cost at least this many vector instructions
+PACKED_BYTES = 256 << 10  # a packed panel lies on the stack of a worker, and should stay in the second-level cache
 COLUMN_VECTORS = 8  # vectors side by side in a reduction over columns
 
 
 def plan(nest: Nest, target: Target) -> Nest:
     """The scheduled nest. Depends on the nest's extents and the target alone, never on threads or the batch size."""
     return _Planner(nest, target).run()
+
+
+@dataclass(frozen=True)
+class _Turned:
+    """Lanes along one common loop, results stored along another, and the operands to be packed."""
+
+    lanes: Loop
+    columns: Loop
+    over: Loop
+    packed: tuple[str, ...]
 
 
 @dataclass
@@ -44,6 +55,8 @@ class _Planner:
             self._panels(common, vector)
         elif vector is not None:
             self._map(common, vector)
+        elif reduces and (turned := self._turned(common)) is not None:
+            self._turned_panels(common, turned)
         elif inner:
             self._row(inner)
         else:
@@ -66,7 +79,8 @@ class _Planner:
     # The vector axis
 
     def _vector_axis(self, common: list[Loop], exact: bool) -> Loop | None:
-        """The common loop along which memory is contiguous, or else, in a map, the one with the fewest gathers."""
+        """The common loop along which memory is contiguous, or else, in a map, the one that costs least: a gather costs a
+        lane each, a store that can be transposed in registers about three vectors."""
         best, best_cost = None, 0.0
         for loop in reversed(common):
             found = accesses(self.nest, common[-1].body)
@@ -79,7 +93,14 @@ class _Planner:
             lanes = lanes_for(self.nest, self.target, loop.var)
             extent = static(loop.extent)
             used = 1.0 if extent is None else extent / (-(-extent // lanes) * lanes)
-            cost = sum(0.2 if a.coefficient(loop.var) == 0 else lanes if a in strided else 1 for a in found) / used
+            turned = self._store_columns(common, loop) is not None
+
+            def price(a: Access, loop: Loop = loop, strided: list[Access] = strided, lanes: int = lanes, turned: bool = turned) -> float:
+                if a.coefficient(loop.var) == 0 and a not in strided:
+                    return 0.2
+                return 1 if a not in strided else 3 if a.store and turned else lanes
+
+            cost = sum(price(a) for a in found) / used
             if best is None or cost < best_cost:
                 best, best_cost = loop, cost
         return best
@@ -94,8 +115,28 @@ class _Planner:
         if extent is not None:
             count = min(count, -(-extent // lanes))
         self.note(f"vectors along {vector.var}: {lanes} lanes, {count} at a time (cost {cost} an element)")
+        columns = self._store_columns(common, vector)
+        if columns is not None and lanes > 1:
+            self._map_turned(common, vector, columns, lanes)
+            return
         self._cut(vector.var, lanes * count, lanes)
         self._order([loop.var for loop in common if loop.var != vector.var], vector.var, count, ())
+
+    def _store_columns(self, common: list[Loop], lanes: Loop) -> Loop | None:
+        """The loop along which every store is contiguous, where `lanes` is another."""
+        stores = [a for a in accesses(self.nest, common[-1].body) if a.store]
+        if any(a.coefficient(lanes.var) in (0, 1) or _indirect(a, self.nest, lanes.var) for a in stores):
+            return None
+        return next((x for x in common if x.var != lanes.var and all(a.coefficient(x.var) == 1 for a in stores)), None)
+
+    def _map_turned(self, common: list[Loop], vector: Loop, columns: Loop, lanes: int) -> None:
+        """Reads along one axis, stores along another: blocks transposed in registers."""
+        self._cut(vector.var, lanes, lanes)
+        self.nest = unroll(tile(self.nest, columns.var, lanes), f"{columns.var}.i")
+        others = [x.var for x in common if x.var not in (vector.var, columns.var)]
+        self.nest = reorder(self.nest, *others, f"{vector.var}.o", f"{columns.var}.o", f"{columns.var}.i", f"{vector.var}.i.v")
+        self.nest = transpose(self.nest, f"{columns.var}.i", f"{vector.var}.i.v")
+        self.note(f"blocks of {lanes} x {lanes} are transposed in registers: read along {vector.var}, stored along {columns.var}")
 
     def _lanes(self, loop: Loop) -> int:
         lanes = lanes_for(self.nest, self.target, loop.var)
@@ -199,6 +240,56 @@ class _Planner:
             self.nest = rfactor(self.nest, f"{loop.var}.i")
             self.note(f"{ways} sums side by side along {loop.var} hide the latency of one")
 
+    # Panels whose lanes are an axis of large stride: operands packed, results transposed
+
+    def _turned(self, common: list[Loop]) -> _Turned | None:
+        """A common loop to be the lanes although memory is not contiguous along it: strided operands that do not move along
+        the columns of the result can be packed, and results are transposed as they are stored."""
+        body = common[-1].body if common else ()
+        inner = [s for s in body if isinstance(s, Loop)]
+        if len(inner) != 1 or any(isinstance(s, Loop) for s in statements(inner[0].body)):
+            return None
+        depth = static(inner[0].extent)
+        loads = [a for a in accesses(self.nest, tuple(inner)) if not a.store]
+        for loop in common:
+            columns = self._store_columns(common, loop)
+            if columns is None or guess(loop.extent) < 8:
+                continue
+            strided = [a for a in loads if a.depends_on(loop.var) and a.coefficient(loop.var) != 1]
+            size = 2 * self._lanes(loop) * (depth or 0) * max((a.dtype.size for a in strided), default=0)
+            if any(a.depends_on(columns.var) or a.guards or a.coefficient(inner[0].var) != 1 or depth is None or size > PACKED_BYTES
+                   for a in strided) or len({a.array for a in strided}) != len(strided):
+                continue
+            if any(_indirect(a, self.nest, loop.var) or a.depends_on(loop.var) and a.depends_on(columns.var) for a in loads):
+                continue
+            return _Turned(loop, columns, inner[0], tuple(a.array for a in strided))
+        return None
+
+    def _turned_panels(self, common: list[Loop], turned: _Turned) -> None:
+        vector, columns, over = turned.lanes.var, turned.columns.var, turned.over.var
+        lanes = self._lanes(turned.lanes)
+        extent = static(turned.lanes.extent)
+        blocks = max(1, self._blocks(common))
+        room = (28 if self.target.registers >= 32 else 12) // blocks
+        count = min(2, room // 8 or 1, 2 if extent is None else -(-extent // lanes))
+        width = 8 if room // count >= 8 else 4
+        self._cut(vector, lanes * count, lanes)
+        self.nest = unroll(tile(self.nest, columns, width), f"{columns}.i")
+        others = [x.var for x in common if x.var not in (vector, columns)]
+        units = [f"{vector}.i.u"] if count > 1 else []
+        self.nest = reorder(self.nest, *others, f"{vector}.o", f"{columns}.o", *units, f"{columns}.i", f"{vector}.i.v")
+        self.nest = jam(jam(self.nest, f"{vector}.i.v"), f"{columns}.i")
+        self.nest = transpose(self.nest, f"{columns}.i", f"{vector}.i.v")
+        for unit in units:
+            self.nest = jam(self.nest, unit)
+        for array in turned.packed:
+            self.nest = pack(self.nest, array, vector, over, lanes)
+            self.note(f"{array} is packed for each panel, so that lanes along {vector} lie side by side")
+        self.note(f"vectors along {vector}: {lanes} lanes, {count} side by side; {width} columns of {columns}, stored transposed")
+        if not others:
+            self.nest = parallel(self.nest, f"{columns}.o")
+            self.note(f"threads share {columns}.o; each packs for itself")
+
     # Rows: the reduced axis is the vector axis
 
     def _row(self, inner: set[str]) -> None:
@@ -225,6 +316,8 @@ class _Planner:
 
     def _share(self) -> None:
         """Marks outer loops as shared by threads, from the outermost, while a trip stays worth its overhead."""
+        if any(loop.parallel for loop in inner_loops(self.nest.body)):
+            return
         loops = chain(self.nest.body)
         shared: list[str] = []
         for loop in loops:

@@ -13,9 +13,10 @@ from itertools import product
 from ...ir.scalar import Apply, Expr, Load
 from ...ir.types import Dim, DimLike, DType, boolean, i64
 from .. import scalar_code
-from ..nest import UNROLL, VECTOR, Acc, Accum, Clip, Fold, Let, Loop, Nest, Stmt, Store, all_stores, expr_names, identity, statements, stmt_expr
+from ..nest import UNROLL, VECTOR, Acc, Accum, Clip, Fold, Let, Loop, Nest, Stmt, Store, Transpose, all_stores, expr_names, identity, statements, stmt_expr
 from ..target import Target
 from .scopes import Scopes
+from .transpose import write_transposed
 from .values import Index, Lanes, Operand, Values
 from .values import suffix as memory_suffix
 
@@ -96,6 +97,9 @@ class _Function(Values):
                     self._let(stmt)
                 case Store():
                     self._store(stmt)
+                case Transpose():
+                    write_transposed(self, stmt)
+                    self._written({stmt.array})
 
     # Loops
 
@@ -120,7 +124,7 @@ class _Function(Values):
         """One iteration of an unrolled loop."""
         self.unrolled[loop.var] = value
         self.indices[loop.var] = Index(const=value)
-        if loop.clip and value:
+        if loop.clip and (value or any(self.unrolled.get(v) for v in loop.clip.base.variables)):
             live = self._clamp(loop.var, value, loop.clip)
             if self._may_skip(loop):
                 self._branch(live, lambda: self.body(loop.body))
@@ -359,18 +363,18 @@ class _Function(Values):
             known = self.lets[name] = _LetValues(over)
         known.values[tuple(self.unrolled[v] for v in over)] = value
 
-    def _look_up(self, name: str) -> Operand | Index:
+    def look_up(self, name: str) -> Operand | Index:
         known = self.lets[name]
         return known.values[tuple(self.unrolled[v] for v in known.over)]
 
     def named(self, name: str) -> Operand:
         if name in self.lets:
-            return self._look_up(name)  # type: ignore[return-value]
+            return self.look_up(name)  # type: ignore[return-value]
         block = self.accs[name]
         return block.values[self._key(block.acc)]
 
     def index(self, var: str) -> Index:
-        return self._look_up(var) if var in self.lets else self.indices[var]  # type: ignore[return-value]
+        return self.look_up(var) if var in self.lets else self.indices[var]  # type: ignore[return-value]
 
     # Stores
 
@@ -429,6 +433,8 @@ def _names(body: tuple[Stmt, ...]) -> Iterator[str]:
             yield from stmt.index.variables
         if isinstance(stmt, Fold):
             yield stmt.source
+        if isinstance(stmt, Transpose):
+            yield stmt.value
 
 
 def _count_names(body: tuple[Stmt, ...]) -> dict[str, int]:

@@ -1,0 +1,100 @@
+"""A transposed store: vectors along one axis become rows along another, in registers.
+
+`width` vectors of `count` lanes are zipped in rounds, each vector of the first half with one of the second, until the
+elements of a row lie side by side:
+
+    a0 a1 a2 a3         a0 c0 a1 c1         a0 b0 c0 d0
+    b0 b1 b2 b3   zip   a2 c2 a3 c3   zip   a1 b1 c1 d1
+    c0 c1 c2 c3   ->    b0 d0 b1 d1   ->    a2 b2 c2 d2
+    d0 d1 d2 d3         b2 d2 b3 d3         a3 b3 c3 d3
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from .. import scalar_code
+from ..nest import Clip, Transpose
+from .values import Index, Lanes, Operand, suffix
+
+if TYPE_CHECKING:
+    from .function import _Function
+
+
+def write_transposed(f: _Function, stmt: Transpose) -> None:
+    """Emits the statement. The number of columns and lanes must be powers of two."""
+    dtype = f.nest.dtype_of(stmt.array)
+    parts: list[Operand] = []
+    for column in range(stmt.width):
+        f.unrolled[stmt.columns] = column
+        value = f.look_up(stmt.value)
+        assert isinstance(value, Operand)
+        wide = f.broadcast(value, stmt.count)
+        parts.append(Operand(scalar_code.to_memory(f.w, dtype, stmt.count, wide.text), dtype, stmt.count))
+    del f.unrolled[stmt.columns]
+    kind = scalar_code.memory_type(dtype, stmt.count)
+    low = _mask([n // 2 + (n % 2) * stmt.count for n in range(stmt.count)])
+    high = _mask([(n + stmt.count) // 2 + (n % 2) * stmt.count for n in range(stmt.count)])
+    texts = [p.text for p in parts]
+    rounds = stmt.width.bit_length() - 1
+    for _ in range(rounds):
+        half = len(texts) // 2
+        zipped: list[str] = []
+        for a, b in zip(texts[:half], texts[half:], strict=True):
+            zipped += [f.w.value(f"shufflevector {kind} {a}, {kind} {b}, <{stmt.count} x i32> {m}") for m in (low, high)]
+        texts = zipped
+    _store_rows(f, stmt, texts, kind)
+
+
+def _mask(order: list[int]) -> str:
+    return f"<{', '.join(f'i32 {n}' for n in order)}>"
+
+
+def _store_rows(f: _Function, stmt: Transpose, texts: list[str], kind: str) -> None:
+    """`texts` hold the rows one after the other, `count / width` (or a part) of them in each vector."""
+    dtype, width, count = f.nest.dtype_of(stmt.array), stmt.width, stmt.count
+    row_kind = scalar_code.memory_type(dtype, width)
+    columns = _live(f, stmt.columns, width, stmt.column_clip)
+    lanes = _live(f, stmt.lanes, count, stmt.lane_clip)
+    f.indices[stmt.columns] = Index()
+    for row in range(count):
+        f.indices[stmt.lanes] = Index(const=row)
+        where = f.pointer(stmt.array, stmt.index)
+        text = _row(f, texts, kind, row * width, width, count)
+        if not columns and not lanes:
+            f.w.line(f"store {row_kind} {text}, ptr {where}, align {dtype.size}")
+            continue
+        mask = columns or f"splat (i1 true)"
+        if lanes:
+            live = f.w.value(f"extractelement <{count} x i1> {lanes}, i64 {row}")
+            mask = f.w.value(f"select i1 {live}, <{width} x i1> {mask}, <{width} x i1> zeroinitializer")
+        name = f"llvm.masked.store.{suffix(dtype, width)}.p0"
+        f.w.declare(f"declare void @{name}({row_kind}, ptr, i32, <{width} x i1>)")
+        f.w.line(f"call void @{name}({row_kind} {text}, ptr {where}, i32 {dtype.size}, <{width} x i1> {mask})")
+
+
+def _row(f: _Function, texts: list[str], kind: str, start: int, width: int, count: int) -> str:
+    """The `width` elements from `start` on in the concatenation of the vectors."""
+    text, offset = texts[start // count], start % count
+    if width == count:
+        return text
+    if width < count:
+        return f.w.value(f"shufflevector {kind} {text}, {kind} poison, <{width} x i32> {_mask(list(range(offset, offset + width)))}")
+    pieces = texts[start // count:(start + width) // count]
+    size = count
+    while len(pieces) > 1:
+        joined = f"<{size} x {kind.split(' x ')[-1]}"
+        pieces = [f.w.value(f"shufflevector {joined} {a}, {joined} {b}, <{2 * size} x i32> {_mask(list(range(2 * size)))}")
+                  for a, b in zip(pieces[::2], pieces[1::2], strict=True)]
+        size *= 2
+    return pieces[0]
+
+
+def _live(f: _Function, var: str, count: int, clip: Clip | None) -> str:
+    """The live values of a variable as a vector of i1; '' where all are."""
+    if clip is None:
+        return ""
+    before, f.vector = f.vector, Lanes(var, count, clip)
+    mask = f.lane_mask()
+    f.vector = before
+    return mask

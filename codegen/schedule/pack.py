@@ -1,0 +1,111 @@
+"""Steps that turn an axis of large stride into one of unit stride: transpose (of a store) and pack (of an operand).
+
+    transpose(j.i, i.i.v)   each j.i<8, i.i.v:vec16 { y[N*i.i.v + j.i] = e }
+                            ->  each j.i<8, i.i.v:vec16 { let y.t = e } ; y[...] = transpose y.t over j.i<8, i.i.v:vec16
+    pack(x, i, k)           before the loops inside i.o, x[K*i + k] of the panel's rows is copied to pack.x[32*k + i]
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from ...ir.scalar import Aff, Load, rewrite
+from ...ir.types import Dim
+from ..nest import FOR, UNROLL, VECTOR, Accum, Clip, Let, Loop, Nest, Stmt, Store, Transpose, loops, map_body
+from .loops import ScheduleError, record
+
+
+def transpose(nest: Nest, columns: str, lanes: str) -> Nest:
+    """Stores rows along the unrolled loop `columns` instead of scattering the lanes of the vector loop directly inside it."""
+    step = f"transpose({columns}, {lanes})"
+    done = False
+
+    def change(stmt: Stmt) -> tuple[Stmt, ...] | None:
+        nonlocal done
+        if not isinstance(stmt, Loop) or stmt.var != columns or stmt.mode != UNROLL:
+            return None
+        inner = stmt.body[0]
+        if len(stmt.body) != 1 or not isinstance(inner, Loop) or inner.var != lanes or inner.mode != VECTOR:
+            raise ScheduleError(f"{step}: {lanes} is not the vector loop directly inside {columns}")
+        after: list[Stmt] = []
+        body: list[Stmt] = []
+        for s in inner.body:
+            if isinstance(s, Store) and not s.accumulate and s.index.coefficient(columns) == 1 and s.index.coefficient(lanes) not in (0, 1):
+                name = f"{s.array}.t{len(after) or ''}"
+                body.append(Let(name, s.expr))
+                after.append(Transpose(s.array, s.index, name, lanes, int(str(inner.extent)), inner.clip,
+                                       columns, int(str(stmt.extent)), stmt.clip))
+            else:
+                body.append(s)
+        done = done or bool(after)
+        return (replace(stmt, body=(replace(inner, body=tuple(body)),)), *after)
+
+    body = map_body(nest.body, change)
+    if not done:
+        raise ScheduleError(f"{step}: no store moves with stride 1 along {columns} and otherwise along {lanes}")
+    return record(nest, body, step)
+
+
+def pack(nest: Nest, array: str, panel: str, over: str, lanes: int) -> Nest:
+    """Copies the operand of a panel of `panel.o`, transposed, to private memory, where lanes lie side by side.
+
+    `panel` has been tiled, and vectorized as panel.i; `over` is a plain loop of static extent; the loads of the array in
+    accumulations have stride 1 along `over`.
+    """
+    step = f"pack({array}, {panel}, {over}, {lanes})"
+    outer, depth = loops(nest, f"{panel}.o"), loops(nest, over)
+    if len(outer) != 1 or len(depth) != 1 or isinstance(depth[0].extent, Dim) or depth[0].mode != FOR:
+        raise ScheduleError(f"{step}: needs one loop {panel}.o and one plain loop {over} of static extent")
+    units = loops(nest, f"{panel}.i.u")
+    count = int(str(units[0].extent)) if units else 1
+    extent, width = int(str(depth[0].extent)), count * lanes
+    lane, unit = f"{panel}.i.v", f"{panel}.i.u"
+    name = f"pack.{array}"
+    found: set[Aff] = set()
+    at = Aff.of({over: width, lane: 1, **({unit: lanes} if count > 1 else {})})
+    dtype = nest.arrays[array].dtype
+
+    def replaced(e: object) -> Load | None:
+        if isinstance(e, Load) and e.array == array and lane in e.index[0].variables:
+            found.add(e.index[0])
+            return Load(name, (at,), dtype)
+        return None
+
+    def change(stmt: Stmt) -> tuple[Stmt, ...] | None:
+        return (replace(stmt, expr=rewrite(stmt.expr, replaced)),) if isinstance(stmt, Accum) else None
+
+    body = map_body(nest.body, change)
+    if len(found) != 1:
+        raise ScheduleError(f"{step}: the array is read through {len(found)} different indices")
+    (index,) = found
+    if index.coefficient(over) != 1:
+        raise ScheduleError(f"{step}: {array} has the stride {index.coefficient(over)} along {over}")
+    copy = _copy(nest, name, array, index, (panel, over), lanes, count, extent)
+
+    def insert(stmt: Stmt) -> tuple[Stmt, ...] | None:
+        if isinstance(stmt, Loop) and stmt.var == f"{panel}.o":
+            return (replace(stmt, body=(copy, *stmt.body)),)
+        return None
+
+    packed = replace(nest, scratch={**nest.scratch, name: (dtype, width * extent)})
+    return record(packed, map_body(body, insert), step)
+
+
+def _copy(nest: Nest, name: str, array: str, index: Aff, axes: tuple[str, str], lanes: int, count: int, extent: int) -> Loop:
+    """The loop that fills the packed panel, a block of lanes x lanes at a time."""
+    panel, over = axes
+    block, row, unit, depth = f"{over}.p", f"{panel}.p.r", f"{panel}.p.u", f"{over}.p.v"
+    clip = next((x.clip for x in loops(nest, f"{panel}.i.v")), None)
+    base = Aff.of({unit: lanes}) if count > 1 else Aff()
+    moved = index.substitute({f"{panel}.i.v": Aff.of(row), f"{panel}.i.u": Aff.of(unit), over: Aff.of({block: 1, depth: 1})})
+    row_clip = clip and Clip(clip.base.substitute({f"{panel}.i.u": Aff.of(unit)}), clip.extent)
+    depth_clip = Clip(Aff.of(block), extent) if extent % lanes else None
+    dtype = nest.arrays[array].dtype
+    read = Loop(depth, lanes, (Let(f"{name}.t", Load(array, (moved,), dtype)),), mode=VECTOR, clip=depth_clip)
+    rows = Loop(row, lanes, (read,), mode=UNROLL, clip=row_clip)
+    to = Aff.of({block: lanes * count, depth: lanes * count, row: 1}) + base
+    write = Transpose(name, to, f"{name}.t", depth, lanes, depth_clip, row, lanes, None)
+    body: tuple[Stmt, ...] = (rows, write)
+    if count > 1:
+        body = (Loop(unit, count, body, mode=UNROLL),)
+    return Loop(block, extent, body, step=lanes)
