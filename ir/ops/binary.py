@@ -56,8 +56,13 @@ mod = elementwise("mod", "The remainder of floor(a / b): it has the sign of b. O
 
 def _pow_vjp(ct: Value, a: Value, b: Value, y: Value) -> Cotangents:
     # at b = 0 the derivative by a is 0 and not 0 * a^-1; at a <= 0 the derivative by b is taken to be 0, as TensorFlow does
-    flat = build.eq(b, 0)
-    da = build.select(flat, 0.0, b * build.pow(a, build.select(flat, 1.0, b - 1)))
+    exponent = b.node.attrs["value"] if b.node.op.name == "constant" else None
+    if isinstance(exponent, float):
+        lowered = a if exponent == 2 else build.pow(a, exponent - 1)
+        da = build.zeros_like(a) if exponent == 0 else lowered * exponent
+    else:
+        flat = build.eq(b, 0)
+        da = build.select(flat, 0.0, b * build.pow(a, build.select(flat, 1.0, b - 1)))
     positive = build.gt(a, 0)
     logarithm = build.select(positive, build.log(build.select(positive, a, 1.0)), 0.0)
     return [ct * da, ct * y * logarithm]

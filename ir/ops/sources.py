@@ -49,10 +49,15 @@ state = register(Op(
 
 
 # -- constant ---------------------------------------------------------------------------------------------------
+DENSE_LIMIT = 1024  # elements of a dense constant: each is a store of its own
+
+
 def _constant_infer(types: Types, attrs: Attrs) -> Types:
     (type,) = _stated_type("constant")(types, attrs)
     if isinstance(attrs["value"], tuple) and np.shape(attrs["value"]) != type.shape:
         check.reject("constant", f"one number or an array of shape {list(type.shape)}", f"shape {list(np.shape(attrs['value']))}")
+    if isinstance(attrs["value"], tuple) and np.size(attrs["value"]) > DENSE_LIMIT:
+        check.reject("constant", f"at most {DENSE_LIMIT} elements (a state of role constant holds more)", type)
     return (type,)
 
 

@@ -48,6 +48,7 @@ CASES = [
     ("scatter_add", ["i32[B]", "f32[4, 2]"], {"size": 3}, ["begins with [B]"]),
     ("random_bits", ["u32[3]"], {"shape": (2,)}, ["u32[2]"]),
     ("constant", [], {"value": (1.0, 2.0), "type": parse_type("f32[3]")}, ["[3]", "[2]"]),
+    ("constant", [], {"value": (0.0,) * 1025, "type": parse_type("f32[1025]")}, ["at most 1024", "f32[1025]"]),
     ("iota", [], {"shape": (3,), "axis": 1, "dtype": f32}, ["axis"]),
     ("dim_size", [], {"dim": 3, "dtype": DTYPES["bool"]}, ["bool"]),
 ]

@@ -181,6 +181,17 @@ def test_conv_of_infinity_is_nan_only_where_it_is_read():
     assert np.isfinite(y).sum() == 3
 
 
+@pytest.mark.parametrize("exponent", [0.0, 1.0, 2.0, 3.0, 0.5])
+def test_gradient_of_a_constant_power(exponent):
+    graph = Graph("g")
+    x = build.param(graph, "x", parse_type("f64[3]"))
+    y = build.pow(x, exponent)
+    da, _ = OPS["pow"].vjp((build.ones_like(y),), y.node.inputs, (y,), y.node.attrs)
+    graph.outputs = {"da": da}
+    a = np.array([0.5, 1.0, 2.0])
+    np.testing.assert_allclose(evaluate(graph, {"x": a})[0]["da"], exponent * a ** (exponent - 1))
+
+
 def test_constants_round_to_their_type():
     graph = Graph("c")
     assert build.constant(graph, 0.1, parse_type("f32[]")).node.attrs["value"] == float(np.float32(0.1))
