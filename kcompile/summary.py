@@ -159,7 +159,7 @@ def _params(layer: Any) -> str:
     if not hasattr(layer, "count_params"):
         return "0"
     if not layer.built:
-        return "0 (unbuilt)"
+        return "unbuilt"
     return str(layer.count_params())
 
 

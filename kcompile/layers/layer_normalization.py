@@ -42,6 +42,8 @@ class LayerNormalization(Layer):
         return tuple(sorted(axis % rank for axis in axes))
 
     def build(self, input_shape: Any) -> None:
+        if not isinstance(self.axis, list):
+            self.axis = [self.axis]
         shape = tuple(input_shape[axis] for axis in self._axes(len(input_shape)))
         if self.scale or self.rms_scaling:
             self.gamma = self.add_weight(name="gamma", shape=shape, initializer=self.gamma_initializer,

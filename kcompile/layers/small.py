@@ -85,8 +85,9 @@ class Lambda(Layer):
 
     def get_config(self) -> dict[str, Any]:
         """The configuration, with the function by reference: what a file says never becomes code."""
-        return {**super().get_config(), "function": self.function, "output_shape": self._output_shape, "mask": self.mask,
-                "arguments": dict(self.arguments)}
+        optional = {"output_shape": self._output_shape, "mask": self.mask}
+        return {**super().get_config(), "function": self.function, "arguments": dict(self.arguments),
+                **{name: value for name, value in optional.items() if value is not None}}
 
 
 class Masking(Layer):

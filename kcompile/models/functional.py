@@ -57,6 +57,11 @@ class Functional(Model):
 
     # -- structure --------------------------------------------------------------------------------------------
     @property
+    def layers(self) -> list[Layer]:
+        """The layers between inputs and outputs, in order of depth."""
+        return [operation for operation in self._graph.operations if isinstance(operation, Layer)]
+
+    @property
     def inputs(self) -> list[KerasTensor]:
         return list(self._graph.inputs)
 
