@@ -36,7 +36,7 @@ _NAMES = {
     "name_scope": ("naming", "name_scope"),
 }
 
-__all__ = ["__version__", "version", *_NAMES, *_SUBMODULES]  # noqa: PLE0604 - computed, so that it is written once
+__all__ = ["__version__", "version", *_NAMES, *_SUBMODULES]
 
 if TYPE_CHECKING:
     from . import (  # noqa: F401

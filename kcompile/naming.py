@@ -73,7 +73,7 @@ def clear_session(free_memory: bool = True) -> None:
         gc.collect()
 
 
-class name_scope:  # noqa: N801 - Keras's name
+class name_scope:
     """Variables made inside get this component in their path: `with name_scope("dense"): ...`."""
 
     def __init__(self, name: str, **kwargs: Any) -> None:

@@ -260,7 +260,7 @@ class KerasTensor(TensorOperators):
         return False
 
     @property
-    def T(self) -> Any:  # noqa: N802 - numpy's name
+    def T(self) -> Any:
         return _ops().transpose(self)
 
     def get_shape(self) -> Shape:
@@ -365,7 +365,7 @@ class Tensor(TensorOperators):
         return int(self._array.size)
 
     @property
-    def T(self) -> Tensor:  # noqa: N802 - numpy's name
+    def T(self) -> Tensor:
         return Tensor(self._array.T, self._dtype)
 
     def get_shape(self) -> Shape:

@@ -23,7 +23,6 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
-import numpy.typing as npt
 
 from . import tree
 from .dtypes import ir_dtype
@@ -31,7 +30,7 @@ from .ir import build
 from .ir import ops as _primitives  # noqa: F401 - fills the registry of primitives
 from .ir.graph import Graph, Value
 from .ir.types import Dim, DimLike, TensorType
-from .tensor import KerasTensor, Tensor, TracedTensor, as_array, standardize_shape
+from .tensor import KerasTensor, Tensor, TracedTensor, as_array
 
 if TYPE_CHECKING:
     from .variables import Variable

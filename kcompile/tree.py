@@ -9,7 +9,7 @@ from typing import Any
 Path = tuple[Any, ...]
 
 
-class MAP_TO_NONE:  # noqa: N801 - Keras's name
+class MAP_TO_NONE:
     """What a function given to `traverse` returns to put None in place of a structure."""
 
 

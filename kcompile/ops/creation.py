@@ -134,7 +134,7 @@ def logspace(start: Any, stop: Any, num: int = 50, endpoint: bool = True, base: 
 
 
 @operation(creates=True)
-def eye(N: int, M: int | None = None, k: int = 0, dtype: Any = None) -> Any:  # noqa: N803 - Keras's names
+def eye(N: int, M: int | None = None, k: int = 0, dtype: Any = None) -> Any:
     """Ones on a diagonal (k above the main one) of an N x M matrix, zeros elsewhere; floatx by default."""
     rows, columns = _grid(int(N), int(N if M is None else M))
     return wrap(cast_value(build.eq(columns - rows, int(k)), ir_dtype(dtype)))
@@ -151,7 +151,7 @@ def _grid(rows: Any, columns: Any) -> tuple[Value, Value]:
 
 
 @operation(creates=True)
-def tri(N: int, M: int | None = None, k: int = 0, dtype: Any = None) -> Any:  # noqa: N803 - Keras's names
+def tri(N: int, M: int | None = None, k: int = 0, dtype: Any = None) -> Any:
     """Ones at and below a diagonal, zeros above; floatx by default."""
     rows, columns = _grid(int(N), int(N if M is None else M))
     return wrap(cast_value(build.le(columns - rows, int(k)), ir_dtype(dtype)))
@@ -262,7 +262,7 @@ def multi_hot(inputs: Any, num_classes: int | None = None, axis: int = -1, dtype
 
 
 @operation(tensors="x")
-def vander(x: Any, N: int | None = None, increasing: bool = False) -> Any:  # noqa: N803 - Keras's names
+def vander(x: Any, N: int | None = None, increasing: bool = False) -> Any:
     """The powers of a vector's elements, a row each."""
     value = as_value(x)
     if isinstance(value.shape[0], Dim) and N is None:

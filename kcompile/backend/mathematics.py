@@ -1,0 +1,205 @@
+"""Keras 2's arithmetic, reductions and comparisons."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from .. import ops
+from ..config import floatx
+
+
+def _as_float(x: Any) -> Any:
+    return ops.cast(x, floatx()) if ops.dtype(x) == "bool" else x
+
+
+def mean(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
+    """The mean over axes."""
+    return ops.mean(_as_float(x), axis=axis, keepdims=keepdims)
+
+
+def sum(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
+    """The sum over axes."""
+    return ops.sum(x, axis=axis, keepdims=keepdims)
+
+
+def prod(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
+    """The product over axes."""
+    return ops.prod(x, axis=axis, keepdims=keepdims)
+
+
+def max(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
+    """The largest element over axes."""
+    return ops.max(x, axis=axis, keepdims=keepdims)
+
+
+def min(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
+    """The smallest element over axes."""
+    return ops.min(x, axis=axis, keepdims=keepdims)
+
+
+def var(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
+    """The variance over axes."""
+    return ops.var(_as_float(x), axis=axis, keepdims=keepdims)
+
+
+def std(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
+    """The standard deviation over axes."""
+    return ops.std(_as_float(x), axis=axis, keepdims=keepdims)
+
+
+def any(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
+    """Whether any element over axes is true."""
+    return ops.any(x, axis=axis, keepdims=keepdims)
+
+
+def all(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
+    """Whether every element over axes is true."""
+    return ops.all(x, axis=axis, keepdims=keepdims)
+
+
+def argmax(x: Any, axis: int = -1) -> Any:
+    """The position of the largest element; int64, as in Keras 2."""
+    return ops.cast(ops.argmax(x, axis=axis), "int64")
+
+
+def argmin(x: Any, axis: int = -1) -> Any:
+    """The position of the smallest element; int64, as in Keras 2."""
+    return ops.cast(ops.argmin(x, axis=axis), "int64")
+
+
+def cumsum(x: Any, axis: int = 0) -> Any:
+    """The running sum."""
+    return ops.cumsum(x, axis=axis)
+
+
+def cumprod(x: Any, axis: int = 0) -> Any:
+    """The running product."""
+    return ops.cumprod(x, axis=axis)
+
+
+def logsumexp(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
+    """log(sum(exp(x))) over axes."""
+    return ops.logsumexp(x, axis=axis, keepdims=keepdims)
+
+
+def square(x: Any) -> Any:
+    """x * x."""
+    return ops.square(x)
+
+
+def abs(x: Any) -> Any:
+    """The absolute value."""
+    return ops.absolute(x)
+
+
+def sqrt(x: Any) -> Any:
+    """The square root; of negative numbers 0."""
+    return ops.sqrt(ops.maximum(x, 0.0))
+
+
+def exp(x: Any) -> Any:
+    """e to the x."""
+    return ops.exp(x)
+
+
+def log(x: Any) -> Any:
+    """The natural logarithm."""
+    return ops.log(x)
+
+
+def round(x: Any) -> Any:
+    """The nearest integer, halves to the even one."""
+    return ops.round(x)
+
+
+def sign(x: Any) -> Any:
+    """-1, 0 or 1."""
+    return ops.sign(x)
+
+
+def sin(x: Any) -> Any:
+    """The sine."""
+    return ops.sin(x)
+
+
+def cos(x: Any) -> Any:
+    """The cosine."""
+    return ops.cos(x)
+
+
+def pow(x: Any, a: Any) -> Any:
+    """x to the a."""
+    return ops.power(x, a)
+
+
+def clip(x: Any, min_value: Any, max_value: Any) -> Any:
+    """x kept within limits; a limit of None is none."""
+    low = -float("inf") if min_value is None else min_value
+    high = float("inf") if max_value is None else max_value
+    if isinstance(low, (int, float)) and isinstance(high, (int, float)):
+        high = low if high < low else high
+    return ops.clip(x, low, high)
+
+
+def equal(x: Any, y: Any) -> Any:
+    """x == y, element by element."""
+    return ops.equal(x, y)
+
+
+def not_equal(x: Any, y: Any) -> Any:
+    """x != y, element by element."""
+    return ops.not_equal(x, y)
+
+
+def greater(x: Any, y: Any) -> Any:
+    """x > y, element by element."""
+    return ops.greater(x, y)
+
+
+def greater_equal(x: Any, y: Any) -> Any:
+    """x >= y, element by element."""
+    return ops.greater_equal(x, y)
+
+
+def less(x: Any, y: Any) -> Any:
+    """x < y, element by element."""
+    return ops.less(x, y)
+
+
+def less_equal(x: Any, y: Any) -> Any:
+    """x <= y, element by element."""
+    return ops.less_equal(x, y)
+
+
+def maximum(x: Any, y: Any) -> Any:
+    """The larger of both."""
+    return ops.maximum(x, y)
+
+
+def minimum(x: Any, y: Any) -> Any:
+    """The smaller of both."""
+    return ops.minimum(x, y)
+
+
+def l2_normalize(x: Any, axis: Any = None) -> Any:
+    """x divided by its norm along an axis."""
+    return x * ops.rsqrt(ops.maximum(ops.sum(ops.square(x), axis=axis, keepdims=True), 1e-12))
+
+
+def map_fn(fn: Any, elems: Any, name: str | None = None, dtype: Any = None) -> Any:
+    """fn over the first axis, results stacked."""
+    return ops.map(fn, elems)
+
+
+def foldl(fn: Any, elems: Any, initializer: Any = None, name: str | None = None) -> Any:
+    """fn(accumulated, element) from the first element to the last."""
+    items = ops.unstack(elems)
+    total = items.pop(0) if initializer is None else initializer
+    for item in items:
+        total = fn(total, item)
+    return total
+
+
+def foldr(fn: Any, elems: Any, initializer: Any = None, name: str | None = None) -> Any:
+    """fn(accumulated, element) from the last element to the first."""
+    return foldl(fn, ops.flip(elems, axis=0), initializer)
