@@ -64,7 +64,8 @@ class BaseConv(Layer):
             raise ValueError(f"The channel dimension of the inputs should be defined. Received input shape {tuple(input_shape)}.")
         if channels % self.groups:
             raise ValueError("The number of input channels must be evenly divisible by the number of groups. "
-                             f"Received groups={self.groups}, but the input has {channels} channels (full input shape is {tuple(input_shape)}).")
+                             f"Received groups={self.groups}, but the input has {channels} channels "
+                             f"(full input shape is {tuple(input_shape)}).")
         self.kernel = self.add_weight(name="kernel", shape=(*self.kernel_size, channels // self.groups, self.filters),
                                       initializer=self.kernel_initializer, regularizer=self.kernel_regularizer,
                                       constraint=self.kernel_constraint)

@@ -60,7 +60,7 @@ class InputLayer(Layer):
                 "optional": self.optional}
 
 
-def Input(shape: Any = None, batch_size: int | None = None, dtype: Any = None, sparse: bool | None = None,  # noqa: N802 - Keras's name
+def Input(shape: Any = None, batch_size: int | None = None, dtype: Any = None, sparse: bool | None = None,
           ragged: bool | None = None, batch_shape: Any = None, name: str | None = None, tensor: Any = None,
           optional: bool = False) -> KerasTensor:
     """A symbolic tensor to begin a functional model with: shape (batch_size or None, *shape), dtype floatx by default."""

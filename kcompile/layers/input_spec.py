@@ -57,9 +57,9 @@ class InputSpec:
         for axis, size in self.axes.items():
             if size is not None and -rank <= axis < rank and shape[axis] not in (size, None):
                 return f"expected axis {axis} of input shape to have value {size}, but received input with shape {shape}"
-        if self.shape is not None and rank == len(self.shape):
-            if any(want not in (None, got) for want, got in zip(self.shape, shape, strict=True) if got is not None):
-                return f"expected shape={self.shape}, found shape={shape}"
+        if self.shape is not None and rank == len(self.shape) and any(
+                want not in (None, got) for want, got in zip(self.shape, shape, strict=True) if got is not None):
+            return f"expected shape={self.shape}, found shape={shape}"
         return None
 
     def _squeezable(self, shape: tuple[Any, ...]) -> bool:

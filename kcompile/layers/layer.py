@@ -8,14 +8,12 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-import numpy as np
-
 from .. import dtype_policies, naming, regularizers, tracing, tree
 from ..operation import Node, Operation
 from ..tensor import KerasTensor
 from ..variables import autocast_scope
 from . import errors
-from .arguments import convert_argument
+from .arguments import as_shape, build_parameters, constructor_config, convert_argument, legacy_shape
 from .call_context import CallArguments, CallSignature, current_training, entered, inside_a_call, is_tensor, shapes_of
 from .input_spec import InputSpec, check_inputs
 from .state import LOCKED, LayerState
@@ -33,7 +31,7 @@ def _managed_build(build: Callable[..., Any]) -> Callable[..., Any]:
     def managed(self: Layer, *args: Any, **kwargs: Any) -> Any:
         if self._building:
             return build(self, *args, **kwargs)
-        shapes = dict(zip(_build_parameters(type(self)), args, strict=False)) | kwargs
+        shapes = dict(zip(build_parameters(type(self)), args, strict=False)) | kwargs
         self._building = True
         self._tracker.unlock()
         try:
@@ -42,7 +40,7 @@ def _managed_build(build: Callable[..., Any]) -> Callable[..., Any]:
         finally:
             self._building = False
         with self._tracker.paused():
-            self._build_shapes = {name: _as_shape(shape) for name, shape in shapes.items()}
+            self._build_shapes = {name: as_shape(shape) for name, shape in shapes.items()}
         self.built = True
         if self._initial_weights is not None:
             initial, self._initial_weights = self._initial_weights, None
@@ -69,6 +67,7 @@ class Layer(LayerState, Operation):
         instance = super().__new__(cls)
         instance._initialize_state()
         object.__setattr__(instance, "_source", tracing.user_source())
+        object.__setattr__(instance, "_constructed_with", (args, kwargs) if cls.get_config is Layer.get_config else None)
         return instance
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
@@ -83,7 +82,7 @@ class Layer(LayerState, Operation):
         self.autocast = bool(autocast)
         self._dtype_policy = dtype_policies.get(dtype)
         self._initial_weights = kwargs.pop("weights", None)
-        self._input_shape_argument = _legacy_shape({key: kwargs.pop(key) for key in _LEGACY_SHAPES if kwargs.get(key) is not None})
+        self._input_shape_argument = legacy_shape({key: kwargs.pop(key) for key in _LEGACY_SHAPES if kwargs.get(key) is not None})
         for key in _LEGACY_SHAPES:
             kwargs.pop(key, None)
         if kwargs:
@@ -180,10 +179,10 @@ class Layer(LayerState, Operation):
                 self._shapes_seen = list(shapes.values())[:1]
         if self.built:
             return
-        names = _build_parameters(type(self))
+        names = build_parameters(type(self))
         self._in_call = True
         try:
-            if type(self).build is Layer.build or len(names) <= 1 and not any(name in shapes for name in names[1:]):
+            if type(self).build is Layer.build or len(names) <= 1:
                 self.build(next(iter(shapes.values()), shapes_of(arguments.first)))
                 return
             for name in names:
@@ -211,9 +210,9 @@ class Layer(LayerState, Operation):
         if not config:
             return
         if "input_shape" in config:
-            self.build(_as_shape(config["input_shape"]))
+            self.build(as_shape(config["input_shape"]))
         elif "shapes_dict" in config:
-            self.build(**{name: _as_shape(shape) for name, shape in config["shapes_dict"].items()})
+            self.build(**{name: as_shape(shape) for name, shape in config["shapes_dict"].items()})
 
     @contextmanager
     def _open_scope(self) -> Iterator[None]:
@@ -324,9 +323,9 @@ class Layer(LayerState, Operation):
             masks = explicit
         if not self.supports_masking:
             if any(mask is not None for mask in tree.flatten(masks)) and explicit is None and not self._call_signature.accepts("mask"):
-                warnings.warn(f"Layer '{self.name}' (of type {type(self).__name__}) was passed an input with a mask attached to it. However, "
-                              "this layer does not support masking and will therefore destroy the mask information. Downstream layers "
-                              "will not see the mask.", stacklevel=5)
+                warnings.warn(f"Layer '{self.name}' (of type {type(self).__name__}) was passed an input with a mask attached to it. "
+                              "However, this layer does not support masking and will therefore destroy the mask information. "
+                              "Downstream layers will not see the mask.", stacklevel=5)
             return
         found = self.compute_mask(inputs, masks)
         flat_outputs, flat_masks = tree.flatten(outputs), tree.flatten(found)
@@ -355,11 +354,21 @@ class Layer(LayerState, Operation):
 
     # -- configuration ----------------------------------------------------------------------------------------
     def get_config(self) -> dict[str, Any]:
-        """The constructor's arguments as plain data. Raises NotImplementedError where a subclass has to say them itself."""
-        config: dict[str, Any] = {"trainable": self.trainable, "dtype": dtype_policies.serialize(self._dtype_policy)}
+        """The constructor's arguments as plain data.
+
+        A subclass with arguments of its own says them in its `get_config`; where it has none, they are taken from the
+        constructor's call if they are plain data, else NotImplementedError is raised.
+        """
+        policy = dtype_policies.serialize(self._dtype_policy)
+        config: dict[str, Any] = {**super().get_config(), "trainable": self.trainable, "dtype": policy}
         if self.activity_regularizer is not None:
             config["activity_regularizer"] = regularizers.serialize(self.activity_regularizer)
-        return {**super().get_config(), **config}
+        if self._constructed_with is not None and type(self).__init__ is not Layer.__init__:
+            return constructor_config(type(self), *self._constructed_with, config)
+        return config
+
+    _source: str
+    _constructed_with: tuple[tuple[Any, ...], dict[str, Any]] | None
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} name={self.name}, built={self.built}>"
@@ -374,33 +383,3 @@ def _first_known(*values: Any) -> Any:
 
 def _masks_of(value: Any) -> Any:
     return tree.map_structure(lambda leaf: getattr(leaf, "_keras_mask", None), value)
-
-
-@functools.lru_cache(maxsize=None)
-def _build_parameters(cls: type) -> tuple[str, ...]:
-    """The names of `build`'s parameters behind self."""
-    import inspect
-
-    return tuple(name for name, p in list(inspect.signature(cls.build).parameters.items())[1:]  # type: ignore[attr-defined]
-                 if p.kind not in (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD))
-
-
-def _as_shape(shape: Any) -> Any:
-    """Lists of sizes, as JSON has them, as tuples; structures of shapes likewise."""
-    if isinstance(shape, (list, tuple)) and all(size is None or isinstance(size, (int, np.integer)) for size in shape):
-        return tuple(shape)
-    if isinstance(shape, dict):
-        return {key: _as_shape(value) for key, value in shape.items()}
-    return type(shape)([_as_shape(value) for value in shape]) if isinstance(shape, (list, tuple)) else shape
-
-
-def _legacy_shape(given: dict[str, Any]) -> tuple[Any, ...] | None:
-    """The batch shape that input_shape, input_dim, batch_input_shape or batch_shape stands for."""
-    if "batch_shape" in given or "batch_input_shape" in given:
-        return tuple(given.get("batch_shape") or given["batch_input_shape"])
-    if "input_shape" in given:
-        shape = given["input_shape"]
-        return (None, shape) if isinstance(shape, int) else (None, *shape)
-    if "input_dim" in given:
-        return (None, given["input_dim"])
-    return None

@@ -36,7 +36,8 @@ class BaseMerge(Layer):
 
     def call(self, inputs: Any) -> Any:
         if not isinstance(inputs, (list, tuple)):
-            raise ValueError(f"A `{type(self).__name__}` layer should be called on a list of inputs. Received: inputs={inputs!r} (not a list)")
+            raise ValueError(f"A `{type(self).__name__}` layer should be called on a list of inputs. "
+                             f"Received: inputs={inputs!r} (not a list)")
         rank = max(len(x.shape) for x in inputs)
         return self._merge([self._raised(x, rank) for x in inputs])
 

@@ -98,7 +98,8 @@ class GaussianNoise(Layer):
 
     def call(self, inputs: Any, training: Any = False) -> Any:
         if training and self.stddev > 0:
-            return inputs + random.normal(ops.shape(inputs), mean=0.0, stddev=self.stddev, dtype=self.compute_dtype, seed=self.seed_generator)
+            noise = random.normal(ops.shape(inputs), mean=0.0, stddev=self.stddev, dtype=self.compute_dtype, seed=self.seed_generator)
+            return inputs + noise
         return inputs
 
     def compute_output_shape(self, input_shape: Any) -> Any:
@@ -123,7 +124,8 @@ class GaussianDropout(Layer):
     def call(self, inputs: Any, training: Any = False) -> Any:
         if training and self.rate > 0:
             stddev = math.sqrt(self.rate / (1.0 - self.rate))
-            return inputs * random.normal(ops.shape(inputs), mean=1.0, stddev=stddev, dtype=self.compute_dtype, seed=self.seed_generator)
+            noise = random.normal(ops.shape(inputs), mean=1.0, stddev=stddev, dtype=self.compute_dtype, seed=self.seed_generator)
+            return inputs * noise
         return inputs
 
     def compute_output_shape(self, input_shape: Any) -> Any:

@@ -198,7 +198,8 @@ class LayerState:
             if not isinstance(value, (int, float)) and not hasattr(value, "shape"):
                 raise ValueError(f"`add_loss` expects a scalar tensor. Received: {value!r} (of type {type(value)})")
             if getattr(value, "shape", ()) != ():
-                raise ValueError(f"`add_loss` expects a scalar tensor. Received a tensor of shape {tuple(value.shape)} in layer '{self.name}'.")
+                raise ValueError(f"`add_loss` expects a scalar tensor. Received a tensor of shape {tuple(value.shape)} "
+                                 f"in layer '{self.name}'.")
             self._losses.append(value)
 
     @property

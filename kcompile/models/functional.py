@@ -114,7 +114,7 @@ class Functional(Model):
 
     def compute_mask(self, inputs: Any, previous_mask: Any) -> None:
         """The outputs carry the masks that their layers gave them."""
-        return None
+        return
 
     def _standardized(self, inputs: Any) -> list[Any]:
         """One tensor an Input, in order: found by name or position, of the Input's dtype and rank. Raises ValueError."""
