@@ -9,7 +9,6 @@ import numpy as np
 from ..data import integers, normal, zero_or_one
 from ..spec import BATCH, case
 
-
 FEW_TOKENS = integers(9, 6)
 
 

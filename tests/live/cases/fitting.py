@@ -85,7 +85,7 @@ def fit_one_hot(keras):
 def fit_binary(keras):
     L = keras.layers
     model = keras.Sequential([keras.Input((6,)), L.Dense(8, activation="relu"), L.Dense(1, activation="sigmoid")])
-    compiled = dict(optimizer="rmsprop", loss="binary_crossentropy", metrics=["accuracy"])
+    compiled = dict(optimizer=keras.optimizers.RMSprop(0.02), loss="binary_crossentropy", metrics=["accuracy"])
     return model, compiled, dict(x=normal(6), y=zero_or_one(1), fit=EPOCHS, rows=RAGGED)
 
 

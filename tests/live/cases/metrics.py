@@ -37,7 +37,7 @@ METRICS = {
     "categorical_accuracy": lambda k: categorical(k, [k.metrics.CategoricalAccuracy(), "categorical_crossentropy"]),
     "sparse_categorical_accuracy": lambda k: sparse(
         k, [k.metrics.SparseCategoricalAccuracy(name="hits"), "sparse_categorical_crossentropy"]),
-    "exact_accuracy": lambda k: net(k, "mse", zero_or_one(2), [k.metrics.Accuracy()], units=2, activation="hard_sigmoid"),
+    "exact_accuracy": lambda k: net(k, "mse", zero_or_one(2), [k.metrics.Accuracy()], units=2, activation="relu"),
     "binary_crossentropy": lambda k: binary(k, [k.metrics.BinaryCrossentropy(), "mae"]),
     "mse_mae": lambda k: regression(k, ["mse", "mae"]),
     "objects": lambda k: regression(k, [k.metrics.MeanSquaredError(), k.metrics.MeanAbsoluteError(name="distance")]),
