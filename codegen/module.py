@@ -81,9 +81,9 @@ def _parse_failure(text: str, message: str, name: str) -> str:
 
 
 def _verify_failure(text: str, message: str, name: str) -> str:
-    """LLVM's verifier quotes the instruction but gives no line: look it up by its name."""
+    """LLVM's verifier quotes instructions (the one at fault last) but gives no line: look it up."""
     lines = text.splitlines()
-    for quoted in message.splitlines():
+    for quoted in reversed(message.splitlines()):
         head = quoted.strip()
         number = next((n for n, line in enumerate(lines) if head and line.strip() == head), None)
         if number is None and " = " in head:

@@ -1,0 +1,125 @@
+"""The object cache: private, checksummed, whole, bounded."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import warnings
+from pathlib import Path
+
+import pytest
+
+from kcompile.codegen import cache
+from kcompile.codegen.cache import COUNTERS, cache_key, object_for, read_entry, sweep, write_entry
+from kcompile.codegen.module import InvalidText
+from kcompile.codegen.options import CodegenOptions
+from kcompile.codegen.target import Target
+
+TEXT = "define i64 @f() {\n  ret i64 1\n}\n"
+
+
+def counts() -> tuple[int, int]:
+    return COUNTERS.compiled, COUNTERS.loaded
+
+
+def test_hit_miss_and_off(tmp_path: Path) -> None:
+    options = CodegenOptions(cache_dir=tmp_path / "a")
+    compiled, loaded = counts()
+    first = object_for(TEXT, Target.host(), options)
+    assert counts() == (compiled + 1, loaded)
+    assert object_for(TEXT, Target.host(), options) == first
+    assert counts() == (compiled + 1, loaded + 1)
+    off = CodegenOptions(cache_dir=tmp_path / "b", use_cache=False)
+    object_for(TEXT, Target.host(), off)
+    assert counts() == (compiled + 2, loaded + 1) and not (tmp_path / "b").exists()
+
+
+def test_the_key_covers_text_and_target() -> None:
+    keys = {cache_key(TEXT, Target.host()), cache_key(TEXT + "\n", Target.host()), cache_key(TEXT, Target.named("avx2")),
+            cache_key(TEXT, Target.named("avx512"))}
+    assert len(keys) == 4
+
+
+@pytest.mark.parametrize("damage", [lambda d: d[:-1], lambda d: d[:-1] + bytes([d[-1] ^ 1]), lambda d: b"", lambda d: b"x" + d[1:]])
+def test_damaged_entries_are_compiled_again_and_replaced(tmp_path: Path, damage: object) -> None:
+    options = CodegenOptions(cache_dir=tmp_path)
+    tmp_path.chmod(0o700)
+    wanted = object_for(TEXT, Target.host(), options)
+    path = tmp_path / cache_key(TEXT, Target.host())
+    path.write_bytes(damage(path.read_bytes()))  # type: ignore[operator]
+    compiled, loaded = counts()
+    assert object_for(TEXT, Target.host(), options) == wanted
+    assert counts() == (compiled + 1, loaded)
+    assert read_entry(path) == wanted
+
+
+def test_files_are_private(tmp_path: Path) -> None:
+    folder = tmp_path / "cache"
+    object_for(TEXT, Target.host(), CodegenOptions(cache_dir=folder))
+    assert folder.stat().st_mode & 0o777 == 0o700
+    assert all(p.stat().st_mode & 0o777 == 0o600 for p in folder.iterdir())
+
+
+def test_a_folder_that_others_can_write_is_not_used(tmp_path: Path) -> None:
+    folder = tmp_path / "open"
+    folder.mkdir()
+    folder.chmod(0o777)
+    with pytest.warns(RuntimeWarning, match="can be written by other users"):
+        object_for(TEXT, Target.host(), CodegenOptions(cache_dir=folder))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")  # one warning is enough
+        object_for(TEXT, Target.host(), CodegenOptions(cache_dir=folder))
+    assert list(folder.iterdir()) == []
+
+
+def test_a_folder_of_another_user_is_not_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = tmp_path / "other"
+    folder.mkdir(mode=0o700)
+    monkeypatch.setattr(os, "getuid", lambda: os.geteuid() + 1)
+    with pytest.warns(RuntimeWarning, match="belongs to another user"):
+        object_for(TEXT, Target.host(), CodegenOptions(cache_dir=folder))
+
+
+def test_a_folder_that_cannot_be_made(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.warns(RuntimeWarning, match="cannot be made"):
+        object_for(TEXT, Target.host(), CodegenOptions(cache_dir=tmp_path / "file" / "cache"))
+
+
+def test_the_least_recently_used_go_first(tmp_path: Path) -> None:
+    names = [f"{n:064d}" for n in range(4)]
+    for n, name in enumerate(names):
+        write_entry(tmp_path, name, b"x" * 1000, 1 << 30)
+        os.utime(tmp_path / name, (n + 1, n + 1))
+    assert read_entry(tmp_path / names[0]) == b"x" * 1000  # used now
+    size = (tmp_path / names[0]).stat().st_size
+    sweep(tmp_path, 2 * size)
+    assert sorted(p.name for p in tmp_path.iterdir()) == [names[0], names[3]]
+
+
+def test_what_a_killed_writer_left_is_removed(tmp_path: Path) -> None:
+    program = ("import os, signal, sys; from pathlib import Path; from kcompile.codegen import cache\n"
+               "os.replace = lambda *a: os.kill(os.getpid(), signal.SIGKILL)\n"
+               "cache.write_entry(Path(sys.argv[1]), '0' * 64, b'content', 1 << 30)\n")
+    subprocess.run([sys.executable, "-c", program, str(tmp_path)], check=False, env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])})
+    assert len(list(tmp_path.iterdir())) == 1, "killed before the rename"
+    (tmp_path / f".aside-{os.getpid()}-busy").write_bytes(b"a writer that lives")
+    sweep(tmp_path, 1 << 30)
+    assert [p.name for p in tmp_path.iterdir()] == [f".aside-{os.getpid()}-busy"]
+
+
+def test_an_interrupted_write_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(cache.os, "replace", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        write_entry(tmp_path, "0" * 64, b"content", 1 << 30)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_bad_text_is_an_error_and_is_not_cached(tmp_path: Path) -> None:
+    with pytest.raises(InvalidText):
+        object_for("define nonsense", Target.host(), CodegenOptions(cache_dir=tmp_path / "c"))
+    assert list((tmp_path / "c").iterdir()) == []
