@@ -102,7 +102,8 @@ def test_what_a_killed_writer_left_is_removed(tmp_path: Path) -> None:
     program = ("import os, signal, sys; from pathlib import Path; from kcompile.codegen import cache\n"
                "os.replace = lambda *a: os.kill(os.getpid(), signal.SIGKILL)\n"
                "cache.write_entry(Path(sys.argv[1]), '0' * 64, b'content', 1 << 30)\n")
-    subprocess.run([sys.executable, "-c", program, str(tmp_path)], check=False, env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])})
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
+    subprocess.run([sys.executable, "-c", program, str(tmp_path)], check=False, env=environment)
     assert len(list(tmp_path.iterdir())) == 1, "killed before the rename"
     (tmp_path / f".aside-{os.getpid()}-busy").write_bytes(b"a writer that lives")
     sweep(tmp_path, 1 << 30)

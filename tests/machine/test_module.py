@@ -61,8 +61,8 @@ def test_a_verifier_error_names_line_and_function() -> None:
 
 
 def test_assembly_shows_wide_vectors() -> None:
-    text = "define void @f(ptr %p) {\n  %x = load <16 x float>, ptr %p\n  %y = fadd <16 x float> %x, %x\n  store <16 x float> %y, ptr %p\n" \
-           "  ret void\n}\n"
+    text = "define void @f(ptr %p) {\n  %x = load <16 x float>, ptr %p\n  %y = fadd <16 x float> %x, %x\n" \
+           "  store <16 x float> %y, ptr %p\n  ret void\n}\n"
     assert "zmm" in assembly(text, Target.named("avx512"))
     assert "ymm" in assembly(text, Target.named("avx2")) and "zmm" not in assembly(text, Target.named("avx2"))
 

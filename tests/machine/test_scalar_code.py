@@ -42,7 +42,8 @@ def operands(fn: str, dtype: DType, count: int, rng: np.random.Generator) -> lis
         drawn = [(rng.normal(size=300) * rng.choice([0.1, 1, 10, 100], 300)) for _ in range(count)]
     else:
         limits = np.iinfo(dtype.numpy)
-        special = sorted({0, 1, 2, 3, 7, limits.max, limits.max - 1, limits.min, limits.min + 1, *([-1, -2, -7] if dtype.kind == "i" else [])})
+        below = [-1, -2, -7] if dtype.kind == "i" else []
+        special = sorted({0, 1, 2, 3, 7, limits.max, limits.max - 1, limits.min, limits.min + 1, *below})
         drawn = [rng.integers(limits.min, limits.max, 300, dtype=dtype.numpy, endpoint=True) for _ in range(count)]
         drawn[-1][::2] = rng.integers(0, 9, 150).astype(dtype.numpy)
     grid = np.array(list(itertools.product(special, repeat=count)), dtype=np.float64 if dtype.is_float else dtype.numpy)

@@ -113,5 +113,5 @@ def test_large_angles() -> None:
 
 
 def test_digits_of_two_over_pi() -> None:
-    assert _two_over_pi(64) == int(0xA2F9836E4E441529)
+    assert _two_over_pi(64) == 0xA2F9836E4E441529
     assert _two_over_pi(1280) >> 1152 == 0xA2F9836E4E441529FC2757D1F534DDC0
