@@ -1,59 +1,44 @@
-"""Every op: native code made of its description alone against the reference, for batches around a vector's width."""
-
-import ctypes
+"""Every op natively, through the whole route to machine code, against its numpy reference: any batch, one thread and several."""
 
 import numpy as np
 import pytest
-from op_cases import assert_near, cases, output_types, results_of
+from op_cases import assert_near, cases, new_graph, results_of
 
-from kcompile.codegen.emit import emit
-from kcompile.codegen.lower import lower
-from kcompile.codegen.module import Loaded, object_code
-from kcompile.codegen.strategy import plan
-from kcompile.codegen.target import Target
+from kcompile.codegen.executable import compile_program
+from kcompile.codegen.options import CodegenOptions
 from kcompile.ir.op import OpaqueKernel
+from kcompile.ir.passes.describe import describe
+from kcompile.ir.passes.fuse import fuse
+from kcompile.ir.passes.plan import plan
+from kcompile.ir.passes.split import split
 from kcompile.ir.sampling import BATCHES, bound_type, sample_operands
 
-TARGET = Target.host()
+NATIVE = cases(lambda op, sample: not isinstance(op.kernel, OpaqueKernel) or op.kernel.view)
+THREADS = (1, 3)
 
 
-def compiled(kernels):
-    """The nests of some kernels, and the code that holds them as kernel0, kernel1, ..."""
-    nests = [plan(lower(kernel), TARGET) for kernel in kernels]
-    objects = [object_code(emit(nest, TARGET, f"kernel{n}"), TARGET, f"module{n}") for n, nest in enumerate(nests)]
-    return nests, Loaded(objects, [f"kernel{n}" for n in range(len(nests))])
+def native_results(executable, program, operands, outputs, symbols, threads):
+    arrays = {f"x{n}": np.array(a, order="C") for n, a in enumerate(operands)}
+    for name in outputs:
+        buffer = program.outputs[name]
+        type = bound_type(program.buffers[buffer].type, symbols)
+        arrays[buffer] = np.full(type.shape, 77, type.dtype.numpy)
+    executable.run(arrays, symbols, threads)
+    return [arrays[program.outputs[name]] for name in outputs]
 
 
-def call(nest, address, arrays, symbols, shares):
-    """One kernel, its trips cut into shares as threads would."""
-    args = (ctypes.c_void_p * max(1, len(nest.arrays)))(*(arrays[name].ctypes.data for name in nest.arrays))
-    dims = (ctypes.c_int64 * max(1, len(nest.symbols)))(*(symbols[name] for name in nest.symbols))
-    function = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_int64, ctypes.c_int64)(address)
-    trips = nest.trips.evaluate(symbols)
-    for share in range(shares):
-        function(ctypes.addressof(args), ctypes.addressof(dims), trips * share // shares, trips * (share + 1) // shares)
-
-
-@pytest.mark.parametrize(("op", "sample"), cases(lambda op, sample: not isinstance(op.kernel, OpaqueKernel)))
-def test_native(op, sample):
-    outputs = output_types(op, sample)
-    kernels = op.kernel(sample.inputs, outputs, sample.attrs)
-    nests, code = compiled(kernels)
+@pytest.mark.parametrize(("op", "sample"), NATIVE)
+def test_native_is_the_reference(op, sample):
+    graph, _, values = new_graph(sample, op)
+    outputs = [f"y{n}" for n in range(len(values))]
+    graph.outputs.update(zip(outputs, values, strict=True))
+    program = plan(split(fuse(describe(graph))))
+    executable = compile_program(program, options=CodegenOptions(use_cache=False, single_thread_below=0))
     for batch in BATCHES:
         symbols = {"B": batch}
         operands = sample_operands(op, sample, symbols)
         expected = results_of(op, operands, sample, symbols)
-        bits = []
-        for shares in (1, 3):
-            arrays = {f"in{n}": np.ascontiguousarray(a) for n, a in enumerate(operands)}
-            for kernel in kernels:
-                for name, declared in kernel.arrays.items():
-                    type = bound_type(declared, symbols)
-                    arrays.setdefault(name, np.full(type.shape, 77, type.dtype.numpy))
-            for n, nest in enumerate(nests):
-                call(nest, code.addresses[f"kernel{n}"], arrays, symbols, shares)
-            for n, array in enumerate(expected):
-                assert_near(arrays[f"out{n}"], array, f"B = {batch}")
-            bits.append([arrays[f"out{n}"].tobytes() for n in range(len(expected))])
-        assert bits[0] == bits[1], "threads change bits"
-    code.close()
+        by_threads = [native_results(executable, program, operands, outputs, symbols, threads) for threads in THREADS]
+        for n, wanted in enumerate(expected):
+            assert_near(by_threads[0][n], wanted, f"B = {batch}")
+            assert by_threads[0][n].tobytes() == by_threads[1][n].tobytes(), f"B = {batch}: other bits on {THREADS[1]} threads"
