@@ -13,11 +13,12 @@ import numpy as np
 import numpy.typing as npt
 
 from . import tracing, tree
+from .conversion import as_array
 from .dtypes import EAGER_ONLY_NAMES, standardize_dtype
 from .ir.evaluate import evaluate
 from .ir.graph import Graph
 from .ir.types import product
-from .tensor import KerasTensor, Tensor, TracedTensor, as_array
+from .tensor import KerasTensor, Tensor, TracedTensor
 from .variables import Variable
 
 Array = npt.NDArray[Any]
@@ -43,21 +44,27 @@ _cache: OrderedDict[Any, Traced] = OrderedDict()
 
 
 class _Slot:
-    """The place of tensor number `index` among the arguments."""
+    """The place of tensor number `index` among the arguments; `logits` is the number of what it remembers, if it does."""
 
-    def __init__(self, index: int) -> None:
+    def __init__(self, index: int, logits: int | None = None) -> None:
         self.index = index
+        self.logits = logits
 
 
 def run(body: tracing.Body, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     """Call a function under `@operation` on eager values; results are Tensors."""
     arrays: list[Array] = []
     key_parts: list[Any] = [body]
+    remembered = [value for value in (*args, *kwargs.values()) if hasattr(value, "_keras_logits")] if body.remembers else []
     plan_args = [_plan(value, body.tensor_position(i), arrays, key_parts) for i, value in enumerate(args)]
     plan_kwargs = {}
     for name, value in kwargs.items():
         key_parts.append(name)
         plan_kwargs[name] = _plan(value, name in body.tensors, arrays, key_parts)
+    for value in remembered:
+        slot = next(s for s in (*plan_args, *plan_kwargs.values()) if isinstance(s, _Slot) and arrays[s.index] is value._array)
+        key_parts.append("logits")
+        slot.logits = _plan(value._keras_logits, True, arrays, key_parts).index
     key = tuple(key_parts)
     try:
         traced = _cache.get(key)
@@ -126,6 +133,8 @@ def _trace(body: tracing.Body, plan_args: list[Any], plan_kwargs: dict[str, Any]
 
         def fill(value: Any) -> Any:
             if isinstance(value, _Slot):
+                if value.logits is not None:
+                    inputs[value.index]._keras_logits = inputs[value.logits]  # type: ignore[attr-defined]
                 return inputs[value.index]
             if isinstance(value, list):
                 return [fill(item) for item in value]

@@ -6,14 +6,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 
 import numpy as np
 import numpy.typing as npt
 
+from .conversion import as_array, cast_array
 from .dtypes import DType, numpy_dtype, standardize_dtype
 from .naming import auto_name
+from .operators import TensorOperators, ops
+from .symbols import none_shape
+from .trace_state import user_source
 
 if TYPE_CHECKING:
     from .ir.graph import Value
@@ -81,137 +85,6 @@ class KerasHistory(NamedTuple):
     tensor_index: int
 
 
-def _ops() -> Any:
-    from . import ops
-
-    return ops
-
-
-class TensorOperators:
-    """Python's operators, by way of kcompile.ops; Keras's promotion and numpy's broadcasting rules hold."""
-
-    __slots__ = ()
-    __array_priority__ = 100  # numpy arrays on the left leave the operator to us
-    __array_ufunc__: Any = None
-    __hash__ = object.__hash__
-
-    def __add__(self, other: Any) -> Any:
-        return _ops().add(self, other)
-
-    def __radd__(self, other: Any) -> Any:
-        return _ops().add(other, self)
-
-    def __sub__(self, other: Any) -> Any:
-        return _ops().subtract(self, other)
-
-    def __rsub__(self, other: Any) -> Any:
-        return _ops().subtract(other, self)
-
-    def __mul__(self, other: Any) -> Any:
-        return _ops().multiply(self, other)
-
-    def __rmul__(self, other: Any) -> Any:
-        return _ops().multiply(other, self)
-
-    def __truediv__(self, other: Any) -> Any:
-        return _ops().divide(self, other)
-
-    def __rtruediv__(self, other: Any) -> Any:
-        return _ops().divide(other, self)
-
-    def __floordiv__(self, other: Any) -> Any:
-        return _ops().floor_divide(self, other)
-
-    def __rfloordiv__(self, other: Any) -> Any:
-        return _ops().floor_divide(other, self)
-
-    def __mod__(self, other: Any) -> Any:
-        return _ops().mod(self, other)
-
-    def __rmod__(self, other: Any) -> Any:
-        return _ops().mod(other, self)
-
-    def __divmod__(self, other: Any) -> Any:
-        return _ops().floor_divide(self, other), _ops().mod(self, other)
-
-    def __pow__(self, other: Any) -> Any:
-        return _ops().power(self, other)
-
-    def __rpow__(self, other: Any) -> Any:
-        return _ops().power(other, self)
-
-    def __matmul__(self, other: Any) -> Any:
-        return _ops().matmul(self, other)
-
-    def __rmatmul__(self, other: Any) -> Any:
-        return _ops().matmul(other, self)
-
-    def __neg__(self) -> Any:
-        return _ops().negative(self)
-
-    def __pos__(self) -> Any:
-        return self
-
-    def __abs__(self) -> Any:
-        return _ops().absolute(self)
-
-    def __round__(self, ndigits: int | None = None) -> Any:
-        return _ops().round(self, decimals=ndigits or 0)
-
-    def __invert__(self) -> Any:
-        return _ops().logical_not(self) if self.dtype == "bool" else _ops().bitwise_not(self)  # type: ignore[attr-defined]
-
-    def __and__(self, other: Any) -> Any:
-        return self._logic(other, "and", reflected=False)
-
-    def __rand__(self, other: Any) -> Any:
-        return self._logic(other, "and", reflected=True)
-
-    def __or__(self, other: Any) -> Any:
-        return self._logic(other, "or", reflected=False)
-
-    def __ror__(self, other: Any) -> Any:
-        return self._logic(other, "or", reflected=True)
-
-    def __xor__(self, other: Any) -> Any:
-        return self._logic(other, "xor", reflected=False)
-
-    def __rxor__(self, other: Any) -> Any:
-        return self._logic(other, "xor", reflected=True)
-
-    def _logic(self, other: Any, name: str, reflected: bool) -> Any:
-        kind = "logical" if self.dtype == "bool" else "bitwise"  # type: ignore[attr-defined]
-        function = getattr(_ops(), f"{kind}_{name}")
-        return function(other, self) if reflected else function(self, other)
-
-    def __lshift__(self, other: Any) -> Any:
-        return _ops().left_shift(self, other)
-
-    def __rshift__(self, other: Any) -> Any:
-        return _ops().right_shift(self, other)
-
-    def __lt__(self, other: Any) -> Any:
-        return _ops().less(self, other)
-
-    def __le__(self, other: Any) -> Any:
-        return _ops().less_equal(self, other)
-
-    def __gt__(self, other: Any) -> Any:
-        return _ops().greater(self, other)
-
-    def __ge__(self, other: Any) -> Any:
-        return _ops().greater_equal(self, other)
-
-    def __eq__(self, other: Any) -> Any:
-        return False if other is None else _ops().equal(self, other)
-
-    def __ne__(self, other: Any) -> Any:
-        return True if other is None else _ops().not_equal(self, other)
-
-    def __getitem__(self, key: Any) -> Any:
-        return _ops().get_item(self, key)
-
-
 class KerasTensor(TensorOperators):
     """A symbolic tensor: a shape (None where unknown), a dtype, and where it came from (`_keras_history`).
 
@@ -261,19 +134,19 @@ class KerasTensor(TensorOperators):
 
     @property
     def T(self) -> Any:
-        return _ops().transpose(self)
+        return ops().transpose(self)
 
     def get_shape(self) -> Shape:
         return self.shape
 
     def reshape(self, newshape: Any) -> Any:
-        return _ops().reshape(self, newshape)
+        return ops().reshape(self, newshape)
 
     def squeeze(self, axis: int | None = None) -> Any:
-        return _ops().squeeze(self, axis)
+        return ops().squeeze(self, axis)
 
     def astype(self, dtype: Any) -> Any:
-        return _ops().cast(self, dtype)
+        return ops().cast(self, dtype)
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} shape={tuple(self.shape)}, dtype={self.dtype}, sparse=False, ragged=False, name={self.name}>"
@@ -292,8 +165,6 @@ class KerasTensor(TensorOperators):
         return (self[i] for i in range(self.shape[0]))
 
     def _refusal(self, why: str) -> str:
-        from .tracing import user_source
-
         where = user_source()
         return f"{where + ': ' if where else ''}{self!r} is symbolic and has no value here: {why}"
 
@@ -324,8 +195,6 @@ class TracedTensor(KerasTensor):
     """A tensor of the graph under construction: `.value` is the ir Value, whose shape may hold the symbol B."""
 
     def __init__(self, value: Value, name: str | None = None) -> None:
-        from .tracing import none_shape
-
         self.value = value
         self._shape = Shape(none_shape(value.shape))
         self._dtype = standardize_dtype(value.dtype)
@@ -382,13 +251,13 @@ class Tensor(TensorOperators):
         return self._array.item()
 
     def astype(self, dtype: Any) -> Any:
-        return _ops().cast(self, dtype)
+        return ops().cast(self, dtype)
 
     def reshape(self, *newshape: Any) -> Any:
-        return _ops().reshape(self, newshape[0] if len(newshape) == 1 else newshape)
+        return ops().reshape(self, newshape[0] if len(newshape) == 1 else newshape)
 
     def squeeze(self, axis: int | None = None) -> Any:
-        return _ops().squeeze(self, axis)
+        return ops().squeeze(self, axis)
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> npt.NDArray[Any]:
         if copy is False:
@@ -400,7 +269,7 @@ class Tensor(TensorOperators):
     def __getitem__(self, key: Any) -> Any:
         plain = _plain_key(key)
         if plain is None:  # a symbolic tensor among the indices
-            return _ops().get_item(self, key)
+            return ops().get_item(self, key)
         return Tensor(np.asarray(self._array[plain[0]]), self._dtype)
 
     def __iter__(self) -> Iterator[Tensor]:
@@ -483,6 +352,16 @@ def _plain_index(part: Any) -> Any:
     return part.numpy() if hasattr(part, "numpy") else part
 
 
+def is_tensor(value: Any) -> bool:
+    """Whether it is one of the three kinds of tensor."""
+    return isinstance(value, (Tensor, KerasTensor))
+
+
+def is_keras_tensor(value: Any) -> bool:
+    """Whether it is symbolic, part of a functional model."""
+    return isinstance(value, KerasTensor)
+
+
 def eager_tensor(value: Any, dtype: Any = None) -> Tensor:
     """A Tensor from numbers, nested sequences, arrays, or anything with `__array__`; the data is copied.
 
@@ -492,77 +371,12 @@ def eager_tensor(value: Any, dtype: Any = None) -> Tensor:
         if dtype is None or value.dtype == standardize_dtype(dtype):
             return value
         return Tensor(cast_array(value._array, numpy_dtype(dtype)), standardize_dtype(dtype))
-    array = as_array(value)
-    if dtype is not None:
-        name = standardize_dtype(dtype)
-        if name == "string":
-            return Tensor(np.array(array, dtype=object), name)
-        return Tensor(np.array(cast_array(array, numpy_dtype(name)), copy=array.dtype == numpy_dtype(name)), name)
-    return Tensor(np.array(array), standardize_dtype(array.dtype))
-
-
-def cast_array(array: npt.NDArray[Any], dtype: np.dtype[Any]) -> npt.NDArray[Any]:
-    """A conversion without warnings about what does not fit (complex to real drops the imaginary part)."""
-    if array.dtype == dtype:
-        return array
-    if array.dtype.kind == "c" and dtype.kind != "c":
-        array = array.real
-    with np.errstate(all="ignore"):
-        return array.astype(dtype)
-
-
-def as_array(value: Any) -> npt.NDArray[Any]:
-    """A numpy array with Keras's default types for Python numbers; arrays are not copied. Raises ValueError."""
-    if isinstance(value, np.ndarray):
-        return value
-    if isinstance(value, np.generic):
-        return np.asarray(value)
-    if isinstance(value, Tensor):
-        return value._array
     if isinstance(value, KerasTensor):
         value._refuse("an eager value is needed here")
-    if isinstance(value, bool):
-        return np.asarray(value)
-    if isinstance(value, int):
-        return np.asarray(value, np.int32 if -2**31 <= value < 2**31 else np.int64)
-    if isinstance(value, float):
-        return np.asarray(value, numpy_dtype(None))
-    if hasattr(value, "__array__"):
-        return np.asarray(value)
-    if isinstance(value, (list, tuple, range)):
-        return _array_of_sequence(value)
-    array = np.asarray(value)
-    if array.dtype == object and not isinstance(value, str):
-        raise ValueError(f"cannot convert {type(value).__name__} to a tensor: {value!r}")
-    return array
-
-
-def _array_of_sequence(value: Sequence[Any]) -> npt.NDArray[Any]:
-    try:
-        if any(isinstance(item, (Tensor, list, tuple)) or hasattr(item, "__array__") for item in value):
-            parts = [as_array(item) for item in value]
-            kinds = {part.dtype for part in parts if part.size}
-            array = np.stack(parts) if len(kinds) <= 1 else np.asarray([part.tolist() for part in parts], np.result_type(*kinds))
-            if kinds and array.dtype.kind in "iufb" and len(kinds) == 1:
-                array = array.astype(kinds.pop(), copy=False)
-            return array
-        array = np.asarray(value)
-    except ValueError:
-        raise ValueError("cannot convert a ragged nested sequence to a tensor: its rows have different shapes") from None
-    if array.dtype == np.float64 or (array.size == 0 and array.dtype.kind == "f"):
-        return array.astype(numpy_dtype(None))
-    if array.dtype == np.int64 and (array.size == 0 or (array.min() >= -2**31 and array.max() < 2**31)):
-        return array.astype(np.int32)
-    if array.dtype == object:
-        raise ValueError(f"cannot convert to a tensor: {value!r}")
-    return array
-
-
-def is_tensor(value: Any) -> bool:
-    """Whether it is one of the three kinds of tensor."""
-    return isinstance(value, (Tensor, KerasTensor))
-
-
-def is_keras_tensor(value: Any) -> bool:
-    """Whether it is symbolic, part of a functional model."""
-    return isinstance(value, KerasTensor)
+    array = as_array(value)
+    if dtype is None:
+        return Tensor(np.array(array), standardize_dtype(array.dtype))
+    name = standardize_dtype(dtype)
+    if name == "string":
+        return Tensor(np.array(array, dtype=object), name)
+    return Tensor(np.array(cast_array(array, numpy_dtype(name)), copy=array.dtype == numpy_dtype(name)), name)

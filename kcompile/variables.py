@@ -15,9 +15,11 @@ import numpy as np
 import numpy.typing as npt
 
 from . import naming, tracing
+from .conversion import as_array, cast_array
 from .dtypes import DType, is_float_dtype, numpy_dtype, standardize_dtype
 from .ir.graph import ROLES
-from .tensor import KerasTensor, Shape, Tensor, TensorOperators, as_array, cast_array, standardize_shape
+from .operators import TensorOperators
+from .tensor import KerasTensor, Shape, Tensor, standardize_shape
 
 ALIGNMENT = 64
 

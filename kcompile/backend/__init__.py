@@ -1,3 +1,4 @@
+# ruff: noqa: F401 - a namespace
 """`keras.backend`: Keras 3's settings and checks, and the functions of Keras 2's `K` that tutorials use.
 
 Importing it reads `keras.json` (and makes it where it is absent), as importing Keras does.

@@ -1,3 +1,4 @@
+# ruff: noqa: F401 - a namespace
 """`keras.ops`: every operation works on eager tensors, in a trace, and on the KerasTensors of a functional model."""
 
 from .activation import (

@@ -57,7 +57,13 @@ def relu(x: Any) -> Any:
     return wrap(relu_value(as_value(x)))
 
 
-relu6 = _activation("relu6", "min(max(x, 0), 6).", lambda x: _between(x, 0.0, 6.0))
+
+@operation
+def relu6(x: Any) -> Any:
+    """min(max(x, 0), 6)."""
+    return wrap(_between(as_value(x), 0, 6))
+
+
 silu = _activation("silu", "x * sigmoid(x).", lambda x: x * build.sigmoid(x))
 swish = silu
 softplus = _activation("softplus", "log(1 + exp(x)).", softplus_value)
@@ -68,7 +74,7 @@ hard_sigmoid = _activation("hard_sigmoid", "0 below -3, 1 above 3, x / 6 + 1/2 b
                            lambda x: _between(x + 3.0, 0.0, 6.0) * (1 / 6))
 hard_silu = _activation("hard_silu", "x * hard_sigmoid(x).", lambda x: x * (_between(x + 3.0, 0.0, 6.0) * (1 / 6)))
 hard_swish = hard_silu
-hard_tanh = _activation("hard_tanh", "x kept within [-1, 1].", lambda x: _between(x, -1.0, 1.0))
+hard_tanh = _activation("hard_tanh", "x kept within [-1, 1].", lambda x: build.minimum(build.maximum(x, -1.0), 1.0))
 tanh_shrink = _activation("tanh_shrink", "x - tanh(x).", lambda x: x - build.tanh(x))
 selu = _activation("selu", "A scaled elu that keeps mean 0 and variance 1.", lambda x: _elu(x, SELU_ALPHA) * SELU_SCALE)
 sparse_plus = _activation("sparse_plus", "0 below -1, x above 1, (x + 1)^2 / 4 between.", lambda x: _sparse_plus(x))

@@ -16,6 +16,8 @@ from ._support import as_value, cast_value, common_shape, kind, normalized_axis,
 def _operands(*xs: Any) -> tuple[list[Value], Any]:
     """(operands in the type products are computed in, the result's dtype): bools and small integers are computed as int32."""
     dtype = ir_dtype(result_type(*(kind(x) for x in xs)))
+    if dtype.name == "i8":  # products of int8 are int32, as in Keras
+        dtype = ir_dtype("int32")
     work = ir_dtype("int32") if dtype.kind == "b" or (dtype.is_integer and dtype.size < 4) else dtype
     return [cast_value(as_value(x), work) for x in xs], dtype
 
@@ -30,8 +32,7 @@ def matmul_value(a: Value, b: Value) -> Value:
     if b.rank <= 2:
         return build.dot(a, b, contract=((a.rank - 1,), (0,)))
     if a.rank == 1:
-        product = build.dot(b, a, contract=((b.rank - 2,), (0,)))
-        return product
+        return build.dot(b, a, contract=((b.rank - 2,), (0,)))
     lead = common_shape("matmul", [a.shape[:-2], b.shape[:-2]])
     a, b = splat(a, (*lead, *a.shape[-2:])), splat(b, (*lead, *b.shape[-2:]))
     axes = tuple(range(len(lead)))

@@ -38,7 +38,7 @@ def _check(name: str, target: Value, output: Value) -> None:
                              f"target.shape={target.shape}, output.shape={output.shape}")
 
 
-@operation(tensors="target output")
+@operation(tensors="target output", remembers=True)
 def categorical_crossentropy(target: Any, output: Any, from_logits: bool = False, axis: int = -1) -> Any:
     """-sum(target * log(output)) along an axis, which leaves the shape."""
     source, logits = _logits_of(output, from_logits)
@@ -54,7 +54,7 @@ def categorical_crossentropy(target: Any, output: Any, from_logits: bool = False
     return wrap(-build.reduce_sum(truth * build.log(_clipped(value)), (place,)))
 
 
-@operation(tensors="target output")
+@operation(tensors="target output", remembers=True)
 def sparse_categorical_crossentropy(target: Any, output: Any, from_logits: bool = False, axis: int = -1) -> Any:
     """-log(output[.., target, ..]) with integer targets; they have the shape of the output without the axis (or with size 1)."""
     source, logits = _logits_of(output, from_logits)
@@ -81,7 +81,7 @@ def sparse_categorical_crossentropy(target: Any, output: Any, from_logits: bool 
     return wrap(total - picked)
 
 
-@operation(tensors="target output")
+@operation(tensors="target output", remembers=True)
 def binary_crossentropy(target: Any, output: Any, from_logits: bool = False) -> Any:
     """-(target * log(output) + (1 - target) * log(1 - output)), element by element."""
     source, logits = _logits_of(output, from_logits)

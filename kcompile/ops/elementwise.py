@@ -43,8 +43,7 @@ cosh = _float_op("cosh", "The hyperbolic cosine.", lambda x: (build.exp(x) + bui
 arctan = _float_op("arctan", "The inverse tangent.", lambda x: build.atan2(x, build.ones_like(x)))
 arcsin = _float_op("arcsin", "The inverse sine; NaN outside [-1, 1].", lambda x: build.atan2(x, build.sqrt((1 - x) * (1 + x))))
 arccos = _float_op("arccos", "The inverse cosine; NaN outside [-1, 1].", lambda x: build.atan2(build.sqrt((1 - x) * (1 + x)), x))
-arcsinh = _float_op("arcsinh", "The inverse hyperbolic sine.",
-                    lambda x: build.sign(x) * build.log1p(build.abs(x) + x * x / (1 + build.sqrt(x * x + 1))))
+arcsinh = _float_op("arcsinh", "The inverse hyperbolic sine.", lambda x: _arcsinh(x))
 arccosh = _float_op("arccosh", "The inverse hyperbolic cosine; NaN below 1.", lambda x: build.log(x + build.sqrt((x - 1) * (x + 1))))
 arctanh = _float_op("arctanh", "The inverse hyperbolic tangent.", lambda x: (build.log1p(x) - build.log1p(-x)) * 0.5)
 deg2rad = _float_op("deg2rad", "Degrees to radians.", lambda x: x * (math.pi / 180))
@@ -59,6 +58,16 @@ def _sinh(x: Value) -> Value:
     grown = build.expm1(x)  # exact near 0, where exp(x) - exp(-x) would cancel
     small = (grown + grown / (grown + 1)) * 0.5
     return build.select(build.lt(build.abs(x), 1.0), small, (build.exp(x) - build.exp(-x)) * 0.5)
+
+
+def _arcsinh(x: Value) -> Value:
+    below = build.lt(x, 0.0)  # a select and not a sign, whose derivative would make that at 0 vanish
+    size = build.select(below, -x, x)
+    large = build.gt(size, 1e8)  # where squares would overflow
+    safe = build.select(large, 1.0, size)
+    result = build.log1p(safe + safe * safe / (1 + build.sqrt(safe * safe + 1)))
+    result = build.select(large, build.log(build.select(large, size, 1.0)) + math.log(2), result)
+    return build.select(below, -result, result)
 
 
 def _sinc(x: Value) -> Value:
