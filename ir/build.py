@@ -286,6 +286,17 @@ def gradient(loss: Value, weights: Sequence[Value]) -> tuple[Value, ...]:
     return loss.graph.add(OPS["gradient"], (loss, *weights), {})
 
 
+def cotangent(like: Value, name: str) -> Value:
+    """Where the cotangent of a custom_gradient's result, of like's type, will come in; `name` is unique in the graph."""
+    return like.graph.add(OPS["cotangent"], (), {"name": name, "type": like.type})[0]
+
+
+def custom_gradient(values: Sequence[Value], inputs: Sequence[Value], cotangents: Sequence[Value],
+                    gradients: Sequence[Value]) -> tuple[Value, ...]:
+    """`values` with a gradient of one's own: `gradients` of `inputs`, computed from `cotangents` (one for each value)."""
+    return values[0].graph.add(OPS["custom_gradient"], (*values, *inputs, *cotangents, *gradients), {"outputs": len(values)})
+
+
 # -- shared compositions ----------------------------------------------------------------------------------------
 def full_like(x: Value, value: Number) -> Value:
     """A splat constant of x's type."""

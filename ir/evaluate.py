@@ -151,9 +151,9 @@ def _solve(dim: Dim, size: int, name: str, bindings: Mapping[str, int]) -> int |
 
 
 def _as_array(given: npt.ArrayLike, declared: TensorType, what: str) -> Array:
-    if not isinstance(given, np.ndarray) and not isinstance(given, np.generic):
-        return np.asarray(given, declared.dtype.numpy)
     array = np.asarray(given)
+    if not isinstance(given, (np.ndarray, np.generic)) and (declared.dtype.is_float or array.dtype.kind != "f"):
+        return array.astype(declared.dtype.numpy)
     if array.dtype != declared.dtype.numpy:
         raise TypeError(f"{what}: expected {declared.dtype.long_name}, given {array.dtype}")
     return array

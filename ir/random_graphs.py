@@ -58,7 +58,8 @@ def _row_size(shape: Shape) -> int:
 
 
 def _unary(m: _Maker, x: Value) -> Value:
-    name = m.choose("neg", "tanh", "sigmoid", "sin", "cos", "erf", "square", "exp", "log", "sqrt", "rsqrt", "expm1", "log1p", "softplus", "abs")
+    name = m.choose("neg", "tanh", "sigmoid", "sin", "cos", "erf", "square", "exp", "log", "sqrt", "rsqrt", "expm1", "log1p", "softplus",
+                    "abs")
     if name == "square":
         return build.mul(build.tanh(x), x)
     if name in ("exp", "expm1"):
@@ -267,8 +268,8 @@ def _mask(m: _Maker, x: Value) -> Value:
 
 
 _MOVES: tuple[Callable[[_Maker, Value], Value | None], ...] = (
-    _unary, _unary, _binary, _binary, _with_number, _with_number, _divide, _power, _bias, _reshape, _reshape, _transpose, _spread, _slice, _pad,
-    _concat, _reverse, _reduce, _reduce, _softmax, _normalize, _dense, _dense, _attend, _image, _choose, _gather, _cumulate, _mask)
+    _unary, _unary, _binary, _binary, _with_number, _with_number, _divide, _power, _bias, _reshape, _reshape, _transpose, _spread, _slice,
+    _pad, _concat, _reverse, _reduce, _reduce, _softmax, _normalize, _dense, _dense, _attend, _image, _choose, _gather, _cumulate, _mask)
 
 
 def random_graph(seed: int, steps: int = 12, dtype: DType = f32, gradients: bool = True) -> Graph:
@@ -324,11 +325,16 @@ def shrink(graph: Graph, fails: Callable[[Graph], bool]) -> Graph:
     while progress:
         progress = False
         for candidate in _smaller(graph):
-            if len(live_nodes(candidate)) < len(live_nodes(graph)) or len(list(candidate.roots())) < len(list(graph.roots())):
-                if fails(candidate):
-                    graph, progress = candidate, True
-                    break
+            if _size(candidate) < _size(graph) and fails(candidate):
+                graph, progress = candidate, True
+                break
     return graph
+
+
+def _size(graph: Graph) -> tuple[int, int, int]:
+    """What shrinking makes smaller: nodes that compute, then roots, then sources."""
+    live = live_nodes(graph)
+    return sum(1 for node in live if node.inputs), len(list(graph.roots())), len(live)
 
 
 def _smaller(graph: Graph) -> list[Graph]:

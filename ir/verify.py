@@ -22,24 +22,15 @@ def verify_graph(graph: Graph, pseudo: bool = True) -> None:
     """Types as inferred, edges as inputs say, tables that name the right nodes, no cycle. `pseudo=False` forbids
     pseudo ops (after differentiate). Raises VerifyError."""
     where = f"graph {graph.name}"
+    for node in sorted(graph.digraph):
+        _verify_edges(graph, node, f"{where}: {_place(node)}")
     order = graph.nodes()
     for node in order:
         at = f"{where}: {_place(node)}"
-        if node.graph is not graph:
-            raise VerifyError(f"{at} belongs to graph {node.graph.name}")
         if OPS.get(node.op.name) is not node.op:
             raise VerifyError(f"{at} is of an op that is not registered")
         if not pseudo and node.op.name in PSEUDO_OPS:
             raise VerifyError(f"{at} is a pseudo op, which differentiate should have removed")
-        for value in node.inputs:
-            if value.node not in graph.digraph:
-                raise VerifyError(f"{at} reads {value!r}, which is not in the graph")
-            if value.index >= len(value.node.types):
-                raise VerifyError(f"{at} reads output {value.index} of {value.node!r}, which has {len(value.node.types)}")
-        producers = {value.node for value in node.inputs}
-        edges = set(graph.digraph.predecessors(node))
-        if producers != edges:
-            raise VerifyError(f"{at}: edges come from {sorted(edges)}, but its inputs are of {sorted(producers)}")
         try:
             inferred = tuple(node.op.infer(tuple(v.type for v in node.inputs), node.attrs))
         except (TypeError, ValueError, KeyError) as error:
@@ -47,6 +38,19 @@ def verify_graph(graph: Graph, pseudo: bool = True) -> None:
         if inferred != node.types:
             raise VerifyError(f"{at}: types {node.types} are recorded, {inferred} are inferred")
     _verify_tables(graph, order, where)
+
+
+def _verify_edges(graph: Graph, node: Node, at: str) -> None:
+    if node.graph is not graph:
+        raise VerifyError(f"{at} belongs to graph {node.graph.name}")
+    for value in node.inputs:
+        if value.node not in graph.digraph:
+            raise VerifyError(f"{at} reads {value!r}, which is not in the graph")
+        if value.index >= len(value.node.types):
+            raise VerifyError(f"{at} reads output {value.index} of {value.node!r}, which has {len(value.node.types)}")
+    producers, edges = {value.node for value in node.inputs}, set(graph.digraph.predecessors(node))
+    if producers != edges:
+        raise VerifyError(f"{at}: edges come from {sorted(edges)}, but its inputs are of {sorted(producers)}")
 
 
 def _verify_tables(graph: Graph, order: list[Node], where: str) -> None:

@@ -11,6 +11,7 @@ from .dead_code import dead_code
 from .differentiate import differentiate
 from .infer import infer
 from .simplify import simplify
+from .widen import widen
 
 GraphPass = Callable[[Graph], Graph]
 
@@ -41,7 +42,7 @@ def register_pass(name: str, function: GraphPass) -> GraphPass:
 
 
 for _name, _function in (("infer", infer), ("differentiate", differentiate), ("dead_code", dead_code),
-                         ("common_subexpressions", common_subexpressions), ("simplify", simplify)):
+                         ("common_subexpressions", common_subexpressions), ("simplify", simplify), ("widen", widen)):
     register_pass(_name, _function)
 
 

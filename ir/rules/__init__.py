@@ -1,4 +1,4 @@
-"""The rewrite rules, one module a family; importing this package fills `ir.rewrite.RULES`, in a fixed order."""
+"""The rewrite rules, one module a family; importing this package fills `ir.rewrite.RULES`, in this order."""
 
 from __future__ import annotations
 

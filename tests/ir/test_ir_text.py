@@ -70,7 +70,7 @@ def test_programs_as_text() -> None:
 def test_first_word_decides() -> None:
     graph = parse("graph g {\n  param %x: f32[2]\n  out y = %x\n}\n")
     assert print_text(graph).startswith("graph g {")
-    with pytest.raises(ParseError, match="^<text>:1:1: expected graph, kernel or program, found 'module'$"):
+    with pytest.raises(ParseError, match=r"^<text>:1:1: expected graph, kernel or program, found 'module'$"):
         parse("module m\n")
 
 
@@ -106,7 +106,8 @@ def test_locations_come_back() -> None:
     ("graph g {\n  param %x: f33[2]\n}", "g.kir:2:13: expected a type such as f32[B, 784], found 'f33'"),
     ("graph g {\n  param %x: f32[2]\n  %0 = exq(%x)\n}", "g.kir:3:8: expected the name of an op, found 'exq'"),
     ("graph g {\n  param %x: f32[2]\n  %x = exp(%x)\n}", "g.kir:3:3: expected a name that is not taken, found '%x'"),
-    ("graph g {\n  param %x: f32[2]\n  out y = %x", "g.kir:3:13: expected param, state, a node, out, update or '}', found the end of the text"),
+    ("graph g {\n  param %x: f32[2]\n  out y = %x",
+     "g.kir:3:13: expected param, state, a node, out, update or '}', found the end of the text"),
     ("graph g {\n  state %x: f32[2]  role=wait\n}", "g.kir:2:9: expected role= one of weight"),
     ("graph g {\n  param %x: f32[2]\n  update x = %x\n}", "g.kir:3:10: expected the path of a state, found 'x'"),
     ("graph g {\n  param %x: f32[2]\n  %0 = exp(%x) $\n}", "g.kir:3:16: expected a token, found '$'"),
