@@ -56,8 +56,11 @@ class Tracker:
             return tuple([self.track(item) for item in value])
         if isinstance(value, tuple) and hasattr(value, "_fields"):
             return type(value)(*[self.track(item) for item in value])
-        if isinstance(value, (TrackedList, TrackedDict, TrackedSet)) and value.tracker is not self:
-            return self.track(value.plain())
+        if isinstance(value, (TrackedList, TrackedDict, TrackedSet)):
+            if value.tracker is not self:
+                return self.track(value.plain())
+            for item in value.values() if isinstance(value, TrackedDict) else value:  # one more attribute holds what is in it
+                self.track(item)
         return value
 
     def untrack(self, value: Any) -> None:
