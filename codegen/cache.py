@@ -43,7 +43,7 @@ _writes = 0
 
 def object_for(text: str, target: Target, options: CodegenOptions, name: str = "kcompile") -> bytes:
     """Object code of a module's text, from the cache where it is there. Raises InvalidText."""
-    folder = _folder(options) if options.use_cache else None
+    folder = _folder(options.cache_dir) if options.cache_dir else None
     key = cache_key(text, target)
     if folder is not None:
         found = read_entry(folder / key)
@@ -67,9 +67,8 @@ def cache_key(text: str, target: Target) -> str:
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()
 
 
-def _folder(options: CodegenOptions) -> Path | None:
+def _folder(folder: Path) -> Path | None:
     """The folder, made if need be; None, with one warning, where it cannot be trusted or written."""
-    folder = options.cache_dir
     if folder in _refused:
         return None
     try:

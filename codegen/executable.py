@@ -36,9 +36,19 @@ def compile_program(program: Program, target: Target | None = None, options: Cod
                     compile: Compile = compile_kernel) -> Executable:
     """Machine code for a planned program, from the cache where it is there.
 
-    `target` must be able to run on this machine (None: Target.host()). Raises ValueError for a program that is not planned.
+    `target` None: Target.host(). Raises ValueError for a program that is not planned, or a target this machine is not.
     """
-    return Executable(program, target or Target.host(), options or CodegenOptions(), compile)
+    target = target or Target.host()
+    _check_runs_here(target)
+    return Executable(program, target, options or CodegenOptions(), compile)
+
+
+def _check_runs_here(target: Target) -> None:
+    host = Target.host()
+    family, here = target.triple.split("-")[0], host.triple.split("-")[0]
+    if family != here or target.vector_bytes > host.vector_bytes:
+        raise ValueError(f"target {target.name!r} ({family}, {8 * target.vector_bytes}-bit vectors) cannot run on this machine "
+                         f"({here}, {8 * host.vector_bytes}-bit vectors); its text and assembly can be shown")
 
 
 class Frame:
@@ -168,7 +178,7 @@ class Executable:
 
     def threads_for(self, symbols: Mapping[str, int]) -> int:
         """One where the step is too short to be worth waking others."""
-        most = min(self.options.threads or self.target.cores, layout.MAX_WORKERS + 1)
+        most = min(self.options.threads or self.pool.cores, layout.MAX_WORKERS + 1)
         return most if evaluate(self._work, symbols) >= self.options.single_thread_below else 1
 
     def check(self, name: str, array: Array, shape: tuple[int, ...]) -> None:

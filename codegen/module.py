@@ -151,7 +151,10 @@ class Loaded:
         names = list(exports)
         for name in names:
             builder.export_symbol(name)
-        self._tracker = builder.link(self._jit, "kcompile")
+        try:
+            self._tracker = builder.link(self._jit, "kcompile")
+        except RuntimeError as error:
+            raise InvalidText(f"object code does not link (a symbol that nobody defines, or one defined twice): {error}") from None
         self.addresses: dict[str, int] = {name: self._tracker[name] for name in names}
 
     def keep_forever(self) -> None:

@@ -16,13 +16,12 @@ def default_cache_directory() -> Path:
 
 @dataclass(frozen=True)
 class CodegenOptions:
-    """`threads`: None means one for each usable core; may exceed the cores. `use_cache` False neither reads nor writes.
+    """`threads`: None means one for each usable core; may exceed the cores. `cache_dir`: None means no cache on disk.
 
     `single_thread_below`: a step whose estimated work (in vector instructions) is smaller runs on one thread.
     """
 
     threads: int | None = None
-    cache_dir: Path = field(default_factory=default_cache_directory)
-    use_cache: bool = True
+    cache_dir: Path | None = field(default_factory=default_cache_directory)
     cache_bytes: int = 1 << 30
     single_thread_below: int = 30_000

@@ -96,9 +96,28 @@ def to_memory(w: Writer, dtype: DType, lanes: int, value: str) -> str:
     """A value of register_type as it is stored. f16 and bf16 round to nearest even and keep NaN."""
     if dtype == boolean:
         return w.value(f"zext {register_type(dtype, lanes)} {value} to {memory_type(dtype, lanes)}")
-    if dtype in (f16, bf16):
+    if dtype == f16:
         return w.value(f"fptrunc {register_type(dtype, lanes)} {value} to {memory_type(dtype, lanes)}")
-    return value
+    return _to_bf16(w, lanes, value) if dtype == bf16 else value
+
+
+def _to_bf16(w: Writer, lanes: int, value: str) -> str:
+    """The upper half of the bits, rounded by an integer addition: LLVM would call a library where AVX512-BF16 is absent,
+    and that instruction flushes subnormals."""
+    floats, ints, shorts = _wide("float", lanes), _wide("i32", lanes), _wide("i16", lanes)
+
+    def const(number: int) -> str:
+        return str(number) if lanes == 1 else f"splat (i32 {number})"
+
+    bits = w.value(f"bitcast {floats} {value} to {ints}")
+    upper = w.value(f"lshr {ints} {bits}, {const(16)}")
+    odd = w.value(f"and {ints} {upper}, {const(1)}")
+    half = w.value(f"add {ints} {bits}, {const(0x7FFF)}")
+    rounded = w.value(f"lshr {ints} {w.value(f'add {ints} {half}, {odd}')}, {const(16)}")
+    nan = w.value(f"fcmp uno {floats} {value}, {value}")
+    quiet = w.value(f"or {ints} {upper}, {const(0x40)}")
+    chosen = w.value(f"select {_wide('i1', lanes)} {nan}, {ints} {quiet}, {ints} {rounded}")
+    return w.value(f"bitcast {shorts} {w.value(f'trunc {ints} {chosen} to {shorts}')} to {_wide('bfloat', lanes)}")
 
 
 class _Call:

@@ -38,14 +38,15 @@ def loop_text(fn: str, arg_dtypes: list[DType], dtype: DType, lanes: int, name: 
     return w.text()
 
 
-def run(fn: str, arrays: list[np.ndarray], arg_dtypes: list[DType], dtype: DType, lanes: int) -> np.ndarray:
+def run(fn: str, arrays: list[np.ndarray], arg_dtypes: list[DType], dtype: DType, lanes: int,
+        target: Target | None = None) -> np.ndarray:
     """fn over 1-d arrays of one length, any length (padded to the lanes)."""
     count = len(arrays[0])
     padded = -(-count // lanes) * lanes
     held = [np.concatenate([a.astype(d.numpy, copy=False), np.ones(padded - count, d.numpy)])
             for a, d in zip(arrays, arg_dtypes, strict=True)]
     out = np.zeros(padded, dtype.numpy)
-    loaded = Loaded([object_code(loop_text(fn, arg_dtypes, dtype, lanes), Target.host())], ["loop"])
+    loaded = Loaded([object_code(loop_text(fn, arg_dtypes, dtype, lanes), target or Target.host())], ["loop"])
     function = ctypes.CFUNCTYPE(None, *[ctypes.c_void_p] * (1 + len(held)), ctypes.c_int64)(loaded.addresses["loop"])
     function(out.ctypes.data, *[a.ctypes.data for a in held], padded)
     loaded.close()

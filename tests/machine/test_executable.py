@@ -30,7 +30,7 @@ def program() -> Program:
 
 @pytest.fixture(scope="module")
 def executable(program: Program) -> Executable:
-    return compile_program(program, options=CodegenOptions(use_cache=False, single_thread_below=0))
+    return compile_program(program, options=CodegenOptions(cache_dir=None, single_thread_below=0))
 
 
 def data(rows: int = ROWS) -> tuple[np.ndarray, np.ndarray]:
@@ -125,7 +125,7 @@ def test_order_may_repeat_and_leave_out_rows(executable: Executable) -> None:
 
 
 def test_a_larger_batch_moves_the_arena(program: Program) -> None:
-    executable = compile_program(program, options=CodegenOptions(use_cache=False))
+    executable = compile_program(program, options=CodegenOptions(cache_dir=None))
     small = by_single_steps(executable, np.arange(8), 8, 1)
     by_single_steps(executable, np.arange(64), 64, 2)
     assert same(by_single_steps(executable, np.arange(8), 8, 1), small)
@@ -210,6 +210,11 @@ def test_errors_of_loops(executable: Executable, program: Program) -> None:
         loop(batch=0)
     with pytest.raises(IndexError, match=r"steps 2\.\.4 of 3"):
         loop().run(2, 3)
+
+
+def test_foreign_targets_are_refused(program: Program) -> None:
+    with pytest.raises(ValueError, match=r"'neon' \(aarch64, 128-bit vectors\) cannot run on this machine"):
+        compile_program(program, Target.named("neon"))
 
 
 def test_unplanned_programs_are_refused(program: Program) -> None:

@@ -81,7 +81,7 @@ define i64 @mode(ptr %table, i64 %thread, i64 %threads, i64 %t0) {
 
 @pytest.fixture(scope="module")
 def pool() -> Pool:
-    return pool_module.pool(CodegenOptions(use_cache=False))
+    return pool_module.pool(CodegenOptions(cache_dir=None))
 
 
 @pytest.fixture(scope="module")
@@ -231,7 +231,7 @@ def test_a_process_ends_cleanly_with_workers_awake() -> None:
     program = f"""
 import sys; sys.path.insert(0, {root!r})
 from tests.machine.test_runtime import *
-p = pool_module.pool(CodegenOptions(use_cache=False))
+p = pool_module.pool(CodegenOptions(cache_dir=None))
 target = Target.host()
 loaded = Loaded([object_code(join([barrier_text(target.triple), ROUNDS]), target)], ["rounds"])
 for _ in range(20): run_rounds(p, loaded, 4, 10)

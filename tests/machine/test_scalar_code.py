@@ -8,12 +8,14 @@ import ml_dtypes
 import numpy as np
 import pytest
 
+from kcompile.codegen.module import assembly
 from kcompile.codegen.scalar_code import apply, constant
-from kcompile.codegen.text_builder import Writer
+from kcompile.codegen.target import Target
+from kcompile.codegen.text_builder import Writer, join
 from kcompile.ir.scalar import SCALAR_OPS
 from kcompile.ir.types import DTYPES, FLOATS, INTEGERS, DType, bf16, boolean, f16, f32, f64, i8, i32, i64, u8, u32
 
-from .native import run
+from .native import loop_text, run
 
 LANES = (1, 4, 16)
 FLOAT_ONLY = {"div", "exp", "expm1", "log", "log1p", "sqrt", "rsqrt", "tanh", "sigmoid", "erf", "sin", "cos", "atan2"}
@@ -72,6 +74,29 @@ def test_against_reference(fn: str, dtype: DType) -> None:
     for lanes in LANES:
         compare(got[lanes], wanted, exact=fn not in FLOAT_ONLY | {"pow"} or not dtype.is_float)
         assert np.array_equal(got[lanes], got[LANES[0]], equal_nan=dtype.is_float), f"bits differ at {lanes} lanes"
+
+
+@pytest.mark.parametrize("dtype", [f32, f64, f16, bf16, i32, i64, u8, boolean], ids=str)
+@pytest.mark.parametrize("target", ["avx2", "scalar"])
+def test_same_bits_on_lesser_targets(target: str, dtype: DType) -> None:
+    """Instruction sets without masks, 64-bit conversions or bfloat16 take other ways to the same numbers."""
+    for fn, of in CASES:
+        if of != dtype or (target == "scalar" and fn not in ("cast", "pow", "sin", "max", "floordiv")):
+            continue
+        op = SCALAR_OPS[fn]
+        args = operands(fn, dtype, op.arity, np.random.default_rng(1))
+        result = boolean if op.result == "bool" else dtype
+        lanes = max(1, Target.named(target).lanes(dtype))
+        got = run(fn, args, [dtype] * op.arity, result, lanes, Target.named(target))
+        assert np.array_equal(got, run(fn, args, [dtype] * op.arity, result, lanes), equal_nan=result.is_float), fn
+
+
+def test_every_word_can_be_selected_on_neon() -> None:
+    """One module with everything: an operation that LLVM cannot select ends the process that tries."""
+    texts = [loop_text(fn, [d] * SCALAR_OPS[fn].arity, boolean if SCALAR_OPS[fn].result == "bool" else d, Target.named("neon").lanes(d),
+                       f"f{n}") for n, (fn, d) in enumerate(CASES)]
+    texts += [loop_text("cast", [a], b, 4, f"c.{a}.{b}") for a in DTYPES.values() for b in DTYPES.values()]
+    assert assembly(join(texts), Target.named("neon")).count("ret\n") >= len(texts)
 
 
 def compare(got: np.ndarray, wanted: np.ndarray, exact: bool) -> None:

@@ -33,7 +33,7 @@ def test_native_is_the_reference(op, sample):
     outputs = [f"y{n}" for n in range(len(values))]
     graph.outputs.update(zip(outputs, values, strict=True))
     program = plan(split(fuse(describe(graph))))
-    executable = compile_program(program, options=CodegenOptions(use_cache=False, single_thread_below=0))
+    executable = compile_program(program, options=CodegenOptions(cache_dir=None, single_thread_below=0))
     for batch in BATCHES:
         symbols = {"B": batch}
         operands = sample_operands(op, sample, symbols)
