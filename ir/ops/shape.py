@@ -16,6 +16,7 @@ from ..types import DimLike, parse_type, product
 from . import check
 from .describe import axes_of, axis_names, described, load, moved, operands, plain, store
 from .family import Array, Cotangents, Types, of
+from .spatial import floor_quotient
 
 Inputs = tuple[Value, ...]
 _B = parse_type("f32[B]").shape[0]
@@ -120,9 +121,7 @@ broadcast = register(Op(
 
 # -- slice ------------------------------------------------------------------------------------------------------
 def _slice_extent(start: DimLike, stop: DimLike, stride: int) -> DimLike:
-    if check.known(start, stop):
-        return -(-(stop - start) // stride)
-    return (stop - start) // stride
+    return floor_quotient(stop - start + stride - 1, stride)
 
 
 def _slice_infer(types: Types, attrs: Attrs) -> Types:
@@ -151,9 +150,13 @@ def _slice_vjp(ct: tuple[Value | None, ...], inputs: Inputs, outputs: Inputs, at
     spread = _spread(ct[0], strides)
     # the zeros after the last element taken may reach beyond the end of x
     room = [end - start for start, end in zip(attrs["starts"], x.shape, strict=True)]
-    kept = [min(d, r) if check.known(d, r) else d for d, r in zip(spread.shape, room, strict=True)]
+    kept = [r if _is_negative(r - d) else d for d, r in zip(spread.shape, room, strict=True)]
     spread = build.slice(spread, [0] * x.rank, kept)
     return [build.pad(spread, attrs["starts"], [r - k for r, k in zip(room, kept, strict=True)])]
+
+
+def _is_negative(dim: DimLike) -> bool:
+    return isinstance(dim, int) and dim < 0
 
 
 def _spread(value: Value, strides: tuple[int, ...]) -> Value:

@@ -29,11 +29,17 @@ def spatial_names(count: int, prefix: str = "") -> list[str]:
 def window_count(op: str, extent: DimLike, window: int, stride: int, dilation: int = 1) -> DimLike:
     """How many windows fit into an extent. Raises TypeError where none does."""
     reach = (window - 1) * dilation + 1
-    if isinstance(extent, int):
-        if extent < reach:
-            check.reject(op, f"a spatial extent of at least {reach}", extent)
-        return (extent - reach) // stride + 1
-    return (extent - reach) // stride + 1
+    if isinstance(extent, int) and extent < reach:
+        check.reject(op, f"a spatial extent of at least {reach}", extent)
+    return floor_quotient(extent - reach, stride) + 1
+
+
+def floor_quotient(dim: DimLike, divisor: int) -> DimLike:
+    """floor(dim / divisor), where the symbolic part of the dimension is a multiple of it. Raises DimError elsewhere."""
+    if isinstance(dim, int):
+        return dim // divisor
+    known = dict(dim.terms).get((), 0)
+    return (dim - known) // divisor + known // divisor
 
 
 def positions(window: Sequence[int]) -> Iterator[tuple[int, ...]]:
@@ -97,9 +103,8 @@ def phases(extent: DimLike, window: int, stride: int, dilation: int = 1) -> list
 
 
 def _phase_count(extent: DimLike, offset: int, stride: int) -> DimLike:
-    if isinstance(extent, int):
-        return max(0, -(-(extent - offset) // stride))
-    return (extent - offset + stride - 1) // stride
+    count = floor_quotient(extent - offset + stride - 1, stride)
+    return max(0, count) if isinstance(count, int) else count
 
 
 def spatial_of(shape: Shape) -> Shape:

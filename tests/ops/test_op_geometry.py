@@ -60,10 +60,15 @@ def test_window(seed):
 
 
 CONV = {"strides": (1, 1), "dilation": (1, 1), "groups": 1}
+LINE = {"strides": (1,), "dilation": (1,), "groups": 1}
 SYMBOLIC = [
     ("conv", ["f64[B, H, W, 3]", "f64[3, 2, 3, 4]"], CONV),
     ("conv_input_grad", ["f64[B, H-2, W-1, 4]", "f64[3, 2, 3, 4]"], {**CONV, "input_spatial": (H, W)}),
     ("conv_filter_grad", ["f64[B, H, W, 3]", "f64[B, H-2, W-1, 4]"], {**CONV, "kernel_spatial": (3, 2)}),
+    ("conv", ["f64[B, 2*H, 3]", "f64[3, 3, 4]"], {**LINE, "strides": (2,)}),
+    ("conv_input_grad", ["f64[B, H, 4]", "f64[3, 3, 4]"], {**LINE, "strides": (2,), "input_spatial": (2 * H + 1,)}),
+    ("conv_input_grad", ["f64[B, H-1, 4]", "f64[3, 3, 4]"], {**LINE, "strides": (2,), "input_spatial": (2 * H,)}),
+    ("window_sum_grad", ["f64[B, H-1, 3]"], {"window": (3,), "strides": (2,), "input_spatial": (2 * H,)}),
     ("window_max", ["f64[B, 2*H, W, 3]"], {"window": (2, 1), "strides": (2, 1)}),
     ("window_max_grad", ["f64[B, 2*H, W, 3]", "f64[B, H, W, 3]", "f64[B, H, W, 3]"], {"window": (2, 1), "strides": (2, 1)}),
     ("window_max_grad", ["f64[B, H+2, W, 3]", "f64[B, H, W, 3]", "f64[B, H, W, 3]"], {"window": (3, 1), "strides": (1, 1)}),
@@ -71,6 +76,7 @@ SYMBOLIC = [
     *[("cumsum", ["f64[B, H]"], {"axis": 1, "exclusive": exclusive, "reverse": reverse}) for exclusive in (False, True)
       for reverse in (False, True)],
     ("slice", ["f64[B, 2*H]"], {"starts": (0, 0), "stops": (B, 2 * H), "strides": (1, 2)}),
+    ("slice", ["f64[B, 2*H+1]"], {"starts": (0, 2), "stops": (B, 2 * H + 1), "strides": (1, 2)}),
     ("slice", ["f64[B, 2*H]"], {"starts": (0, H), "stops": (B, 2 * H), "strides": (1, 1)}),
     ("reverse", ["f64[B, H]"], {"axes": (0, 1)}),
     ("concat", ["f64[B, 2*H]", "f64[B, H]"], {"axis": 1}),

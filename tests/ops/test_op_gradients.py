@@ -32,6 +32,15 @@ def test_gradient_of_cast(given, made, flows):
     assert gradient is None or gradient.type == x.type
 
 
+def test_gradient_of_a_strided_slice_of_unknown_extent():
+    graph = Graph("slice")
+    x = build.param(graph, "x", parse_type("f64[2*H+1]"))
+    y = build.slice(x, (2,), x.shape, (2,))
+    (graph.outputs["g"],) = OPS["slice"].vjp((build.ones_like(y),), (x,), (y,), y.node.attrs)
+    assert evaluate(graph, {"x": np.zeros(7)})[0]["g"].tolist() == [0, 0, 1, 0, 1, 0, 1]
+    assert evaluate(graph, {"x": np.zeros(3)})[0]["g"].tolist() == [0, 0, 1]
+
+
 def _graph_of_vjp(op, sample):
     """params x0.. and ct -> output y, and the cotangents g0.. of the operands that have one."""
     graph, inputs, outputs = new_graph(sample, op)
