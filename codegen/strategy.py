@@ -6,10 +6,11 @@ kept in registers; without one, the reduced axis itself is cut into lanes. Every
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 
 from .access import Access, accesses, body_cost, chain, guess, has_accumulators, inner_loops, lanes_for, leaf_cost, static
-from .nest import Acc, Loop, Nest, Stmt, all_stores, statements
+from .nest import Acc, Loop, Nest, Stmt, Store, all_stores, statements
 from .schedule import collapse, jam, pack, parallel, reorder, rfactor, tile, transpose, unroll, vectorize
 from .schedule.loops import can_collapse
 from .target import Target
@@ -120,7 +121,12 @@ class _Planner:
             self._map_turned(common, vector, columns, lanes)
             return
         self._cut(vector.var, lanes * count, lanes)
-        self._order([loop.var for loop in common if loop.var != vector.var], vector.var, count, ())
+        self._order([loop.var for loop in common if loop.var != vector.var], vector.var, count, (), outermost=bool(self._ordered()))
+
+    def _ordered(self) -> set[str]:
+        """Loops that may add to one element several times: their trips keep their order, on one thread."""
+        adding = [s for s in statements(self.nest.body) if isinstance(s, Store) and s.accumulate]
+        return {loop.var for loop in chain(self.nest.body) if any(loop.var not in dict(s.index.terms) for s in adding)}
 
     def _store_columns(self, common: list[Loop], lanes: Loop) -> Loop | None:
         """The loop along which every store is contiguous, where `lanes` is another."""
@@ -188,11 +194,27 @@ class _Planner:
         accumulators = count
         for size in tiles.values():
             accumulators *= size
-        self._order([loop.var for loop in common if loop.var != vector.var], vector.var, count, tuple(names), outermost=bool(rows))
+        self._order([loop.var for loop in common if loop.var != vector.var], vector.var, count, tuple(names), outermost=self._streams(body, vector, rows))
         if blocks and accumulators * blocks < 8:
             self._more_chains(body, 8 // (accumulators * blocks))
         for var in (f"{vector.var}.i.v", *([f"{vector.var}.i.u"] if count > 1 else []), *reversed(names)):
             self.nest = jam(self.nest, var)
+
+    def _streams(self, body: tuple[Stmt, ...], vector: Loop, rows: list[Loop]) -> bool:
+        """Whether panels are the outermost loop: where what all panels read is too large to stay in the cache, one panel of it
+        does; else results are written row by row, which memory likes better."""
+        if not rows:
+            return False
+        inside = tuple(s for s in body if isinstance(s, Loop))
+        extents = {loop.var: guess(loop.extent) for loop in (*inner_loops(inside), vector)}
+        size = 0
+        for a in accesses(self.nest, inside):
+            if a.depends_on(vector.var):
+                size += a.dtype.size * math.prod(n for var, n in extents.items() if a.depends_on(var))
+        large = size > self.target.l2 // 4
+        self.note(f"what the panels read ({size >> 10} KB) {'exceeds' if large else 'fits'} a quarter of the second-level cache: "
+                  f"{'panels' if large else 'rows'} outermost")
+        return large
 
     def _blocks(self, common: list[Loop]) -> int:
         """Accumulators that are alive at once: the most that one body declares."""
@@ -320,8 +342,11 @@ class _Planner:
             return
         loops = chain(self.nest.body)
         shared: list[str] = []
+        ordered = self._ordered()
         for loop in loops:
             trip = body_cost(loop.body)
+            if loop.var in ordered:
+                break
             if shared and trip < MIN_TRIP_COST:
                 break
             shared.append(loop.var)
