@@ -6,6 +6,6 @@ Imports numpy, ml_dtypes, networkx and the standard library; never code generati
 if __name__ != "kcompile.ir":  # a second copy of every class would compare unequal to the first
     raise ImportError(f"import this package as 'kcompile.ir', not as {__name__!r}")
 
-from . import ops  # noqa: E402  (fills the registry of ops, whichever module of ir is imported first)
+from . import ops  # fills the registry of ops, whichever module of ir is imported first
 
 __all__ = ["ops"]
