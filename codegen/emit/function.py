@@ -6,7 +6,7 @@ but arrays and row buffers. Unrolled loops are written out, a vector loop is one
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from itertools import product
 
@@ -53,6 +53,7 @@ class _Function(Values):
         super().__init__(nest, Scopes())
         self.target = target
         self.block = "start"
+        self.needs_dump = False
         self.unrolled: dict[str, int] = {}
         self.live: dict[str, str] = {}  # clipped unrolled variables: whether the current iteration is live, an i1
         self.accs: dict[str, _Block] = {}
@@ -66,11 +67,8 @@ class _Function(Values):
 
     def text(self, name: str) -> str:
         nest, w = self.nest, self.w
-        head = [f"define void @{name}(ptr %args, ptr %dims, i64 %lo, i64 %hi) nounwind {{", "entry:"]
-        for n, (array, (dtype, size)) in enumerate(nest.scratch.items()):
+        for n, array in enumerate(nest.scratch):
             self.pointers[array] = f"%scratch{n}"
-            head.append(f"  %scratch{n} = alloca [{size} x {scalar_code.memory_type(dtype, 1)}], align 64")
-        head += ["  %any = icmp slt i64 %lo, %hi", "  br i1 %any, label %start, label %done", "start:"]
         for n, symbol in enumerate(nest.symbols):
             where = w.value(f"getelementptr i64, ptr %dims, i64 {n}")
             self.dims[symbol] = w.value(f"load i64, ptr {where}, align 8")
@@ -79,11 +77,25 @@ class _Function(Values):
             self.pointers[array] = w.value(f"load ptr, ptr {where}, align 8", "p")
         self.body(nest.body)
         w.line("br label %done")
+        head = [f"define void @{name}(ptr %args, ptr %dims, i64 %lo, i64 %hi) nounwind {{", "entry:"]
+        for n, (dtype, size) in enumerate(nest.scratch.values()):
+            head.append(f"  %scratch{n} = alloca [{size} x {scalar_code.memory_type(dtype, 1)}], align 64")
+        if self.needs_dump:
+            head.append("  %dump = alloca [64 x i8], align 64")
+        head += ["  %any = icmp slt i64 %lo, %hi", "  br i1 %any, label %start, label %done", "start:"]
         tail = ["done:", "  ret void", "}"]
         return "\n".join([*w.declarations, *head, *self.scopes.stack[0].lines, *tail]) + "\n"
 
+    def dump(self) -> str:
+        """Memory that may be written and is never read, for what dead lanes hold."""
+        self.needs_dump = True
+        return "%dump"
+
     def body(self, body: tuple[Stmt, ...]) -> None:
+        waiting: list[Callable[[], None]] = []  # stores of one run of statements: after all its loads, which they would hold up
         for stmt in body:
+            if not isinstance(stmt, (Let, Store)):
+                _write_all(waiting)
             match stmt:
                 case Loop():
                     self._loop(stmt)
@@ -96,10 +108,11 @@ class _Function(Values):
                 case Let():
                     self._let(stmt)
                 case Store():
-                    self._store(stmt)
+                    waiting.append(self._store(stmt))
                 case Transpose():
                     write_transposed(self, stmt)
                     self._written({stmt.array})
+        _write_all(waiting)
 
     # Loops
 
@@ -378,22 +391,26 @@ class _Function(Values):
 
     # Stores
 
-    def _store(self, stmt: Store) -> None:
-        if self.live:
-            live, self.live = self.live, {}
-            total = ""
-            for one in live.values():
-                total = self.pure(f"and i1 {total}, {one}") if total else one
-            self._branch(total, lambda: self._write(stmt))
-            self.live = live
-        else:
-            self._write(stmt)
-        self._written({stmt.array})
+    def _store(self, stmt: Store) -> Callable[[], None]:
+        """Evaluates what is stored; the call that is returned stores it."""
+        value = self._added(stmt) if stmt.accumulate else self.value(stmt.expr)
+        live = dict(self.live)
 
-    def _write(self, stmt: Store) -> None:
+        def write() -> None:
+            if not live:
+                self._write(stmt, value)
+            else:
+                total = ""
+                for one in live.values():
+                    total = self.pure(f"and i1 {total}, {one}") if total else one
+                self._branch(total, lambda: self._write(stmt, value))
+            self._written({stmt.array})
+
+        return write
+
+    def _write(self, stmt: Store, value: Operand) -> None:
         dtype, w = self.nest.dtype_of(stmt.array), self.w
         terms = self._vector_terms(stmt.index)
-        value = self._added(stmt) if stmt.accumulate else self.value(stmt.expr)
         if not terms:
             if value.lanes > 1:
                 raise ValueError(f"nest {self.nest.name}: the lanes of a vector are stored to one element of {stmt.array}")
@@ -418,6 +435,12 @@ class _Function(Values):
         """The present content of the element plus the value."""
         dtype = self.nest.dtype_of(stmt.array)
         return self.apply("add", [self.load(Load(stmt.array, (stmt.index,), dtype)), self.value(stmt.expr)], dtype)
+
+
+def _write_all(waiting: list[Callable[[], None]]) -> None:
+    for write in waiting:
+        write()
+    waiting.clear()
 
 
 def _factors(expr: Expr) -> tuple[Expr, Expr] | None:

@@ -55,22 +55,25 @@ def _store_rows(f: _Function, stmt: Transpose, texts: list[str], kind: str) -> N
     dtype, width, count = f.nest.dtype_of(stmt.array), stmt.width, stmt.count
     row_kind = scalar_code.memory_type(dtype, width)
     columns = _live(f, stmt.columns, width, stmt.column_clip)
-    lanes = _live(f, stmt.lanes, count, stmt.lane_clip)
+    left, first_is_live = "", True
+    if stmt.lane_clip:
+        base = stmt.lane_clip.base
+        left = f.pure(f"sub i64 {f.dim(stmt.lane_clip.extent)}, {f.integer(base)[0]}")
+        first_is_live = not any(f.unrolled.get(v) for v in base.variables)
     f.indices[stmt.columns] = Index()
     for row in range(count):
         f.indices[stmt.lanes] = Index(const=row)
         where = f.pointer(stmt.array, stmt.index)
         text = _row(f, texts, kind, row * width, width, count)
-        if not columns and not lanes:
+        if left and (row or not first_is_live):  # what a dead lane holds is thrown away
+            live = f.pure(f"icmp sgt i64 {left}, {row}")
+            where = f.w.value(f"select i1 {live}, ptr {where}, ptr {f.dump()}")
+        if not columns:
             f.w.line(f"store {row_kind} {text}, ptr {where}, align {dtype.size}")
             continue
-        mask = columns or f"splat (i1 true)"
-        if lanes:
-            live = f.w.value(f"extractelement <{count} x i1> {lanes}, i64 {row}")
-            mask = f.w.value(f"select i1 {live}, <{width} x i1> {mask}, <{width} x i1> zeroinitializer")
         name = f"llvm.masked.store.{suffix(dtype, width)}.p0"
         f.w.declare(f"declare void @{name}({row_kind}, ptr, i32, <{width} x i1>)")
-        f.w.line(f"call void @{name}({row_kind} {text}, ptr {where}, i32 {dtype.size}, <{width} x i1> {mask})")
+        f.w.line(f"call void @{name}({row_kind} {text}, ptr {where}, i32 {dtype.size}, <{width} x i1> {columns})")
 
 
 def _row(f: _Function, texts: list[str], kind: str, start: int, width: int, count: int) -> str:
