@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from ..ir.scalar import SCALAR_OPS, Aff, Apply, AxisValue, Expr, Guard, Load, walk
 from ..ir.types import Dim, DimLike, DType
-from .nest import FOR, Acc, Accum, Let, Loop, Nest, Stmt, Store, all_loads, all_stores, statements, stmt_expr
+from .nest import FOR, Acc, Accum, Let, Loop, Nest, Stmt, all_loads, all_stores, statements, stmt_expr
 from .target import Target
 
 TYPICAL = 32  # what a symbolic extent is taken for when work is estimated; it never changes results
@@ -37,7 +37,7 @@ def accesses(nest: Nest, body: tuple[Stmt, ...]) -> list[Access]:
 
 def chain(body: tuple[Stmt, ...]) -> list[Loop]:
     """The perfectly nested loops at the top of a body, after leading lets."""
-    rest = [s for s in body if not isinstance(s, Let)]
+    rest: list[Stmt] = [s for s in body if not isinstance(s, Let)]
     out: list[Loop] = []
     while len(rest) == 1 and isinstance(rest[0], Loop) and rest[0].mode == FOR:
         out.append(rest[0])
@@ -55,7 +55,7 @@ def has_accumulators(body: tuple[Stmt, ...]) -> bool:
 
 def guess(extent: DimLike) -> int:
     """The extent, with TYPICAL for every symbol."""
-    return extent.evaluate({s: TYPICAL for s in extent.symbols}) if isinstance(extent, Dim) else int(extent)
+    return extent.evaluate(dict.fromkeys(extent.symbols, TYPICAL)) if isinstance(extent, Dim) else int(extent)
 
 
 def static(extent: DimLike) -> int | None:
@@ -94,12 +94,6 @@ def lanes_for(nest: Nest, target: Target, var: str) -> int:
             dtypes.add(stmt.dtype)
         expr = stmt_expr(stmt)
         for x in walk(expr) if expr is not None else ():
-            if isinstance(x, Apply) and x.dtype.is_float:
-                dtypes.add(x.dtype)
-            elif isinstance(x, AxisValue) and isinstance(stmt, Accum):
+            if (isinstance(x, Apply) and x.dtype.is_float) or (isinstance(x, AxisValue) and isinstance(stmt, Accum)):
                 dtypes.add(x.dtype)
     return min(target.lanes(d) for d in dtypes)
-
-
-def stores_in(body: tuple[Stmt, ...]) -> list[Store]:
-    return list(all_stores(body))

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 from ..ir.kernel import ACCUMULATE, INDEX, LET, REDUCE, STORE, Eq, Kernel, expr_refs, expr_variables
 from ..ir.scalar import SCALAR_OPS, Aff, Apply, Expr, Load, Ref, rewrite, walk
-from ..ir.types import DType, Shape, is_static, product
+from ..ir.types import DimLike, DType, Shape, is_static, product
 from .nest import Acc, Accum, Let, Loop, Nest, Stmt, Store
 
 DEAR = 6  # a let of at least this cost is kept in a row buffer rather than evaluated twice
@@ -42,7 +42,8 @@ def lower(kernel: Kernel) -> Nest:
 
 def flat(index: Sequence[Aff], shape: Shape) -> Aff:
     """The row-major offset of an index."""
-    total, stride = Aff(), 1
+    total = Aff()
+    stride: DimLike = 1
     for aff, extent in zip(reversed(index), reversed(shape), strict=True):
         total = total + aff * stride
         stride = stride * extent
@@ -74,11 +75,10 @@ class _Lowering:
         preamble: list[Stmt] = []
         for e in kernel.equations:
             if e.kind in (LET, INDEX):
-                if not self.needs[e.name]:
-                    if not self._refers_to_reduction(e):
-                        preamble.append(self._let(e))
-                        self.made_in[e.name] = -1
-                        continue
+                if not self.needs[e.name] and not self._refers_to_reduction(e):
+                    preamble.append(self._let(e))
+                    self.made_in[e.name] = -1
+                    continue
                 if not self._rest(self.needs[e.name]):
                     self._place(e)
             else:
@@ -216,9 +216,9 @@ class _Lowering:
             if u.kind in (LET, INDEX) and u.name not in self.made_in:
                 if self._used_after(u, number):
                     return True
-            elif max((self._ready(n, self._rest(frozenset(u.axes))) for n in self._used(u)), default=0) > number:
-                return True
-            elif self._depends_on_pass(u, number):
+                continue
+            ready = max((self._ready(n, self._rest(frozenset(u.axes))) for n in self._used(u)), default=0)
+            if ready > number or self._depends_on_pass(u, number):
                 return True
         return False
 

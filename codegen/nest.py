@@ -176,7 +176,7 @@ class Nest:
     @property
     def trips(self) -> Trips:
         """How the native function's [lo, hi) is to be cut: 0 <= lo <= hi <= trips."""
-        factors = []
+        factors: list[tuple[DimLike, int]] = []
         body = self.body
         while True:
             loop = next((s for s in statements(body) if isinstance(s, Loop) and s.parallel), None)

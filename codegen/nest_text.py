@@ -22,7 +22,7 @@ from ..ir.kernel import INDEX, LET
 from ..ir.scalar import Aff
 from ..ir.text.scalars import Scope, aff_text, expr_text, index_text, parse_aff, parse_expr, parse_index
 from ..ir.text.tokens import Cursor, name_text, quote
-from ..ir.types import DTYPES, DimLike, DType, TensorType
+from ..ir.types import DTYPES, DType, TensorType
 from .nest import FOR, UNROLL, VECTOR, Acc, AccDim, Accum, Clip, Fold, Let, Loop, Nest, Stmt, Store, Transpose
 
 _INDENT = "  "
@@ -252,15 +252,15 @@ class _Parser:
 
     def each(self, column: int) -> Loop:
         c = self.cursor
-        heads: list[tuple[str, DimLike, str, Clip | None]] = []
+        heads: list[tuple[str, int, str, Clip | None]] = []
         while not heads or c.accept(","):
-            var, extent, vector = self.dimension()
-            heads.append((var, extent, VECTOR if vector else UNROLL, self.clip(var)))
+            var, count, vector = self.dimension()
+            heads.append((var, count, VECTOR if vector else UNROLL, self.clip(var)))
             self.scope.variables.add(var)
         c.end_line()
         body = self.body(column)
-        for var, extent, mode, clip in reversed(heads):
-            body = (Loop(var, extent, body, mode=mode, clip=clip),)
+        for var, count, mode, clip in reversed(heads):
+            body = (Loop(var, count, body, mode=mode, clip=clip),)
         assert isinstance(body[0], Loop)
         return body[0]
 

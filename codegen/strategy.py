@@ -194,7 +194,8 @@ class _Planner:
         accumulators = count
         for size in tiles.values():
             accumulators *= size
-        self._order([loop.var for loop in common if loop.var != vector.var], vector.var, count, tuple(names), outermost=self._streams(body, vector, rows))
+        others = [loop.var for loop in common if loop.var != vector.var]
+        self._order(others, vector.var, count, tuple(names), outermost=self._streams(body, vector, rows))
         if blocks and accumulators * blocks < 8:
             self._more_chains(body, 8 // (accumulators * blocks))
         for var in (f"{vector.var}.i.v", *([f"{vector.var}.i.u"] if count > 1 else []), *reversed(names)):
@@ -282,7 +283,7 @@ class _Planner:
             if any(a.depends_on(columns.var) or a.guards or a.coefficient(inner[0].var) != 1 or depth is None or size > PACKED_BYTES
                    for a in strided) or len({a.array for a in strided}) != len(strided):
                 continue
-            if any(_indirect(a, self.nest, loop.var) or a.depends_on(loop.var) and a.depends_on(columns.var) for a in loads):
+            if any(_indirect(a, self.nest, loop.var) or (a.depends_on(loop.var) and a.depends_on(columns.var)) for a in loads):
                 continue
             return _Turned(loop, columns, inner[0], tuple(a.array for a in strided))
         return None

@@ -11,9 +11,27 @@ from dataclasses import dataclass, field
 from itertools import product
 
 from ...ir.scalar import Apply, Expr, Load
-from ...ir.types import Dim, DimLike, DType, boolean, i64
+from ...ir.types import Dim, DimLike, boolean, i64
 from .. import scalar_code
-from ..nest import UNROLL, VECTOR, Acc, Accum, Clip, Fold, Let, Loop, Nest, Stmt, Store, Transpose, all_stores, expr_names, identity, statements, stmt_expr
+from ..nest import (
+    UNROLL,
+    VECTOR,
+    Acc,
+    Accum,
+    Clip,
+    Fold,
+    Let,
+    Loop,
+    Nest,
+    Stmt,
+    Store,
+    Transpose,
+    all_stores,
+    expr_names,
+    identity,
+    statements,
+    stmt_expr,
+)
 from ..target import Target
 from .scopes import Scopes
 from .transpose import write_transposed
@@ -61,7 +79,7 @@ class _Function(Values):
         self.uses = _count_names(nest.body)
         stored = {s.array for s in all_stores(nest.body)}
         partners = {read for write, read in nest.in_place.items()}
-        self.versions = {a: 0 for a in stored | partners}
+        self.versions = dict.fromkeys(stored | partners, 0)
 
     # The function around the body
 
@@ -162,9 +180,9 @@ class _Function(Values):
                 at = w.call("i64", "llvm.smin.i64", ("i64", last), ("i64", str(value)))
                 known = (at, w.value(f"icmp sgt i64 {left}, {value}"))
             self.scopes.remember(key, known, depth)
-        at, live = known  # type: ignore[misc]
-        self.indices[var] = Index(text=at, depth=depth)
-        return str(live)
+        assert isinstance(known, tuple)
+        self.indices[var] = Index(text=known[0], depth=depth)
+        return str(known[1])
 
     def _may_skip(self, loop: Loop) -> bool:
         """Whether dead iterations may jump over the whole body: it stores, and leaves nothing behind."""
@@ -318,7 +336,8 @@ class _Function(Values):
         if product_of:
             a, b = (self.broadcast(self.value(x), old.lanes) for x in product_of)
             kind = scalar_code.register_type(acc.dtype, old.lanes)
-            text = self.w.call(kind, f"llvm.fma.{scalar_code.suffix(acc.dtype, old.lanes)}", (kind, a.text), (kind, b.text), (kind, old.text))
+            name = f"llvm.fma.{scalar_code.suffix(acc.dtype, old.lanes)}"
+            text = self.w.call(kind, name, (kind, a.text), (kind, b.text), (kind, old.text))
             block.values[key] = Operand(text, acc.dtype, old.lanes)
             return
         new = self.broadcast(self.value(stmt.expr), old.lanes)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ...ir.scalar import Aff, Apply, AxisValue, Const, Expr, Guard, Load, Ref
+from ...ir.scalar import Aff, AxisValue, Const, Expr, Guard, Load, Ref
 from ...ir.types import Dim, DimLike, DType, boolean, i64
 from .. import scalar_code
 from ..nest import Clip, Nest

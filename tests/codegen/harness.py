@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import mmap
 from collections.abc import Mapping
+from itertools import pairwise
 from typing import Any
 
 import llvmlite.binding as llvm
@@ -54,7 +55,7 @@ class Native:
         args, dims = self.tables(arrays, symbols)
         trips = self.nest.trips.evaluate(symbols)
         cuts = [trips * n // shares for n in range(shares + 1)]
-        for lo, hi in zip(cuts, cuts[1:], strict=False):
+        for lo, hi in pairwise(cuts):
             self.call(ctypes.addressof(args), ctypes.addressof(dims), lo, hi)
 
 

@@ -102,8 +102,8 @@ def test_other_targets(name: str, target: str) -> None:
     assert_close(kernel, run_native(compiled, given, symbols), evaluate(kernel, given, symbols), target)
 
 
-@pytest.mark.parametrize("name", ["dense", "logits", "one_unit", "conv", "softmax", "softmax_long", "layernorm", "max_pool", "input_gradient",
-                                  "batched_dot", "vector_product", "crossentropy"])
+@pytest.mark.parametrize("name", ["dense", "logits", "one_unit", "conv", "softmax", "softmax_long", "layernorm", "max_pool", 
+                                  "input_gradient", "batched_dot", "vector_product", "crossentropy"])
 def test_a_row_has_the_same_bits_in_any_batch(name: str) -> None:
     kernel = KERNELS[name]
     compiled = native(kernel)
