@@ -29,10 +29,12 @@ _ASIDE = ".aside-"
 
 @dataclass
 class Counters:
-    """What this process did: modules compiled, and modules taken from the disk."""
+    """What this process did: modules compiled, modules taken from the disk; programs lowered, and taken from the disk."""
 
     compiled: int = 0
     loaded: int = 0
+    lowered: int = 0
+    recalled: int = 0
 
 
 COUNTERS = Counters()
@@ -43,7 +45,7 @@ _writes = 0
 
 def object_for(text: str, target: Target, options: CodegenOptions, name: str = "kcompile") -> bytes:
     """Object code of a module's text, from the cache where it is there. Raises InvalidText."""
-    folder = _folder(options.cache_dir) if options.cache_dir else None
+    folder = trusted_folder(options)
     key = cache_key(text, target)
     if folder is not None:
         found = read_entry(folder / key)
@@ -67,9 +69,11 @@ def cache_key(text: str, target: Target) -> str:
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()
 
 
-def _folder(folder: Path) -> Path | None:
-    """The folder, made if need be; None, with one warning, where it cannot be trusted or written."""
-    if folder in _refused:
+def trusted_folder(options: CodegenOptions) -> Path | None:
+    """The cache's folder, made if need be; None where there is to be no cache, and, with one warning, where the folder
+    cannot be trusted or written."""
+    folder = options.cache_dir
+    if folder is None or folder in _refused:
         return None
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)

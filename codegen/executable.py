@@ -24,6 +24,7 @@ from .options import CodegenOptions
 from .runtime import text as layout
 from .runtime.pool import NativeCall, pool, renew_after_fork
 from .step import Compile, StepCode, compile_kernel, fill_frame, pointer_words, step_code
+from .step_cache import cached_step_code
 from .target import Target
 from .text_builder import join
 from .work import estimate, evaluate
@@ -103,7 +104,8 @@ class Executable:
 
     def __init__(self, program: Program, target: Target, options: CodegenOptions, compile: Compile = compile_kernel) -> None:
         self.program, self.target, self.options = program, target, options
-        self.code: StepCode = step_code(program, target, compile)
+        own = compile is compile_kernel
+        self.code: StepCode = cached_step_code(program, target, options) if own else step_code(program, target, compile)
         objects = [object_for(text, target, options, f"{program.name}.{n}") for n, text in enumerate(self.code.modules)]
         self.loaded = Loaded(objects, ["step"])
         self.step_address = self.loaded.addresses["step"]

@@ -18,7 +18,7 @@ from ..ir.program import Program
 from ..ir.text.kernels import print_kernel
 from .emit import emit
 from .lower import lower
-from .nest import Nest, Trips
+from .nest import Trips
 from .runtime.text import barrier_text
 from .strategy import plan
 from .target import Target
@@ -52,13 +52,11 @@ done:
 
 @dataclass(frozen=True)
 class NativeKernel:
-    """A kernel's function: its text, and what a call must pass."""
+    """What a call of a kernel's function must pass: dims for `symbols`, a share of `trips`."""
 
-    text: str
     name: str
     symbols: tuple[str, ...]
     trips: Trips
-    nest: Nest | None = None
 
 
 @dataclass(frozen=True)
@@ -82,13 +80,13 @@ class StepCode:
     frame_words: int
 
 
-Compile = Callable[[Kernel, Target, str], NativeKernel]
+Compile = Callable[[Kernel, Target, str], tuple[str, NativeKernel]]
 
 
-def compile_kernel(kernel: Kernel, target: Target, name: str) -> NativeKernel:
-    """Lower, schedule and emit one kernel."""
+def compile_kernel(kernel: Kernel, target: Target, name: str) -> tuple[str, NativeKernel]:
+    """Lower, schedule and emit one kernel: its text, and how it is called."""
     nest = plan(lower(kernel), target)
-    return NativeKernel(emit(nest, target, name), name, nest.symbols, nest.trips, nest)
+    return emit(nest, target, name), NativeKernel(name, nest.symbols, nest.trips)
 
 
 def canonical(kernel: Kernel) -> Kernel:
@@ -101,10 +99,10 @@ def canonical(kernel: Kernel) -> Kernel:
 
 
 def step_code(program: Program, target: Target, compile: Compile = compile_kernel) -> StepCode:
-    """The text of a planned program. This is all that depends on lowering: a cache of whole steps would stand here."""
+    """The text of a planned program. This is all that depends on lowering; step_cache keeps its result."""
     if program.updates:
         raise ValueError(f"program {program.name!r} has not been planned: it still has updates of {', '.join(program.updates)}")
-    kernels: dict[str, NativeKernel] = {}
+    kernels: dict[str, tuple[str, NativeKernel]] = {}
     calls: list[KernelCall] = []
     word = 1
     for step in program.steps:
@@ -112,12 +110,12 @@ def step_code(program: Program, target: Target, compile: Compile = compile_kerne
         key = print_kernel(neutral)
         if key not in kernels:
             kernels[key] = compile(neutral, target, f"k{len(kernels)}")
-        native = kernels[key]
+        native = kernels[key][1]
         trips, dims = word, word + 1
         args = dims + len(native.symbols)
         word = args + len(step.kernel.arrays)
         calls.append(KernelCall(native, tuple(step.kernel.arrays), step.barrier, trips, dims, args))
-    texts = [k.text for k in kernels.values()]
+    texts = [text for text, _ in kernels.values()]
     return StepCode((*_modules(texts), step_text(calls, target)), tuple(calls), word)
 
 

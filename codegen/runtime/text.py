@@ -21,7 +21,7 @@ CALL_POOL, CALL_FUNCTION, CALL_CONTEXT, CALL_THREADS, CALL_SHARED = range(5)
 CALL_WORDS = 8
 # shared: what the threads of one call share; arrivals and the rest lie on separate cache lines
 SHARED_ARRIVED, SHARED_SPIN, SHARED_WORDS = 0, 16, 32
-SPIN = 2000  # pauses before the first yield
+SPIN = 400  # pauses before the first yield: about 10 us; yielding sooner costs little, later starves a busy machine
 IDLE_YIELDS = 1000  # yields of an idle worker before it sleeps
 # frame: what a step function reads; word 0 is the shared table, the rest is laid by codegen.step
 FRAME_SHARED = 0

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import gc
 import subprocess
 import sys
 import threading
 import time
+import weakref
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +16,7 @@ import pytest
 from kcompile.codegen.executable import Executable, compile_program
 from kcompile.codegen.options import CodegenOptions
 from kcompile.codegen.step import canonical, step_code
+from kcompile.codegen.step_cache import decode, encode
 from kcompile.codegen.target import Target
 from kcompile.ir.execute import run_program
 from kcompile.ir.program import Program
@@ -232,7 +235,7 @@ from kcompile.codegen.executable import compile_program
 from kcompile.codegen.options import CodegenOptions
 from tests.machine.programs import training_program
 compile_program(training_program(), options=CodegenOptions(cache_dir=Path({cache!r})))
-print(COUNTERS.compiled, COUNTERS.loaded)
+print(COUNTERS.compiled, COUNTERS.loaded, COUNTERS.lowered, COUNTERS.recalled)
 """
 
 
@@ -245,5 +248,28 @@ def test_a_second_process_compiles_nothing(tmp_path: Path) -> None:
         return [int(n) for n in done.stdout.split()]
 
     first, second = child(), child()
-    assert first[0] > 0 and first[1] == 0
-    assert second == [0, first[0]]
+    assert first[0] > 0 and first[1:] == [0, 1, 0]
+    assert second == [0, first[0], 0, 1]
+
+
+def test_a_step_survives_the_disk(program: Program) -> None:
+    code = step_code(program, Target.named("avx512"))
+    assert decode(encode(code)) == code
+
+
+def test_a_dropped_executable_gives_everything_back(program: Program) -> None:
+    def make() -> weakref.ref[Executable]:
+        executable = compile_program(program, options=CodegenOptions(cache_dir=None))
+        by_loop(executable, None, 16, 2)
+        return weakref.ref(executable)
+
+    make()
+    before = _resident()
+    alive = [make() for _ in range(8)]
+    gc.collect()
+    assert all(a() is None for a in alive)
+    assert _resident() - before < 8 << 20
+
+
+def _resident() -> int:
+    return int(Path("/proc/self/statm").read_text().split()[1]) * 4096
