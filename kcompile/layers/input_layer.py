@@ -39,7 +39,7 @@ class InputLayer(Layer):
         self._batch_shape = standardize_shape(batch_shape if shape is None else (batch_size, *standardize_shape(shape)))
         self._input_dtype = str(config.floatx() if dtype is None else getattr(dtype, "name", dtype))
         self.optional = optional
-        self.enforces_batch_size = True  # a Sequential model that was built from data clears it
+        self.enforces_shape = True  # cleared where the shape was read off the first data: other sizes may follow
         output = input_tensor if input_tensor is not None else KerasTensor(self._batch_shape, dtype=self._input_dtype, name=self.name)
         Node(self, (), {}, output)
         self.built = True

@@ -234,6 +234,8 @@ class Layer(LayerState, Operation):
         if not self._initialized:
             raise RuntimeError(f"In layer '{type(self).__name__}', you forgot to call `super().__init__()` as the first statement in the "
                                "`__init__()` method. Go add it!")
+        if self._parent_path is None:
+            self._parent_path = naming.current_path()
         with errors.located(self, args, kwargs):
             if tracing.mode_of((*args, *kwargs.values())) == tracing.SYMBOLIC:
                 return self.symbolic_call(*args, **kwargs)

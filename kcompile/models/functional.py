@@ -158,10 +158,8 @@ class Functional(Model):
         if str(fitted.dtype) != str(expected.dtype):
             fitted = ops.cast(fitted, expected.dtype)
         shape, wanted = tuple(fitted.shape), tuple(expected.shape)
-        batch_free = not getattr(expected._keras_history.operation, "enforces_batch_size", True)  # type: ignore[attr-defined]
-        agrees = len(shape) == len(wanted) and all(
-            m is None or n is None or m == n or (axis == 0 and batch_free) for axis, (m, n) in enumerate(zip(shape, wanted, strict=True)))
-        if not agrees:
+        sizes_bind = expected._keras_history.operation.enforces_shape  # type: ignore[attr-defined]
+        if len(shape) != len(wanted) or (sizes_bind and any(None not in (m, n) and m != n for m, n in zip(shape, wanted, strict=True))):
             raise ValueError(f"Input {position} with name '{name}' of layer '{self.name}' is incompatible with the layer: "
                              f"expected shape={wanted}, found shape={tuple(value.shape)}")
         if mask is not None:

@@ -71,7 +71,7 @@ class Model(Trainer, Layer):
     def fixed_batch_size(self) -> int | None:
         """The batch size that an Input of the model was given, or None when any will do."""
         for layer in self._flatten_layers(include_self=False, recursive=False):
-            if isinstance(layer, InputLayer) and layer.enforces_batch_size and layer.batch_shape and layer.batch_shape[0] is not None:
+            if isinstance(layer, InputLayer) and layer.enforces_shape and layer.batch_shape and layer.batch_shape[0] is not None:
                 return layer.batch_shape[0]
         return None
 

@@ -112,7 +112,7 @@ class Sequential(Model):
             return  # several inputs: the first layer is called on all of them, layer by layer
         shape = tuple(input_shape) if not self._in_call else (None, *input_shape[1:])
         entry = InputLayer(batch_shape=shape, dtype=self._entry_dtype or first.compute_dtype)
-        entry.enforces_batch_size = False
+        entry.enforces_shape = False
         self._define(entry)
 
     _entry_dtype: str | None = None

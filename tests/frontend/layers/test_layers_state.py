@@ -70,7 +70,7 @@ def test_an_object_held_twice_stays_until_both_let_go():
 
 
 def test_namedtuples_and_sets():
-    pair = namedtuple("pair", "left right")  # noqa: PYI024
+    pair = namedtuple("pair", "left right")
     layer = layers.Layer()
     layer.pair = pair(layers.Dense(1), 5)
     layer.set = {layers.Dense(2)}
