@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Callable
 from typing import Any
 
 _DEFAULTS: dict[str, Any] = {
@@ -54,7 +55,8 @@ def _read_file(path: str) -> dict[str, Any]:
         raise ValueError(f"{path} is not valid JSON: {error}") from None
     if not isinstance(found, dict):
         raise ValueError(f"{path}: expected a JSON object, found {type(found).__name__}")
-    checks = {"floatx": _check_floatx, "epsilon": _check_epsilon, "backend": str, "image_data_format": _check_data_format}
+    checks: dict[str, Callable[[Any], Any]] = {"floatx": _check_floatx, "epsilon": _check_epsilon, "backend": str,
+                                                "image_data_format": _check_data_format}
     values = {}
     for key, check in checks.items():
         if key in found:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import inspect
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any, TypeVar, overload
 
 from .symbols import SymbolicSize
 from .tensor import KerasTensor, TracedTensor
@@ -69,8 +69,17 @@ class Body:
         return position < len(self.names) and self.names[position] in self.tensors
 
 
-def operation(function: Function | None = None, *, tensors: str | None = None, composite: bool = False, creates: bool = False,
-              remembers: bool = False) -> Any:
+@overload
+def operation(function: Function) -> Function: ...
+
+
+@overload
+def operation(function: None = None, *, tensors: str | None = None, composite: bool = False, creates: bool = False,
+              remembers: bool = False, host: Callable[..., Any] | None = None) -> Callable[[Function], Function]: ...
+
+
+def operation(function: Any = None, *, tensors: str | None = None, composite: bool = False, creates: bool = False,
+              remembers: bool = False, host: Callable[..., Any] | None = None) -> Any:
     """Make a function on traced tensors work in a trace, on KerasTensors, and eagerly.
 
     tensors    the names of the parameters that are tensors; without it, those that have no default. The others are
@@ -78,9 +87,10 @@ def operation(function: Function | None = None, *, tensors: str | None = None, c
     composite  run the body as it is in eager mode too (it calls other operations), instead of tracing it as one graph
     creates    it has no tensor operand (zeros, arange, ...): in a trace it is always traced
     remembers  it looks at what an operand was computed from (`_keras_logits`)
+    host       what to call in eager mode instead, with numpy arrays for tensors: where numpy has a better algorithm
     """
     if function is None:
-        return functools.partial(operation, tensors=tensors, composite=composite, creates=creates, remembers=remembers)
+        return functools.partial(operation, tensors=tensors, composite=composite, creates=creates, remembers=remembers, host=host)
     body = Body(function, "" if creates and tensors is None else tensors, remembers)
 
     @functools.wraps(function)
@@ -101,7 +111,13 @@ def operation(function: Function | None = None, *, tensors: str | None = None, c
             return function(*args, **kwargs)
         from . import eager
 
-        return eager.run(body, args, kwargs)
+        return eager.run(body, args, kwargs) if host is None else eager.run_host(host, args, kwargs)
 
     call.body = body  # type: ignore[attr-defined]
     return call
+
+
+def body_of(function: Any) -> Body:
+    """What `operation` knows of a function it has decorated."""
+    body: Body = function.body
+    return body

@@ -92,7 +92,7 @@ class DType(str):
 def _limits(name: str) -> tuple[Any, Any]:
     if name == "bool":
         return False, True
-    info: Any = np.iinfo(name) if not name.startswith(("float", "bfloat")) else ml_dtypes.finfo(numpy_dtype(name))
+    info: Any = np.iinfo(name) if not name.startswith(("float", "bfloat")) else ml_dtypes.finfo(numpy_dtype(name))  # type: ignore[no-untyped-call]
     return info.min, info.max
 
 
@@ -137,9 +137,9 @@ def standardize_dtype(dtype: Any) -> DType:
     try:
         return standardize_dtype(np.dtype(dtype))
     except TypeError:
-        name = getattr(dtype, "name", None)
-        if isinstance(name, str) and name in _INSTANCES:
-            return _INSTANCES[name]
+        named = getattr(dtype, "name", None)
+        if isinstance(named, str) and named in _INSTANCES:
+            return _INSTANCES[named]
         raise ValueError(f"Invalid dtype: {dtype!r}") from None
 
 

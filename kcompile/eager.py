@@ -6,6 +6,7 @@ Small graphs are run by the numpy interpreter; one with much arithmetic is compi
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -78,6 +79,17 @@ def run(body: tracing.Body, args: tuple[Any, ...], kwargs: dict[str, Any]) -> An
             if len(_cache) > CACHE_SIZE:
                 _cache.popitem(last=False)
     return _finish(traced, _compute(traced, arrays))
+
+
+def run_host(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """Call a numpy function on eager values: tensors become arrays, resulting arrays Tensors."""
+    def enter(leaf: Any) -> Any:
+        return _stored(leaf) if isinstance(leaf, (Tensor, np.ndarray, Variable)) else leaf
+
+    given, named = tree.map_structure(enter, (args, kwargs))
+    with np.errstate(all="ignore"):
+        result = function(*given, **named)
+    return tree.map_structure(lambda leaf: Tensor(_own(leaf)) if isinstance(leaf, (np.ndarray, np.generic)) else leaf, result)
 
 
 def _plan(value: Any, is_tensor: bool, arrays: list[Array], key: list[Any]) -> Any:
@@ -216,10 +228,10 @@ def _finish(traced: Traced, results: list[Array]) -> Any:
     return tree.map_structure(lambda leaf: everything[leaf.index] if isinstance(leaf, _Slot) else leaf, traced.result)
 
 
-def _own(array: Array) -> Array:
+def _own(array: Any) -> Array:
     """The result as an array that nobody else writes: a view into an argument (a reshape, a slice) is copied."""
-    array = np.asarray(array)
-    return array.copy() if array.base is not None else array
+    found: Array = np.asarray(array)
+    return found.copy() if found.base is not None else found
 
 
 def clear_cache() -> None:

@@ -70,8 +70,9 @@ class Identity(Initializer):
 
     def __call__(self, shape: Any, dtype: Any = None) -> Any:
         if len(shape) != 2:
-            raise ValueError(f"Identity matrix initializer can only be used for 2D matrices. Received: shape={shape} of rank {len(shape)}.")
-        return ops.multiply(ops.eye(*shape, dtype=standardize_dtype(dtype)), self.gain)
+            raise ValueError("Identity matrix initializer can only be used for 2D matrices. "
+                             f"Received: shape={shape} of rank {len(shape)}.")
+        return ops.multiply(ops.eye(shape[0], shape[1], dtype=standardize_dtype(dtype)), self.gain)
 
     def get_config(self) -> dict[str, Any]:
         return {"gain": self.gain}
@@ -138,7 +139,8 @@ class RandomUniform(RandomInitializer):
         return {"minval": self.minval, "maxval": self.maxval, **super().get_config()}
 
 
-def compute_fans(shape: Sequence[int], input_axes: Sequence[int] | None = None, output_axes: Sequence[int] | None = None) -> tuple[int, int]:
+def compute_fans(shape: Sequence[int], input_axes: Sequence[int] | None = None,
+                 output_axes: Sequence[int] | None = None) -> tuple[int, int]:
     """(inputs, outputs) of a weight: of a matrix its sizes, of a kernel [spatial.., in, out] times the spatial sizes."""
     sizes = tuple(int(d) for d in shape)
     if input_axes is not None and output_axes is not None:

@@ -47,7 +47,8 @@ class SeedGenerator:
         self._initial_seed = seed
         start = make_default_seed() if seed is None else int(seed)
         with naming.name_scope(self.name):
-            self.state = Variable(_key_array(start), dtype="uint32", trainable=False, autocast=False, name="seed_generator_state", role="rng")
+            self.state = Variable(_key_array(start), dtype="uint32", trainable=False, autocast=False, name="seed_generator_state",
+                                  role="rng")
 
     def next(self, ordered: bool = True) -> Any:
         """The key for one draw, uint32[2]; the state moves on."""

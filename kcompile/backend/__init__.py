@@ -1,9 +1,9 @@
-# ruff: noqa: F401 - a namespace
 """`keras.backend`: Keras 3's settings and checks, and the functions of Keras 2's `K` that tutorials use.
 
 Importing it reads `keras.json` (and makes it where it is absent), as importing Keras does.
 """
 
+# ruff: noqa: F401, F403 - a namespace; each family lists its names in __all__
 from typing import Any
 
 from ..config import (
@@ -21,134 +21,10 @@ from ..naming import clear_session, get_uid, name_scope
 from ..tensor import is_keras_tensor, is_tensor
 from ..tracing import compute_output_spec
 from ..variables import Variable
-from .arrays import (
-    arange,
-    batch_dot,
-    batch_flatten,
-    cast,
-    cast_to_floatx,
-    concatenate,
-    constant,
-    count_params,
-    dot,
-    dtype,
-    eval,
-    expand_dims,
-    eye,
-    flatten,
-    gather,
-    int_shape,
-    is_sparse,
-    ndim,
-    one_hot,
-    ones,
-    ones_like,
-    permute_dimensions,
-    placeholder,
-    print_tensor,
-    repeat,
-    repeat_elements,
-    reshape,
-    reverse,
-    shape,
-    slice,
-    spatial_2d_padding,
-    squeeze,
-    stack,
-    temporal_padding,
-    tile,
-    to_dense,
-    transpose,
-    zeros,
-    zeros_like,
-)
-from .mathematics import (
-    abs,
-    all,
-    any,
-    argmax,
-    argmin,
-    clip,
-    cos,
-    cumprod,
-    cumsum,
-    equal,
-    exp,
-    foldl,
-    foldr,
-    greater,
-    greater_equal,
-    l2_normalize,
-    less,
-    less_equal,
-    log,
-    logsumexp,
-    map_fn,
-    max,
-    maximum,
-    mean,
-    min,
-    minimum,
-    not_equal,
-    pow,
-    prod,
-    round,
-    sign,
-    sin,
-    sqrt,
-    square,
-    std,
-    sum,
-    var,
-)
-from .networks import (
-    batch_normalization,
-    bias_add,
-    binary_crossentropy,
-    categorical_crossentropy,
-    conv1d,
-    conv2d,
-    conv2d_transpose,
-    conv3d,
-    depthwise_conv2d,
-    dropout,
-    elu,
-    gradients,
-    hard_sigmoid,
-    in_top_k,
-    in_train_phase,
-    learning_phase,
-    pool2d,
-    pool3d,
-    relu,
-    separable_conv2d,
-    set_learning_phase,
-    sigmoid,
-    softmax,
-    softplus,
-    softsign,
-    sparse_categorical_crossentropy,
-    stop_gradient,
-    switch,
-    tanh,
-)
-from .state import (
-    batch_get_value,
-    batch_set_value,
-    get_value,
-    moving_average_update,
-    random_bernoulli,
-    random_normal,
-    random_normal_variable,
-    random_uniform,
-    random_uniform_variable,
-    set_value,
-    truncated_normal,
-    update,
-    update_add,
-    update_sub,
-    variable,
-)
+from .arrays import *
+from .mathematics import *
+from .networks import *
+from .state import *
 
 load()
 

@@ -14,6 +14,13 @@ from ..tensor import KerasTensor, Tensor, eager_tensor
 from ..tracing import operation
 from ..variables import Variable
 
+__all__ = [
+    "arange", "batch_dot", "batch_flatten", "cast", "cast_to_floatx", "concatenate", "constant", "count_params", "dot", "dtype", "eval",
+    "expand_dims", "eye", "flatten", "gather", "int_shape", "is_sparse", "ndim", "one_hot", "ones", "ones_like", "permute_dimensions",
+    "placeholder", "print_tensor", "repeat", "repeat_elements", "reshape", "reverse", "shape", "slice", "spatial_2d_padding", "squeeze",
+    "stack", "temporal_padding", "tile", "to_dense", "transpose", "zeros", "zeros_like",
+]
+
 
 def constant(value: Any, dtype: Any = None, shape: Any = None, name: str | None = None) -> Tensor:
     """An eager tensor of the values, in a shape; one number fills it."""
@@ -234,7 +241,8 @@ def batch_dot(x: Any, y: Any, axes: Any = None) -> Any:
     left = "a" + letters[:a - 1]
     right = "a" + letters[a - 1:a + b - 2]
     right = right[:second] + left[first] + right[second + 1:]
-    result = "a" + "".join(c for n, c in enumerate(left) if n not in (0, first)) + "".join(c for n, c in enumerate(right) if n not in (0, second))
+    kept = [c for n, c in enumerate(left) if n not in (0, first)] + [c for n, c in enumerate(right) if n not in (0, second)]
+    result = "a" + "".join(kept)
     product = ops.einsum(f"{left},{right}->{result}", x, y)
     return ops.expand_dims(product, 1) if len(result) == 1 else product
 

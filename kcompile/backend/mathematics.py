@@ -7,6 +7,12 @@ from typing import Any
 from .. import ops
 from ..config import floatx
 
+__all__ = [
+    "abs", "all", "any", "argmax", "argmin", "clip", "cos", "cumprod", "cumsum", "equal", "exp", "foldl", "foldr", "greater",
+    "greater_equal", "l2_normalize", "less", "less_equal", "log", "logsumexp", "map_fn", "max", "maximum", "mean", "min", "minimum",
+    "not_equal", "pow", "prod", "round", "sign", "sin", "sqrt", "square", "std", "sum", "var",
+]
+
 
 def _as_float(x: Any) -> Any:
     return ops.cast(x, floatx()) if ops.dtype(x) == "bool" else x

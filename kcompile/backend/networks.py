@@ -8,6 +8,13 @@ from .. import ops, random, tracing
 from ..config import standardize_data_format
 from ..tensor import KerasTensor
 
+__all__ = [
+    "batch_normalization", "bias_add", "binary_crossentropy", "categorical_crossentropy", "conv1d", "conv2d", "conv2d_transpose",
+    "conv3d", "depthwise_conv2d", "dropout", "elu", "gradients", "hard_sigmoid", "in_top_k", "in_train_phase", "learning_phase",
+    "pool2d", "pool3d", "relu", "separable_conv2d", "set_learning_phase", "sigmoid", "softmax", "softplus", "softsign",
+    "sparse_categorical_crossentropy", "stop_gradient", "switch", "tanh",
+]
+
 _phase: list[int] = []
 
 
@@ -63,7 +70,8 @@ def categorical_crossentropy(target: Any, output: Any, from_logits: bool = False
     return ops.categorical_crossentropy(target, output, from_logits=from_logits, axis=axis)
 
 
-def sparse_categorical_crossentropy(target: Any, output: Any, from_logits: bool = False, axis: int = -1, ignore_class: int | None = None) -> Any:
+def sparse_categorical_crossentropy(target: Any, output: Any, from_logits: bool = False, axis: int = -1,
+                                    ignore_class: int | None = None) -> Any:
     """-log(output[target]); targets equal to ignore_class count as 0."""
     if ignore_class is None:
         return ops.sparse_categorical_crossentropy(target, output, from_logits=from_logits, axis=axis)
@@ -106,8 +114,7 @@ def gradients(loss: Any, variables: Any) -> Any:
     """The derivatives of a traced scalar by variables: inside a layer or a step only. Raises TypeError elsewhere."""
     if not tracing.in_trace():
         raise TypeError("K.gradients needs a graph under construction; outside a layer, train with `fit`")
-    found = tracing.gradients(loss, variables if isinstance(variables, (list, tuple)) else [variables])
-    return found
+    return tracing.gradients(loss, variables if isinstance(variables, (list, tuple)) else [variables])
 
 
 def switch(condition: Any, then_expression: Any, else_expression: Any) -> Any:
@@ -162,7 +169,7 @@ def conv2d_transpose(x: Any, kernel: Any, output_shape: Any, strides: Any = (1, 
                      dilation_rate: Any = (1, 1)) -> Any:
     """A transposed convolution over images. Raises ValueError where its size is not output_shape."""
     result = ops.conv_transpose(x, kernel, strides, padding, None, data_format, dilation_rate)
-    wanted = [d for d in tuple(output_shape)[1:]]
+    wanted = tuple(output_shape)[1:]
     if any(isinstance(a, int) and isinstance(b, int) and a != b for a, b in zip(tuple(result.shape)[1:], wanted, strict=True)):
         raise ValueError(f"conv2d_transpose: output_shape={tuple(output_shape)}, but the result has shape {tuple(result.shape)}")
     return result

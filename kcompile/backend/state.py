@@ -10,6 +10,12 @@ from ..config import floatx
 from ..dtypes import standardize_dtype
 from ..variables import Variable
 
+__all__ = [
+    "batch_get_value", "batch_set_value", "get_value", "moving_average_update", "random_bernoulli", "random_normal",
+    "random_normal_variable", "random_uniform", "random_uniform_variable", "set_value", "truncated_normal", "update", "update_add",
+    "update_sub", "variable",
+]
+
 
 def variable(value: Any, dtype: Any = None, name: str | None = None, constraint: Any = None) -> Variable:
     """A variable with a value; floatx by default."""

@@ -132,10 +132,19 @@ def keep_dims(value: Value, shape: Sequence[DimLike], axes: Sequence[int]) -> Va
     return build.reshape(value, [1 if n in axes else d for n, d in enumerate(shape)])
 
 
+def shape_parts(shape: Any) -> list[Any]:
+    """The sizes of a shape argument: a sequence, an eager integer tensor or array, or one size."""
+    if isinstance(shape, (tuple, list)):
+        return list(shape)
+    if hasattr(shape, "__array__") and not isinstance(shape, TracedTensor):
+        found: list[Any] = np.asarray(shape).reshape(-1).tolist()
+        return found
+    return [shape]
+
+
 def graph_shape(shape: Any, name: str) -> tuple[DimLike, ...]:
     """A shape argument: integers, symbolic sizes, or an eager integer tensor. Raises ValueError for a negative size."""
-    parts = shape if isinstance(shape, (tuple, list)) else np.asarray(shape).reshape(-1).tolist() if hasattr(shape, "__array__") else (shape,)
-    dims = tuple(tracing.dim_of(part) for part in parts)
+    dims = tuple(tracing.dim_of(part) for part in shape_parts(shape))
     if any(not isinstance(d, Dim) and d < 0 for d in dims):
         raise ValueError(f"{name}: a size must not be negative, received {none_shape(dims)}")
     return dims

@@ -12,6 +12,13 @@ from ..ir.graph import Value
 from ..tracing import operation
 from ._support import aligned, as_value, common_shape, kind, splat, wrap
 
+__all__ = [
+    "add", "arctan2", "bitwise_and", "bitwise_left_shift", "bitwise_or", "bitwise_right_shift", "bitwise_xor", "clip", "divide",
+    "divide_no_nan", "equal", "floor_divide", "fmax", "fmin", "fmod", "greater", "greater_equal", "heaviside", "hypot", "isclose",
+    "ldexp", "left_shift", "less", "less_equal", "logaddexp", "logaddexp2", "logical_and", "logical_or", "logical_xor", "maximum",
+    "minimum", "mod", "multiply", "not_equal", "power", "right_shift", "select", "subtract", "true_divide", "where",
+]
+
 Pair = Callable[[Value, Value], Value]
 
 

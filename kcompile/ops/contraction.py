@@ -12,6 +12,10 @@ from ..ir.types import DimLike
 from ..tracing import operation
 from ._support import as_value, cast_value, common_shape, kind, normalized_axis, splat, wrap
 
+__all__ = [
+    "cross", "dot", "einsum", "inner", "kron", "matmul", "outer", "tensordot", "vdot",
+]
+
 
 def _operands(*xs: Any) -> tuple[list[Value], Any]:
     """(operands in the type products are computed in, the result's dtype): bools and small integers are computed as int32."""
@@ -141,7 +145,7 @@ def cross(x1: Any, x2: Any, axisa: int = -1, axisb: int = -1, axisc: int = -1, a
 
 
 # -- einsum -------------------------------------------------------------------------------------------------------
-@operation
+@operation(tensors="operands")
 def einsum(subscripts: str, *operands: Any, **kwargs: Any) -> Any:
     """Sums of products by index letters, such as 'bij,bjk->bik'; `...` stands for leading axes that broadcast."""
     values, dtype = _operands(*operands)
@@ -157,9 +161,6 @@ def einsum(subscripts: str, *operands: Any, **kwargs: Any) -> Any:
     if missing:
         raise ValueError(f"einsum: index {missing[0]!r} of the result is in no operand of {subscripts!r}")
     return wrap(cast_value(build.transpose(value, [letters.index(c) for c in result]), dtype))
-
-
-einsum.body.tensors = frozenset()
 
 
 def _parsed(subscripts: str, values: list[Value]) -> tuple[list[str], str]:

@@ -20,6 +20,10 @@ from ..ir.types import Dim, DimLike, TensorType
 from ..tracing import operation
 from ._support import as_value, float_value, kind, splat, static_dim, wrap
 
+__all__ = [
+    "average_pool", "conv", "conv_transpose", "depthwise_conv", "max_pool", "separable_conv",
+]
+
 
 def spatial_tuple(value: Any, count: int, name: str, what: str, zero: bool = False) -> tuple[int, ...]:
     """One positive integer for each spatial dimension. Raises ValueError."""
@@ -74,8 +78,8 @@ def padded(value: Value, pairs: Sequence[tuple[int, int]], number: float) -> Val
 def _check_room(value: Value, window: Sequence[int], dilation: Sequence[int], name: str) -> None:
     for axis, (size, w, d) in enumerate(zip(value.shape[1:-1], window, dilation, strict=True)):
         if not isinstance(size, Dim) and size < (w - 1) * d + 1:
-            raise ValueError(f"{name}: spatial dimension {axis} of size {size} is too small for a window that reaches over {(w - 1) * d + 1} "
-                             "(use padding='same', or a smaller window)")
+            raise ValueError(f"{name}: spatial dimension {axis} of size {size} is too small for a window that reaches over "
+                             f"{(w - 1) * d + 1} (use padding='same', or a smaller window)")
 
 
 def conv_operands(inputs: Any, kernel: Any, data_format: str | None) -> tuple[Value, Value, str]:
@@ -144,7 +148,9 @@ def conv_transpose(inputs: Any, kernel: Any, strides: Any = 1, padding: str = "v
     count = value.rank - 2
     steps = spatial_tuple(strides, count, "conv_transpose", "strides")
     dilation = spatial_tuple(dilation_rate, count, "conv_transpose", "dilation_rate")
-    extra = (None,) * count if output_padding is None else spatial_tuple(output_padding, count, "conv_transpose", "output_padding", zero=True)
+    extra: tuple[int | None, ...] = (None,) * count
+    if output_padding is not None:
+        extra = spatial_tuple(output_padding, count, "conv_transpose", "output_padding", zero=True)
     window = [static_dim(d, "conv_transpose", "the kernel's size") for d in weights.shape[:-2]]
     mode = str(padding).lower()
     if mode not in ("valid", "same"):
@@ -179,7 +185,8 @@ def _forward_padding(out: DimLike, size: DimLike, reach: int, stride: int) -> in
 
 
 # -- pooling ------------------------------------------------------------------------------------------------------
-def _pool_operands(name: str, inputs: Any, pool_size: Any, strides: Any, data_format: str | None) -> tuple[Value, tuple[int, ...], tuple[int, ...], str]:
+def _pool_operands(name: str, inputs: Any, pool_size: Any, strides: Any,
+                   data_format: str | None) -> tuple[Value, tuple[int, ...], tuple[int, ...], str]:
     fmt = standardize_data_format(data_format)
     value = to_channels_last(as_value(inputs), fmt)
     count = value.rank - 2

@@ -19,6 +19,11 @@ from ._support import as_value, wrap
 from .elementwise import cast
 from .shapes import stack
 
+__all__ = [
+    "array", "associative_scan", "cond", "convert_to_numpy", "convert_to_tensor", "custom_gradient", "dtype", "fori_loop", "is_tensor",
+    "map", "ndim", "scan", "shape", "size", "switch", "vectorized_map", "while_loop",
+]
+
 
 def convert_to_tensor(x: Any, dtype: Any = None, sparse: bool | None = None, ragged: bool | None = None) -> Any:
     """A tensor from anything like one; a tensor of the wanted dtype is returned as it is.
@@ -176,7 +181,8 @@ def fori_loop(lower: int, upper: int, body_fun: Callable[[int, Any], Any], init_
     return init_val
 
 
-def scan(f: Callable[[Any, Any], Any], init: Any, xs: Any = None, length: int | None = None, reverse: bool = False, unroll: int | bool = 1) -> Any:
+def scan(f: Callable[[Any, Any], Any], init: Any, xs: Any = None, length: int | None = None, reverse: bool = False,
+         unroll: int | bool = 1) -> Any:
     """(carry, results) of f(carry, x) over the first axis of xs; unrolled while tracing."""
     count = length if xs is None else int(tree.flatten(xs)[0].shape[0])
     if count is None:

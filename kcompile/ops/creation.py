@@ -15,6 +15,12 @@ from ..ir.types import Dim, TensorType, f32, i32, i64
 from ..tracing import SymbolicSize, operation
 from ._support import aligned, as_value, cast_value, dtype_or, graph, graph_shape, kind, splat, wrap
 
+__all__ = [
+    "arange", "bartlett", "blackman", "diag", "diagflat", "empty", "empty_like", "eye", "full", "full_like", "hamming", "hanning",
+    "identity", "linspace", "logspace", "meshgrid", "multi_hot", "one_hot", "ones", "ones_like", "tri", "tril", "triu", "vander",
+    "zeros", "zeros_like",
+]
+
 
 def _filled(shape: Any, number: Any, dtype: DType, name: str) -> Any:
     return wrap(build.constant(graph(), number, TensorType(graph_shape(shape, name), ir_dtype(dtype))))
@@ -220,7 +226,7 @@ def _window(name: str, doc: str, body: Any) -> Any:
         return wrap(build.ones_like(position) if size <= 1 else body(position, size - 1))
     function.__name__ = function.__qualname__ = name
     function.__doc__ = doc
-    return operation(function, creates=True)
+    return operation(creates=True)(function)
 
 
 bartlett = _window("bartlett", "A triangular window of x samples.", lambda n, m: 1 - build.abs(n * (2 / m) - 1))

@@ -17,6 +17,10 @@ from ._support import as_value, cast_value, float_value, normalized_axis, wrap
 from .activation import log_softmax_value
 from .shapes import moveaxis
 
+__all__ = [
+    "binary_crossentropy", "categorical_crossentropy", "in_top_k", "sparse_categorical_crossentropy",
+]
+
 
 def _logits_of(output: Any, from_logits: bool) -> tuple[Any, bool]:
     """(what to compute from, whether that is logits)."""

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import builtins
 from typing import Any
 
 import numpy as np
 
+from ..dispatch import body_of
 from ..dtypes import result_type
 from ..ir import build
 from ..ir.graph import Value
@@ -13,6 +15,11 @@ from ..ir.types import Dim, DimLike, boolean, i32, product
 from ..tensor import KerasTensor, Tensor
 from ..tracing import SymbolicSize, dim_of, operation
 from ._support import as_value, cast_value, common_shape, graph_shape, kind, normalized_axis, splat, static_dim, wrap
+
+__all__ = [
+    "diagonal", "get_item", "isin", "nonzero", "scatter", "scatter_update", "slice", "slice_update", "take", "take_along_axis",
+    "trace",
+]
 
 
 def get_item(x: Any, key: Any) -> Any:
@@ -31,7 +38,7 @@ def _get_item(x: Any, key: Any) -> Any:
         raise IndexError("an index can only have a single ellipsis ('...')")
     if used > value.rank:
         raise IndexError(f"too many indices: {used} for a tensor of rank {value.rank}")
-    fill = [slice(None)] * (value.rank - used)
+    fill = [builtins.slice(None)] * (value.rank - used)
     place = next((n for n, part in enumerate(parts) if part is Ellipsis), None)
     parts = parts + fill if place is None else parts[:place] + fill + parts[place + 1:]
 
@@ -40,7 +47,7 @@ def _get_item(x: Any, key: Any) -> Any:
     for part in parts:
         if part is None:
             continue
-        if isinstance(part, slice):
+        if isinstance(part, builtins.slice):
             value = _sliced(value, axis, part)
         elif _is_array(part):
             gathered.append((axis, part))
@@ -50,14 +57,14 @@ def _get_item(x: Any, key: Any) -> Any:
     return wrap(_shaped(_gathered(value, gathered), value, parts, gathered))
 
 
-_get_item.body.name = "get_item"
+body_of(_get_item).name = "get_item"
 
 
 def _is_array(part: Any) -> bool:
     return isinstance(part, (KerasTensor, Tensor, np.ndarray, list)) or hasattr(part, "assign_add")
 
 
-def _sliced(value: Value, axis: int, part: slice) -> Value:
+def _sliced(value: Value, axis: int, part: builtins.slice) -> Value:
     size = value.shape[axis]
     step = 1 if part.step is None else int(part.step)
     if step == 0:
@@ -66,15 +73,15 @@ def _sliced(value: Value, axis: int, part: slice) -> Value:
     if step < 0:
         # elements start, start + step, ... above stop: the mirror image of a forward slice
         count = max(0, -(-(start - stop) // -step))
-        start, stop = start + (count - 1) * step, start + 1
-        value = _strided(value, axis, start if count else 0, stop if count else 0, -step)
+        value = _strided(value, axis, start + (count - 1) * step if count else 0, start + 1 if count else 0, -step)
         return build.reverse(value, (axis,))
     return _strided(value, axis, start, stop, step)
 
 
-def _limits(part: slice, size: DimLike, step: int) -> tuple[Any, Any]:
+def _limits(part: builtins.slice, size: DimLike, step: int) -> tuple[Any, Any]:
     if isinstance(size, int) and not any(isinstance(p, SymbolicSize) for p in (part.start, part.stop)):
-        start, stop, _ = slice(*(None if p is None else int(p.__index__()) for p in (part.start, part.stop)), step).indices(size)
+        first, last = (None if p is None else int(p.__index__()) for p in (part.start, part.stop))
+        start, stop, _ = builtins.slice(first, last, step).indices(size)
         return start, (max(start, stop) if step > 0 else min(start, stop))
     if step < 0:
         raise ValueError(f"a negative step needs a size that is known before the data is, this one is {size}")
@@ -132,7 +139,7 @@ def _shaped(result: Value, before: Value, parts: list[Any], gathered: list[tuple
             shape.append(1)
             continue
         width = arrays.get(axis, 1)
-        if isinstance(part, slice) or axis in arrays:
+        if isinstance(part, builtins.slice) or axis in arrays:
             shape.extend(result.shape[position:position + width])
         position += width
         axis += 1
@@ -202,7 +209,7 @@ def along_axis(value: Value, places: Value, axis: int) -> Value:
 
 
 @operation(tensors="inputs start_indices")
-def slice_(inputs: Any, start_indices: Any, shape: Any) -> Any:
+def slice(inputs: Any, start_indices: Any, shape: Any) -> Any:
     """The block of a shape that begins at start_indices (integers, or a tensor of them)."""
     value = as_value(inputs)
     sizes = graph_shape(shape, "slice")
@@ -217,9 +224,6 @@ def slice_(inputs: Any, start_indices: Any, shape: Any) -> Any:
         first = build.reshape(build.slice(places, [axis], [axis + 1]), ())
         value = build.take(value, splat(first, (size,)) + build.iota(value.graph, (size,), 0, places.dtype), axis)
     return wrap(value)
-
-
-slice_.body.name = "slice"
 
 
 def _static_indices(indices: Any) -> list[Any] | None:

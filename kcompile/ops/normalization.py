@@ -16,6 +16,10 @@ from .activation import softmax_value
 from .contraction import matmul_value
 from .reductions import mean_value, variance_value
 
+__all__ = [
+    "batch_normalization", "dot_product_attention", "layer_normalization", "normalize", "rms_normalization",
+]
+
 
 def _along(vector: Value, shape: Any, axis: int, name: str, what: str) -> Value:
     """A vector of the size of one axis, repeated over the others."""

@@ -14,6 +14,11 @@ from ..ir.types import boolean, f32, i32, product
 from ..tracing import operation
 from ._support import Axis, as_value, cast_value, common_shape, float_value, keep_dims, kind, normalized_axes, normalized_axis, splat, wrap
 
+__all__ = [
+    "all", "amax", "amin", "any", "argmax", "argmin", "average", "count_nonzero", "cumsum", "logsumexp", "max", "mean", "min",
+    "moments", "norm", "prod", "ptp", "std", "sum", "var",
+]
+
 
 def _reduced(name: str, value: Value, axis: Axis, keepdims: bool, body: Callable[[Value, tuple[int, ...]], Value]) -> Any:
     axes = normalized_axes(axis, value.rank, name)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from typing import Any
 
@@ -12,7 +13,13 @@ from ..ir import build
 from ..ir.graph import Value
 from ..ir.types import Dim, DimLike, boolean, f32, product
 from ..tracing import SymbolicSize, operation
-from ._support import as_value, common_shape, graph_shape, kind, normalized_axes, normalized_axis, splat, static_dim, wrap
+from ._support import as_value, common_shape, graph_shape, kind, normalized_axes, normalized_axis, shape_parts, splat, static_dim, wrap
+
+__all__ = [
+    "append", "array_split", "broadcast_to", "concatenate", "copy", "dsplit", "dstack", "expand_dims", "flip", "fliplr", "flipud",
+    "hsplit", "hstack", "moveaxis", "pad", "ravel", "repeat", "reshape", "roll", "rot90", "split", "squeeze", "stack", "swapaxes",
+    "tile", "transpose", "unstack", "vsplit", "vstack",
+]
 
 
 @operation(tensors="x")
@@ -27,8 +34,7 @@ def reshape(x: Any, newshape: Any) -> Any:
 
 def resolved_shape(value: Value, newshape: Any) -> tuple[DimLike, ...]:
     """A shape for the value's elements, with -1 resolved. Raises ValueError."""
-    parts = list(newshape) if isinstance(newshape, (tuple, list)) else np.asarray(newshape).reshape(-1).tolist() \
-        if hasattr(newshape, "__array__") else [newshape]
+    parts = shape_parts(newshape)
     open_ = [n for n, part in enumerate(parts) if part is None or (not isinstance(part, SymbolicSize) and int(part) == -1)]
     if len(open_) > 1:
         raise ValueError(f"reshape: only one size may be -1, received {tuple(parts)}")
@@ -44,7 +50,8 @@ def resolved_shape(value: Value, newshape: Any) -> tuple[DimLike, ...]:
                              f"{total} elements do not divide by {known}")
         dims[open_[0]] = rest
     elif known != total:
-        raise ValueError(f"reshape: cannot reshape a tensor of shape {value.shape} ({total} elements) into {tuple(parts)} ({known} elements)")
+        raise ValueError(f"reshape: cannot reshape a tensor of shape {value.shape} ({total} elements) into {tuple(parts)} "
+                         f"({known} elements)")
     return tuple(dims)
 
 
@@ -75,7 +82,8 @@ def moveaxis(x: Any, source: Any, destination: Any) -> Any:
     """Axes moved to other positions; the others keep their order."""
     value = as_value(x)
     sources = [normalized_axis(a, value.rank, "moveaxis") for a in (source if isinstance(source, (tuple, list)) else [source])]
-    targets = [normalized_axis(a, value.rank, "moveaxis") for a in (destination if isinstance(destination, (tuple, list)) else [destination])]
+    wanted = destination if isinstance(destination, (tuple, list)) else [destination]
+    targets = [normalized_axis(a, value.rank, "moveaxis") for a in wanted]
     if len(sources) != len(targets):
         raise ValueError(f"moveaxis: {len(sources)} sources for {len(targets)} destinations")
     perm = [a for a in range(value.rank) if a not in sources]
@@ -120,9 +128,9 @@ def ravel(x: Any) -> Any:
 def broadcast_to(x: Any, shape: Any) -> Any:
     """Repeated to a shape by numpy's rules. Raises ValueError."""
     value = as_value(x)
-    wanted = tuple(value.shape[n - len(shape)] if part is None or (isinstance(part, int) and part == -1) else part for n, part in enumerate(shape)) \
-        if isinstance(shape, (tuple, list)) else shape
-    dims = graph_shape(wanted, "broadcast_to")
+    parts = shape_parts(shape)
+    kept = [value.shape[n - len(parts)] if part is None or (isinstance(part, int) and part == -1) else part for n, part in enumerate(parts)]
+    dims = graph_shape(kept, "broadcast_to")
     if common_shape("broadcast_to", [value.shape, dims]) != dims:
         raise ValueError(f"broadcast_to: shape {value.shape} cannot be broadcast to {dims}")
     return wrap(splat(value, dims))
@@ -144,8 +152,11 @@ def _common_values(name: str, tensors: Any) -> list[Value]:
 def joined(name: str, values: list[Value], axis: int) -> Value:
     """Values one after another along an axis. Raises ValueError where another axis differs."""
     place = normalized_axis(axis, values[0].rank, name)
+    def others(value: Value) -> list[DimLike]:
+        return [d for n, d in enumerate(value.shape) if n != place]
+
     for value in values[1:]:
-        if value.rank != values[0].rank or any(a != b for n, (a, b) in enumerate(zip(value.shape, values[0].shape, strict=True)) if n != place):
+        if value.rank != values[0].rank or others(value) != others(values[0]):
             shapes = ", ".join(str(v.shape) for v in values)
             raise ValueError(f"{name}: the shapes must be equal except along axis {axis}, received {shapes}")
     return build.concat(values, place)
@@ -188,7 +199,7 @@ def hstack(xs: Any) -> Any:
 @operation
 def dstack(xs: Any) -> Any:
     """Along the third axis."""
-    values = [build.reshape(v, [*v.shape, *([1] * (3 - v.rank))]) if v.rank >= 2 else build.reshape(_at_least([v], 1)[0], [1, v.type.size, 1])
+    values = [build.reshape(v, [*v.shape, *([1] * (3 - v.rank))] if v.rank >= 2 else [1, v.type.size, 1])
               for v in _common_values("dstack", xs)]
     return wrap(joined("dstack", values, 2))
 
@@ -212,7 +223,7 @@ def sliced(value: Value, axis: int, start: DimLike, stop: DimLike) -> Value:
 
 def _pieces(name: str, value: Value, cuts: Sequence[int], axis: int, size: int) -> list[Any]:
     edges = [0, *(min(max(c + size if c < 0 else c, 0), size) for c in cuts), size]
-    return [wrap(sliced(value, axis, a, max(a, b))) for a, b in zip(edges[:-1], edges[1:], strict=True)]
+    return [wrap(sliced(value, axis, a, max(a, b))) for a, b in itertools.pairwise(edges)]
 
 
 @operation(tensors="x")
@@ -332,9 +343,8 @@ def _repeat_axis(value: Value, axis: int, times: int) -> Value:
 def tile(x: Any, repeats: Any) -> Any:
     """The whole tensor repeated along each axis."""
     value = as_value(x)
-    counts = list(graph_shape(repeats, "tile"))
-    if len(counts) < value.rank:
-        counts = [1] * (value.rank - len(counts)) + counts
+    counts = graph_shape(repeats, "tile")
+    counts = (1,) * (value.rank - len(counts)) + counts
     value = build.reshape(value, [1] * (len(counts) - value.rank) + list(value.shape))
     mixed: list[DimLike] = []
     for count, dim in zip(counts, value.shape, strict=True):
