@@ -151,7 +151,8 @@ def built(function: Callable[..., Value], *terms: Any) -> Pat:
 
 def splat(value: Any, type: Any) -> Pat:
     """A constant that repeats `value`; both may be attributes."""
-    return Applied("constant", (), {"value": derive(plain_constant, value, type), "type": type})
+    exact = derive(plain_constant, value, type) if isinstance(value, Attr) or isinstance(type, Attr) else plain_constant(value, type)
+    return Applied("constant", (), {"value": exact, "type": type})
 
 
 def splat_like(value: Any, shape: Any, dtype: Any) -> Pat:
@@ -285,3 +286,30 @@ def instantiate(term: Term, bindings: Bindings, make: Make, type_: TensorType | 
     attrs = dict(node.attrs) if node else {}
     attrs.update({name: bound(attr, bindings) for name, attr in term.attrs.items()})
     return make(op, *inputs, **attrs)
+
+
+# -- text -------------------------------------------------------------------------------------------------------
+_SIGNS = {"add": "+", "sub": "-", "mul": "*", "div": "/"}
+
+
+def pattern_text(term: Any, inner: bool = False) -> str:
+    """A side of an equation for people: `x * 1`, `reshape(x, shape=s)`; what a function computes is written `f(x)`."""
+    if isinstance(term, (Variable, AnyOp)):
+        return term.name
+    if isinstance(term, Attr):
+        return term.name if term.function is None else "..."
+    if isinstance(term, Built):
+        return f"{term.function.__name__.strip('_')}({', '.join(pattern_text(t) for t in term.terms)})"
+    if not isinstance(term, Applied):
+        return repr(term)
+    if term.op in _SIGNS:
+        text = f"{pattern_text(term.args[0], True)} {_SIGNS[term.op]} {pattern_text(term.args[1], True)}"
+        return f"({text})" if inner else text
+    if term.op == "neg":
+        return f"-{pattern_text(term.args[0], True)}"
+    if term.op == "constant":
+        value = term.attrs["value"]
+        number = value.terms[0] if isinstance(value, Attr) and value.function is plain_constant else value
+        return "constant" if isinstance(number, Attr) else repr(number)
+    parts = [pattern_text(arg) for arg in term.args] + [f"{name}={pattern_text(attr)}" for name, attr in term.attrs.items()]
+    return f"{term.any_op.name if term.any_op else term.op}({', '.join(parts)})"

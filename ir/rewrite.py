@@ -17,7 +17,7 @@ from typing import Any
 
 from .graph import Graph, GraphError, Node, Value
 from .op import OPS
-from .patterns import AnyOp, Applied, Attr, Bindings, Equation, Make, Pat, Splat, Term, Variable, instantiate, match
+from .patterns import AnyOp, Applied, Attr, Bindings, Equation, Make, Pat, Splat, Term, Variable, instantiate, match, pattern_text
 from .rebuild import prune, rebuild
 from .value_table import ValueTable
 
@@ -48,6 +48,11 @@ class Rule:
     close: bool = False
     examples: tuple[Any, ...] = ()
 
+    def describe(self) -> str:
+        """One line: the equation (or what a procedure does), and whether bits may change."""
+        text = f"{pattern_text(self.left)} = {pattern_text(self.right)}" if self.procedure is None else self.doc.splitlines()[0]
+        return text + ("  (inexact)" if self.inexact else "")
+
     @property
     def guard_names(self) -> tuple[str, ...]:
         return tuple(inspect.signature(self.where).parameters) if self.where else ()
@@ -65,6 +70,12 @@ class Application:
 
 
 RULES: dict[str, Rule] = {}
+
+
+def all_rules() -> list[Rule]:
+    """Every rule there is, in the order in which they are tried."""
+    from . import rules  # noqa: F401  defines them
+    return list(RULES.values())
 
 
 def rule(*, where: Callable[..., bool] | None = None, ops: Mapping[str, Sequence[str]] | None = None,

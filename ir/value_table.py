@@ -22,7 +22,7 @@ class ValueTable:
 
     def key(self, op: Op, inputs: Sequence[Value], attrs: Attrs) -> Hashable:
         return (op.name, tuple([(value.node.number, value.index) for value in inputs]),
-                tuple([(name, frozen(value)) for name, value in attrs.items()]))
+                tuple([(name, frozen(attrs[name])) for name in sorted(attrs)]))
 
     def add(self, op: Op, inputs: Sequence[Value], attrs: Attrs) -> tuple[Value, ...]:
         if op.name in IDENTITIES:

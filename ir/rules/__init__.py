@@ -19,6 +19,7 @@ DEFAULT_INEXACT: dict[str, str] = {
     "power_minus_one": "a quotient is rounded correctly",
     "sum_of_broadcast": "one rounding in place of n",
     "sum_over_unit_axes": "only the sign of a zero can change",
+    "sum_of_negated": "only the sign of a zero can change",
     "add_of_complementary_masks": "only the sign of a zero can change",
 }
 

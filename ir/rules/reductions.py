@@ -51,6 +51,12 @@ def sum_of_sum(x: Pat, a: Attr, b: Attr) -> Equation:
     return p.reduce_sum(p.reduce_sum(x, axes=a), axes=b), p.reduce_sum(x, axes=derive(_merged, x, a, b))
 
 
+@rule(where=lambda x: x.dtype.is_float, inexact=True, examples=({"x": "f32[B, 2, 3]", "axes": (0, 2)},))
+def sum_of_negated(x: Pat, axes: Attr) -> Equation:
+    """One sign for the result in place of one for each term; a sum that is zero changes its sign."""
+    return p.reduce_sum(-x, axes=axes), -p.reduce_sum(x, axes=axes)
+
+
 def _reduced_broadcast(op: str, make: Make, x: Value, shape: Any, dims: Any, axes: Any) -> tuple[Value, list[DimLike]]:
     """The reduction of broadcast(x) without the axes that only repeat, and the extents of those."""
     inner = tuple(i for i, d in enumerate(dims) if d in axes)

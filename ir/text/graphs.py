@@ -3,7 +3,7 @@
     graph mlp.train {
       param %x: f32[B, 784]
       state %dense/kernel: f32[784, 128]  role=weight
-      %0 = dot(%x, %dense/kernel, batch=((), ()), contract=((1), (0))): f32[B, 128]
+      %0 = dot(%x, %dense/kernel, contract=((1), (0))): f32[B, 128]
       %1 = constant(0.5): f32[]
       out loss = %41
       update dense/kernel = %58
@@ -25,6 +25,9 @@ from .attributes import attribute_text, parse_attribute
 from .tokens import Cursor, ParseError, Token, name_text, quote, unquote
 
 SOURCES = ("param", "state")
+# Attributes that are left out of the text when they have these values.
+DEFAULTS: dict[str, dict[str, Any]] = {"dot": {"batch": ((), ())}, "conv": {"groups": 1}, "conv_input_grad": {"groups": 1},
+                                       "conv_filter_grad": {"groups": 1}}
 _BARE_VALUE = re.compile(r"[A-Za-z_][\w./-]*")
 
 
@@ -68,7 +71,10 @@ def value_names(graph: Graph, names: bool = True) -> dict[Value, str]:
 def node_text(node: Node, names: dict[Value, str]) -> str:
     """One line: `%3, %4 = op(%1, %2, attribute=...): type, type`."""
     arguments = [names[value] for value in node.inputs]
+    defaults = DEFAULTS.get(node.op.name, {})
     for name, value in node.attrs.items():
+        if name in defaults and defaults[name] == value:
+            continue
         if name == "type" and not node.inputs and value == node.types[0]:
             continue  # written as the result's type
         positional = name == "value" and node.op.name == "constant"
@@ -166,6 +172,7 @@ def _parse_node(cursor: Cursor, graph: Graph, values: dict[str, Value]) -> None:
             key = cursor.kind("name", "an operand such as %0, or name=value").text
             cursor.expect("=")
             attrs[key] = parse_attribute(cursor)
+    attrs.update({name: value for name, value in DEFAULTS.get(op_token.text, {}).items() if name not in attrs})
     types: list[TensorType] | None = None
     type_token = cursor.token
     if cursor.accept(":"):

@@ -2,48 +2,78 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+
 import numpy as np
 import pytest
 
 from kcompile.ir.evaluate import evaluate
-from kcompile.ir.graph import Graph
+from kcompile.ir.graph import Graph, GraphError, Node, Value
+from kcompile.ir.op import OPS
 from kcompile.ir.passes import PASSES
 from kcompile.ir.passes.differentiate import differentiate
 from kcompile.ir.passes.simplify import simplify
 from kcompile.ir.random_graphs import random_arrays, random_graph, shrink
+from kcompile.ir.rebuild import rebuild
 from kcompile.ir.text import parse_graph, print_graph
 from kcompile.ir.types import f64
 from kcompile.ir.verify import verify_graph
 
+STEPS: dict[str, Callable[[Graph], Graph]] = {
+    **{name: PASSES[name].function for name in ("infer", "dead_code", "common_subexpressions", "simplify", "differentiate")},
+    "differentiate,simplify": lambda graph: simplify(differentiate(graph)),
+}
+
 
 def values(graph: Graph, batch: int) -> dict[str, np.ndarray]:
-    outputs, updates = evaluate(graph, *random_arrays(graph, batch))
+    outputs, updates = evaluate(graph, *random_arrays(graph, batch), symbols={"B": batch})
     return {**outputs, **{f"update {path}": value for path, value in updates.items()}}
 
 
-def assert_equal_values(before: dict[str, np.ndarray], graph: Graph, batch: int) -> None:
-    after = values(graph, batch)
-    assert after.keys() == before.keys()
+def difference(graph: Graph, step: Callable[[Graph], Graph]) -> str:
+    """What a step changed that it must not; empty when nothing."""
+    before = values(graph, 3)
+    result = step(graph)
+    try:
+        verify_graph(result)
+    except GraphError as error:
+        return str(error)
+    after = values(result, 3)
+    if after.keys() != before.keys():
+        return f"outputs {list(before)} became {list(after)}"
     for name, value in before.items():
-        np.testing.assert_allclose(after[name], value, rtol=1e-9, atol=1e-9, err_msg=f"{name} of\n{print_graph(graph)}")
+        if not np.allclose(after[name], value, rtol=1e-9, atol=1e-9):
+            return f"{name} is {after[name]}, not {value}"
+    return ""
+
+
+def smallest_failure(graph: Graph, step: Callable[[Graph], Graph]) -> Graph:
+    return shrink(graph, lambda smaller: bool(difference(smaller, step)))
 
 
 @pytest.mark.parametrize("first", range(0, 100, 10))
 def test_passes_keep_values(first: int) -> None:
+    """A failure prints a file test of the smallest graph that shows it."""
     for seed in range(first, first + 10):
         graph = random_graph(seed, dtype=f64)
-        expected = values(graph, 3)
-        for name in ("infer", "dead_code", "common_subexpressions", "simplify"):
-            after = PASSES[name].function(graph)
-            verify_graph(after)
-            assert_equal_values(expected, after, 3)
-        differentiated = differentiate(graph)
-        verify_graph(differentiated, pseudo=False)
-        assert_equal_values(expected, differentiated, 3)
-        simplified = simplify(differentiated)
+        for name, step in STEPS.items():
+            found = difference(graph, step)
+            if found:
+                pytest.fail(f"seed {seed}: {found}\n// run: {name}\n{print_graph(smallest_failure(graph, step))}----")
+        simplified = simplify(differentiate(graph))
         verify_graph(simplified, pseudo=False)
-        assert_equal_values(expected, simplified, 3)
         assert print_graph(simplify(simplified)) == print_graph(simplified), f"simplify is no fixpoint on seed {seed}"
+
+
+def test_a_broken_pass_is_found_and_its_graph_made_small() -> None:
+    def broken(graph: Graph) -> Graph:
+        def change(new: Graph, node: Node, inputs: tuple[Value, ...]) -> Sequence[Value] | None:
+            return new.add(OPS["add"], inputs, {}) if node.op.name == "sub" else None
+        return rebuild(graph, change)
+
+    graph = next(g for g in (random_graph(seed, dtype=f64) for seed in range(20)) if difference(g, broken))
+    small = smallest_failure(graph, broken)
+    assert difference(small, broken) and len(small) <= 8, print_graph(small)
 
 
 @pytest.mark.parametrize("first", range(100, 150, 10))
