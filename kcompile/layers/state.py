@@ -49,6 +49,7 @@ class LayerState:
             "seed_generators": (lambda x: isinstance(x, SeedGenerator), self._seed_generators),
         }))
 
+    _is_model = False
     _trainable_variables: list[Variable]
     _non_trainable_variables: list[Variable]
     _layers: list[Any]
@@ -165,10 +166,11 @@ class LayerState:
 
     @property
     def metrics(self) -> list[Any]:
-        """Metrics held by this layer and the layers below it."""
+        """Metrics held by this layer and the layers below it; those of a model inside belong to its own training."""
         found = list(self._metrics)
         for layer in self._layers:
-            found += layer.metrics
+            if not layer._is_model:
+                found += layer.metrics
         return _unique(found)
 
     @property

@@ -41,6 +41,8 @@ class Model(Trainer, Layer):
         Trainer.__init__(self)
         Layer.__init__(self, *args, **kwargs)
 
+    _is_model = True
+
     # -- structure --------------------------------------------------------------------------------------------
     @property
     def layers(self) -> list[Layer]:

@@ -49,14 +49,14 @@ class Sequential(Model):
             raise ValueError(f"An Input can only be the first in a Sequential model. Model '{self.name}' already has "
                              f"{[other.name for other in self._sequence]}.")
         if not self._sequence and layer._input_shape_argument is not None and not isinstance(layer, InputLayer):
-            self._put(InputLayer(batch_shape=layer._input_shape_argument, dtype=layer.compute_dtype))
-        self._put(layer)
+            self._push(InputLayer(batch_shape=layer._input_shape_argument, dtype=layer.compute_dtype))
+        self._push(layer)
         if rebuild:
             self._rebuild()
         else:
             self._forget()
 
-    def _put(self, layer: Layer) -> None:
+    def _push(self, layer: Layer) -> None:
         self._sequence.append(layer)
         self._tracker.unlock()
         self._tracker.add_to("layers", layer)
