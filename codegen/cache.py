@@ -37,8 +37,15 @@ class Counters:
     recalled: int = 0
 
 
+def _renew_lock() -> None:
+    global _lock
+    _lock = threading.Lock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_renew_lock)
 COUNTERS = Counters()
-_lock = threading.Lock()
+_lock = threading.Lock()  # renewed in a child process, where nobody may be left to release it
 _refused: set[Path] = set()
 _writes = 0
 

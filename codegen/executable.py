@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import threading
+import weakref
 from collections.abc import Mapping
 from typing import Any
 
@@ -30,6 +31,7 @@ from .text_builder import join
 from .work import estimate, evaluate
 
 Array = npt.NDArray[Any]
+FRAMES_KEPT = 32  # batch sizes whose frames an executable keeps
 GIVEN = ("param", "state", "output")
 
 
@@ -53,7 +55,8 @@ def _check_runs_here(target: Target) -> None:
 
 
 class Frame:
-    """The table that one call of the step reads, for one set of symbols. `held` keeps the arrays it points to alive."""
+    """The table that one call of the step reads, for one set of symbols. It remembers the arrays it points to weakly: the
+    caller of a step keeps them alive, and they may be large."""
 
     def __init__(self, executable: Executable, symbols: Mapping[str, int]) -> None:
         self.symbols = dict(symbols)
@@ -68,7 +71,7 @@ class Frame:
             self.point(executable.pointers.get(name, ()), executable.arena_address + offset)
         self.shapes = {name: tuple(evaluate_dim(d, symbols) for d in executable.program.buffers[name].type.shape)
                        for name in executable.given}
-        self.held: dict[str, Array | None] = dict.fromkeys(executable.given)
+        self._bound: dict[str, weakref.ref[Array] | None] = dict.fromkeys(executable.given)
 
     def point(self, words: tuple[int, ...], address: int) -> None:
         view = self.view
@@ -77,16 +80,17 @@ class Frame:
 
     def bind(self, executable: Executable, arrays: Mapping[str, Array]) -> None:
         """Point to the caller's arrays; only those that changed are looked at. Raises KeyError, TypeError or ValueError."""
-        held = self.held
+        bound = self._bound
         for name in executable.given:
             try:
                 array = arrays[name]
             except KeyError:
                 raise KeyError(executable.describe(name, "no array is given for it")) from None
-            if array is not held[name]:
+            known = bound[name]
+            if known is None or known() is not array:
                 executable.check(name, array, self.shapes[name])
                 self.point(executable.pointers.get(name, ()), array.ctypes.data)
-                held[name] = array
+                bound[name] = weakref.ref(array)
 
 
 class _Bound:
@@ -162,6 +166,8 @@ class Executable:
         bound = self._bound.get(key)
         if bound is None:
             self.reserve(symbols)
+            if len(self._bound) == FRAMES_KEPT:
+                del self._bound[next(iter(self._bound))]  # the oldest
             bound = self._bound[key] = _Bound(self, symbols)
         return bound
 

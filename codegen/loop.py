@@ -51,6 +51,7 @@ class Loop:
         self._moving: list[tuple[int, int, int, int]] = []
         self._feeds: list[list[int]] = []
         self._staging: list[Array] = []
+        self._fixed: list[Array] = []  # kept alive: the native loop has their addresses
         for name, source in self._sources.items():
             self._add_feed(name, source, largest.get("B", 1))
         for name, sink in sinks.items():
@@ -156,9 +157,9 @@ class Loop:
             what = "a feed" if executable.program.buffers[name].kind == "param" else "a sink"
             raise ValueError(executable.describe(name, f"its size depends on the batch, so it must be {what}"))
         executable.check(name, array, self._frames[0].shapes[name])
+        self._fixed.append(array)
         for frame in self._frames:
             frame.point(executable.pointers.get(name, ()), array.ctypes.data)
-            frame.held[name] = array
 
     def _fill(self, full: int, tail: int, batch_size: int) -> None:
         self._feed_table = np.array(self._feeds or [[0] * layout.FEED_WORDS], np.int64)

@@ -1,123 +1,32 @@
 """The scalar language as LLVM text: one emitter for each entry of SCALAR_OPS, for any number of lanes.
 
-Conventions: `lanes == 1` means scalar types, else `<lanes x T>`. Booleans are i1 in registers and i8 in memory. float16
-and bfloat16 live as f32 in registers and are rounded where they are stored or where a cast says so. No operation traps
-or is undefined: integer division by zero gives 0, shifts past the width give what numpy gives, float to integer
-conversion saturates and turns NaN into 0.
+No operation traps or is undefined: integer division by zero gives 0, shifts past the width give what numpy gives, float
+to integer conversion saturates and turns NaN into 0. registers.py says how values of each dtype look.
 """
 
 from __future__ import annotations
 
-import struct
 from collections.abc import Callable
 
-import numpy as np
-
-from ..ir.types import DType, bf16, boolean, f16, f32, f64
+from ..ir.types import DType, boolean, f16, f32, f64
 from . import simd_math
+from .registers import (
+    compute_dtype,
+    constant,
+    constant_value,
+    from_memory,
+    is_constant,
+    memory_type,
+    register_type,
+    round_to,
+    suffix,
+    to_memory,
+    wide,
+)
 from .text_builder import Writer
 
-_FLOAT_NAMES = {"f16": "half", "bf16": "bfloat", "f32": "float", "f64": "double"}
-
-
-def _wide(element: str, lanes: int) -> str:
-    return element if lanes == 1 else f"<{lanes} x {element}>"
-
-
-def compute_dtype(dtype: DType) -> DType:
-    """The dtype a value of `dtype` has in registers: f32 for f16 and bf16."""
-    return f32 if dtype in (f16, bf16) else dtype
-
-
-def register_type(dtype: DType, lanes: int) -> str:
-    """LLVM type of a value in registers."""
-    return _wide(_element(compute_dtype(dtype)), lanes)
-
-
-def memory_type(dtype: DType, lanes: int) -> str:
-    """LLVM type of a value as it is loaded and stored."""
-    return _wide("i8" if dtype == boolean else _element(dtype), lanes)
-
-
-def _element(dtype: DType) -> str:
-    if dtype.is_float:
-        return _FLOAT_NAMES[dtype.name]
-    return "i1" if dtype == boolean else f"i{8 * dtype.size}"
-
-
-def suffix(dtype: DType, lanes: int) -> str:
-    """The type part of an intrinsic's name: 'v16f32', 'i64'."""
-    reg = compute_dtype(dtype)
-    bits = 1 if reg == boolean else 8 * reg.size
-    return ("" if lanes == 1 else f"v{lanes}") + ("f" if reg.is_float else "i") + str(bits)
-
-
-def constant(dtype: DType, value: float | int | bool, lanes: int) -> str:
-    """An operand holding `value` (rounded to `dtype`) in every lane; integers wrap as numpy's do."""
-    if dtype == boolean:
-        scalar = "true" if value else "false"
-    elif dtype.is_float:
-        with np.errstate(over="ignore"):
-            rounded = float(np.asarray(value).astype(dtype.numpy))
-        scalar = _float_literal(rounded)
-    else:
-        bits = 8 * dtype.size
-        wrapped = int(value) & ((1 << bits) - 1)
-        scalar = str(wrapped - (1 << bits) if dtype.kind == "i" and wrapped >> (bits - 1) else wrapped)
-    return scalar if lanes == 1 else f"splat ({_element(compute_dtype(dtype))} {scalar})"
-
-
-def _float_literal(value: float) -> str:
-    return f"0x{struct.unpack('<Q', struct.pack('<d', value))[0]:016X}"
-
-
-def is_constant(operand: str) -> bool:
-    return not operand.startswith("%")
-
-
-def _constant_value(operand: str) -> float | None:
-    """The number in a float constant operand; None for anything else."""
-    literal = operand.removesuffix(")").split(" ")[-1]
-    if is_constant(operand) and literal.startswith("0x"):
-        return float(struct.unpack("<d", struct.pack("<Q", int(literal, 16)))[0])
-    return None
-
-
-def from_memory(w: Writer, dtype: DType, lanes: int, value: str) -> str:
-    """A loaded value of memory_type as a value of register_type."""
-    if dtype == boolean:
-        return w.value(f"icmp ne {memory_type(dtype, lanes)} {value}, {'0' if lanes == 1 else 'zeroinitializer'}")
-    if dtype in (f16, bf16):
-        return w.value(f"fpext {memory_type(dtype, lanes)} {value} to {register_type(dtype, lanes)}")
-    return value
-
-
-def to_memory(w: Writer, dtype: DType, lanes: int, value: str) -> str:
-    """A value of register_type as it is stored. f16 and bf16 round to nearest even and keep NaN."""
-    if dtype == boolean:
-        return w.value(f"zext {register_type(dtype, lanes)} {value} to {memory_type(dtype, lanes)}")
-    if dtype == f16:
-        return w.value(f"fptrunc {register_type(dtype, lanes)} {value} to {memory_type(dtype, lanes)}")
-    return _to_bf16(w, lanes, value) if dtype == bf16 else value
-
-
-def _to_bf16(w: Writer, lanes: int, value: str) -> str:
-    """The upper half of the bits, rounded by an integer addition: LLVM would call a library where AVX512-BF16 is absent,
-    and that instruction flushes subnormals."""
-    floats, ints, shorts = _wide("float", lanes), _wide("i32", lanes), _wide("i16", lanes)
-
-    def const(number: int) -> str:
-        return str(number) if lanes == 1 else f"splat (i32 {number})"
-
-    bits = w.value(f"bitcast {floats} {value} to {ints}")
-    upper = w.value(f"lshr {ints} {bits}, {const(16)}")
-    odd = w.value(f"and {ints} {upper}, {const(1)}")
-    half = w.value(f"add {ints} {bits}, {const(0x7FFF)}")
-    rounded = w.value(f"lshr {ints} {w.value(f'add {ints} {half}, {odd}')}, {const(16)}")
-    nan = w.value(f"fcmp uno {floats} {value}, {value}")
-    quiet = w.value(f"or {ints} {upper}, {const(0x40)}")
-    chosen = w.value(f"select {_wide('i1', lanes)} {nan}, {ints} {quiet}, {ints} {rounded}")
-    return w.value(f"bitcast {shorts} {w.value(f'trunc {ints} {chosen} to {shorts}')} to {_wide('bfloat', lanes)}")
+__all__ = ["apply", "compute_dtype", "constant", "from_memory", "is_constant", "memory_type", "register_type", "round_to", "suffix",
+           "to_memory"]
 
 
 class _Call:
@@ -189,7 +98,7 @@ def _extremum(which: str) -> Callable[[_Call], str]:
             return c.intrinsic(("s" if c.of.kind == "i" else "u") + which, a, b)
         predicate = "ogt" if which == "max" else "olt"
         for x, other in ((a, b), (b, a)):  # a comparison with NaN is false and selects x
-            number = _constant_value(other)
+            number = constant_value(other)
             if number is not None and number == number:
                 return c.select(c.compare(predicate, other, x), other, x)
         best = c.select(c.compare(predicate, a, b), a, b)  # b where either is NaN
@@ -387,7 +296,7 @@ def _cast_float(c: _Call) -> str:
 
 def _round_to_odd(c: _Call, value: str) -> str:
     """f64 to f32 so that a later rounding to 16 bits sees what was lost: toward zero, last bit set if inexact."""
-    narrow, ints = register_type(f32, c.lanes), _wide("i32", c.lanes)
+    narrow, ints = register_type(f32, c.lanes), wide("i32", c.lanes)
     near = c.w.value(f"fptrunc {c.type} {value} to {narrow}")
     back = c.w.value(f"fpext {narrow} {near} to {c.type}")
     bits = c.w.value(f"bitcast {narrow} {near} to {ints}")
@@ -397,11 +306,6 @@ def _round_to_odd(c: _Call, value: str) -> str:
     inexact = c.w.value(f"zext {flags} {c.compare('une', back, value)} to {ints}")
     bits = c.w.value(f"or {ints} {bits}, {inexact}")
     return c.w.value(f"bitcast {ints} {bits} to {narrow}")
-
-
-def round_to(w: Writer, dtype: DType, lanes: int, value: str) -> str:
-    """A register value of f16 or bf16 rounded as a store and load would; other dtypes unchanged."""
-    return from_memory(w, dtype, lanes, to_memory(w, dtype, lanes, value)) if dtype in (f16, bf16) else value
 
 
 def _math(fn: str) -> Callable[[_Call], str]:

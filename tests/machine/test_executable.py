@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from kcompile.codegen.executable import Executable, compile_program
+from kcompile.codegen.executable import FRAMES_KEPT, Executable, compile_program
 from kcompile.codegen.options import CodegenOptions
 from kcompile.codegen.step import canonical, step_code
 from kcompile.codegen.step_cache import decode, encode
@@ -125,6 +125,24 @@ def test_few_rows(executable: Executable, rows: int, batch: int) -> None:
 def test_order_may_repeat_and_leave_out_rows(executable: Executable) -> None:
     order = np.array([5, 5, 0, 99, 5, 1, 1])
     assert same(by_loop(executable, order, 3, 2), by_single_steps(executable, order, 3, 1))
+
+
+def test_a_call_keeps_nothing_of_the_caller_alive(executable: Executable, program: Program) -> None:
+    x, target = data(12)
+    executable.run({"x": x, "target": target, **buffers(program, 12), **initial_states(program)}, {"B": 12})
+    alive = weakref.ref(x)
+    del x
+    gc.collect()
+    assert alive() is None
+
+
+def test_many_batch_sizes(program: Program) -> None:
+    executable = compile_program(program)
+    wanted = by_single_steps(executable, np.arange(5), 5, 1)
+    for rows in range(1, 80):
+        by_single_steps(executable, np.arange(rows), rows, 1)
+    assert len(executable._bound) <= FRAMES_KEPT
+    assert same(by_single_steps(executable, np.arange(5), 5, 1), wanted)
 
 
 def test_a_larger_batch_moves_the_arena(program: Program) -> None:
