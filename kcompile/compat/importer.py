@@ -47,7 +47,8 @@ class _Loader(importlib.abc.Loader):
 class TensorFlowFinder(importlib.abc.MetaPathFinder):
     """Stands first in sys.meta_path, so that an installed tensorflow or keras is shadowed."""
 
-    def find_spec(self, name: str, path: Sequence[str] | None = None, target: ModuleType | None = None) -> importlib.machinery.ModuleSpec | None:
+    def find_spec(self, name: str, path: Sequence[str] | None = None,
+                  target: ModuleType | None = None) -> importlib.machinery.ModuleSpec | None:
         real = real_name(name)
         if real is None:
             return None

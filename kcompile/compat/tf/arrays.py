@@ -3,19 +3,37 @@
 from __future__ import annotations
 
 import builtins
+import math
 from typing import Any
 
 import numpy as np
 
 from kcompile import ops
-from kcompile.dtypes import standardize_dtype
-from kcompile.tensor import Tensor
+from kcompile.config import floatx
+from kcompile.dtypes import numpy_dtype, standardize_dtype
+from kcompile.tensor import KerasTensor, Tensor, eager_tensor
+from kcompile.tracing import SymbolicSize
+
+newaxis = None
+
 
 
 def constant(value: Any, dtype: Any = None, shape: Any = None, name: str | None = None) -> Any:
-    """An eager tensor; a single value is repeated to fill `shape`."""
-    from kcompile.backend import constant as backend_constant
-    return backend_constant(value, dtype=dtype, shape=shape, name=name)
+    """An eager tensor; a single value is repeated to fill `shape`. Python floats are float32, integers int32, arrays as they are.
+
+    Raises ValueError when the values do not fill the shape.
+    """
+    tensor = eager_tensor(value, dtype)
+    if dtype is None and isinstance(value, (float, list, tuple)) and tensor.dtype == floatx() != "float32":
+        tensor = eager_tensor(value, "float32")  # whatever Keras's default, which TensorFlow does not know
+    if shape is None:
+        return tensor
+    wanted = _sizes(shape)
+    wanted = (wanted,) if isinstance(wanted, int) else tuple(wanted)
+    if tensor.size not in (1, math.prod(wanted)):
+        raise ValueError(f"tf.constant: {tensor.size} values, of shape {tuple(tensor.shape)}, do not fill shape {wanted}")
+    array = tensor.numpy()
+    return Tensor(np.full(wanted, array, array.dtype) if tensor.size == 1 else array.reshape(wanted), tensor.dtype)
 
 
 def convert_to_tensor(value: Any, dtype: Any = None, dtype_hint: Any = None, name: str | None = None) -> Any:
@@ -41,23 +59,31 @@ def stop_gradient(input: Any, name: str | None = None) -> Any:
 def shape(input: Any, out_type: Any = "int32", name: str | None = None) -> Any:
     """The shape: an integer tensor for an eager input, a tuple (with the symbolic batch size) for a symbolic one."""
     found = ops.shape(input)
-    if builtins.all(isinstance(d, int) for d in found):
-        return Tensor(np.array(found, dtype=str(standardize_dtype(out_type))))
+    if not isinstance(input, KerasTensor):
+        return Tensor(np.array(found, dtype=numpy_dtype(out_type)))
     return found
 
 
 def _sizes(shape: Any) -> Any:
-    return tuple(int(d) for d in shape.numpy()) if isinstance(shape, Tensor) else shape
+    """A shape argument, which TensorFlow takes as a tensor too, in the form that kcompile.ops takes."""
+    if isinstance(shape, (Tensor, np.ndarray)):
+        return tuple(np.asarray(shape).tolist()) if shape.ndim else int(shape)
+    return tuple(int(d) if isinstance(d, Tensor) else d for d in shape) if isinstance(shape, (list, tuple)) else shape
+
+
+def _is_shape(value: Any) -> bool:
+    """Whether it is the (partial) result of `shape` in a trace: a plain sequence of sizes."""
+    return isinstance(value, (list, tuple)) and builtins.all(isinstance(d, (int, SymbolicSize)) for d in value)
 
 
 def size(input: Any, out_type: Any = "int32", name: str | None = None) -> Any:
     """Number of elements."""
-    return ops.size(input)
+    return ops.cast(ops.size(input), standardize_dtype(out_type))
 
 
 def rank(input: Any, name: str | None = None) -> Any:
     """Number of dimensions."""
-    return Tensor(np.array(len(input.shape), dtype="int32"))
+    return Tensor(np.array(ops.ndim(input), dtype="int32"))
 
 
 def reshape(tensor: Any, shape: Any, name: str | None = None) -> Any:
@@ -66,7 +92,9 @@ def reshape(tensor: Any, shape: Any, name: str | None = None) -> Any:
 
 
 def concat(values: Any, axis: int, name: str | None = None) -> Any:
-    """Join along an existing axis."""
+    """Join along an existing axis. Shapes taken with tf.shape in a layer are joined as shapes."""
+    if builtins.all(_is_shape(value) for value in values) and builtins.any(isinstance(d, SymbolicSize) for value in values for d in value):
+        return tuple(size for value in values for size in value)
     return ops.concatenate(values, axis=axis)
 
 
@@ -81,10 +109,14 @@ def unstack(value: Any, num: int | None = None, axis: int = 0, name: str | None 
 
 
 def split(value: Any, num_or_size_splits: Any, axis: int = 0, num: int | None = None, name: str | None = None) -> Any:
-    """Cut into equal parts, or into parts of the given sizes."""
-    if not isinstance(num_or_size_splits, int):
-        num_or_size_splits = [int(n) for n in np.cumsum(num_or_size_splits)[:-1]]
-    return ops.split(value, num_or_size_splits, axis=axis)
+    """Cut into equal parts, or into parts of the given sizes, of which one may be -1: what is left."""
+    sizes = _sizes(num_or_size_splits)
+    if isinstance(sizes, tuple):
+        if -1 in sizes:
+            rest = ops.shape(value)[axis] - builtins.sum(n for n in sizes if n != -1)
+            sizes = [rest if n == -1 else n for n in sizes]
+        sizes = [int(n) for n in np.cumsum(sizes)[:-1]]
+    return ops.split(value, sizes, axis=axis)
 
 
 def expand_dims(input: Any, axis: int, name: str | None = None) -> Any:
@@ -127,13 +159,15 @@ def pad(tensor: Any, paddings: Any, mode: str = "CONSTANT", constant_values: Any
 
 def one_hot(indices: Any, depth: int, on_value: Any = None, off_value: Any = None, axis: int | None = None, dtype: Any = None,
             name: str | None = None) -> Any:
-    """on_value where the class is, off_value elsewhere."""
-    dtype = standardize_dtype(dtype) if dtype is not None else "float32"
-    hot = ops.one_hot(indices, depth, axis=-1 if axis is None else axis, dtype=dtype)
+    """on_value where the class is, off_value elsewhere; all off for an index that is no class. The values say the dtype."""
+    axis = -1 if axis is None else axis
+    if dtype is None:
+        given = next((value for value in (on_value, off_value) if value is not None), 1.0)
+        dtype = ops.convert_to_tensor(given).dtype
     if on_value is None and off_value is None:
-        return hot
+        return ops.one_hot(indices, depth, axis=axis, dtype=standardize_dtype(dtype))
     on, off = 1 if on_value is None else on_value, 0 if off_value is None else off_value
-    return hot * (on - off) + off
+    return ops.cast(ops.where(ops.one_hot(indices, depth, axis=axis, dtype="bool"), on, off), standardize_dtype(dtype))
 
 
 def argmax(input: Any, axis: int | None = None, output_type: Any = "int64", name: str | None = None) -> Any:
@@ -141,16 +175,26 @@ def argmax(input: Any, axis: int | None = None, output_type: Any = "int64", name
     return ops.cast(ops.argmax(input, axis=0 if axis is None else axis), standardize_dtype(output_type))
 
 
-def argmin(input: Any, axis: int | None = None, output_type: Any = "int32", name: str | None = None) -> Any:
+def argmin(input: Any, axis: int | None = None, output_type: Any = "int64", name: str | None = None) -> Any:
     """Index of the smallest element along `axis` (0 by default)."""
     return ops.cast(ops.argmin(input, axis=0 if axis is None else axis), standardize_dtype(output_type))
 
 
-def gather(params: Any, indices: Any, validate_indices: Any = None, axis: int = 0, batch_dims: int = 0, name: str | None = None) -> Any:
-    """Rows picked by index."""
-    if batch_dims:
-        raise ValueError("tf.gather with batch_dims is not supported; use keras.ops.take_along_axis")
-    return ops.take(params, indices, axis=axis)
+def gather(params: Any, indices: Any, validate_indices: Any = None, axis: int | None = None, batch_dims: int = 0,
+           name: str | None = None) -> Any:
+    """Rows picked by index along `axis`; with batch_dims=1, by the indices of each row's own (along axis 1).
+
+    Raises ValueError for more batch dimensions, or another axis with them.
+    """
+    if not batch_dims:
+        return ops.take(params, indices, axis=axis or 0)
+    if batch_dims != 1 or axis not in (None, 1) or ops.ndim(indices) != 2:
+        raise ValueError("tf.gather: batch_dims=1 with indices [batch, picked] along axis 1 is what is supported; "
+                         f"received batch_dims={batch_dims}, axis={axis}, indices of rank {ops.ndim(indices)}")
+    batch, picked = ops.shape(indices)
+    rest = ops.shape(params)[2:]
+    indices = ops.broadcast_to(ops.reshape(indices, (batch, picked, *[1] * len(rest))), (batch, picked, *rest))
+    return ops.take_along_axis(params, indices, axis=1)
 
 
 def where(condition: Any, x: Any = None, y: Any = None, name: str | None = None) -> Any:
@@ -163,7 +207,8 @@ def where(condition: Any, x: Any = None, y: Any = None, name: str | None = None)
 
 def boolean_mask(tensor: Any, mask: Any, axis: int = 0, name: str | None = None) -> Any:
     """The rows where the mask holds; eager only, for its size depends on the data."""
-    return Tensor(np.compress(np.asarray(mask), np.asarray(tensor), axis=axis))
+    picked = (slice(None),) * axis + (np.asarray(mask, bool),)
+    return Tensor(np.asarray(tensor)[picked])
 
 
 def clip_by_value(t: Any, clip_value_min: Any, clip_value_max: Any, name: str | None = None) -> Any:
@@ -206,12 +251,18 @@ def ones_like(input: Any, dtype: Any = None, name: str | None = None) -> Any:
 
 def fill(dims: Any, value: Any, name: str | None = None) -> Any:
     """One value everywhere."""
-    return ops.full(_sizes(dims), value)
+    return ops.full(_sizes(dims), value, dtype=ops.convert_to_tensor(value).dtype)
 
 
 def eye(num_rows: int, num_columns: int | None = None, batch_shape: Any = None, dtype: Any = "float32", name: str | None = None) -> Any:
-    """The identity matrix."""
-    return ops.eye(num_rows, num_columns, dtype=standardize_dtype(dtype))
+    """The identity matrix, once for each element of `batch_shape`."""
+    matrix = ops.eye(num_rows, num_columns, dtype=standardize_dtype(dtype))
+    return matrix if batch_shape is None else ops.broadcast_to(matrix, (*_sizes(batch_shape), num_rows, num_columns or num_rows))
+
+
+def broadcast_to(input: Any, shape: Any, name: str | None = None) -> Any:
+    """Repeated along the axes of extent 1 (and new leading ones) to fill `shape`."""
+    return ops.broadcast_to(input, _sizes(shape))
 
 
 def range(start: Any, limit: Any = None, delta: Any = 1, dtype: Any = None, name: str | None = None) -> Any:
@@ -227,5 +278,5 @@ def linspace(start: Any, stop: Any, num: int, name: str | None = None, axis: int
 
 
 def meshgrid(*args: Any, indexing: str = "xy", name: str | None = None) -> Any:
-    """Coordinate grids; eager only."""
-    return [Tensor(grid) for grid in np.meshgrid(*[np.asarray(a) for a in args], indexing=indexing)]  # type: ignore[call-overload]
+    """Coordinate grids of vectors, "xy" or "ij"."""
+    return ops.meshgrid(*args, indexing=indexing)

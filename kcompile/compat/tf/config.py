@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-__all__ = ["LogicalDevice", "PhysicalDevice", "get_visible_devices", "list_logical_devices", "list_physical_devices", "run_functions_eagerly"]
+__all__ = [
+    "LogicalDevice", "PhysicalDevice", "get_visible_devices", "list_logical_devices", "list_physical_devices", "run_functions_eagerly",
+]
 
 
 class PhysicalDevice(NamedTuple):

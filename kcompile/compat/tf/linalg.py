@@ -30,7 +30,11 @@ def einsum(equation: str, *inputs: Any) -> Any:
 
 
 def norm(tensor: Any, ord: Any = "euclidean", axis: Any = None, keepdims: bool = False, name: str | None = None) -> Any:
-    """Vector norm; the Euclidean one of all elements by default."""
+    """Vector norm along one axis, or of all elements without one; matrix norm over two. Euclidean by default."""
+    if axis is None and keepdims:
+        return ops.reshape(norm(tensor, ord), (1,) * ops.ndim(tensor))
+    if axis is None:
+        tensor = ops.reshape(tensor, (-1,))
     return ops.norm(tensor, ord=None if ord == "euclidean" else ord, axis=axis, keepdims=keepdims)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from kcompile import activations, ops
@@ -10,14 +11,24 @@ from kcompile import random as keras_random
 from .math import l2_normalize, sigmoid, tanh
 
 __all__ = [
-    "avg_pool2d", "bias_add", "conv2d", "dropout", "elu", "embedding_lookup", "gelu", "l2_loss", "l2_normalize", "leaky_relu", "log_softmax",
-    "max_pool2d", "moments", "relu", "relu6", "selu", "sigmoid", "sigmoid_cross_entropy_with_logits", "silu", "softmax",
+    "avg_pool2d", "bias_add", "conv2d", "dropout", "elu", "embedding_lookup", "gelu", "l2_loss", "l2_normalize", "leaky_relu",
+    "log_softmax", "max_pool2d", "moments", "relu", "relu6", "selu", "sigmoid", "sigmoid_cross_entropy_with_logits", "silu", "softmax",
     "softmax_cross_entropy_with_logits", "softplus", "softsign", "sparse_softmax_cross_entropy_with_logits", "swish", "tanh",
 ]
 
-relu, relu6, elu, selu = activations.relu, activations.relu6, activations.elu, activations.selu
-silu = swish = activations.silu
-softplus, softsign = activations.softplus, activations.softsign
+
+def _activation(function: Callable[..., Any]) -> Callable[..., Any]:
+    def call(features: Any, name: str | None = None) -> Any:
+        return function(features)
+    call.__name__ = call.__qualname__ = function.__name__  # by which a layer's configuration knows it
+    call.__doc__ = f"`keras.activations.{function.__name__}`."
+    return call
+
+
+relu, relu6 = _activation(activations.relu), _activation(activations.relu6)
+elu, selu = _activation(activations.elu), _activation(activations.selu)
+silu = swish = _activation(activations.silu)
+softplus, softsign = _activation(activations.softplus), _activation(activations.softsign)
 
 
 def softmax(logits: Any, axis: int = -1, name: str | None = None) -> Any:
@@ -42,7 +53,7 @@ def gelu(features: Any, approximate: bool = False, name: str | None = None) -> A
 
 def dropout(x: Any, rate: float, noise_shape: Any = None, seed: int | None = None, name: str | None = None) -> Any:
     """Elements zeroed with probability `rate`, the others scaled by 1 / (1 - rate)."""
-    return keras_random.dropout(x, rate, noise_shape=noise_shape, seed=seed)
+    return keras_random.dropout(ops.convert_to_tensor(x), rate, noise_shape=noise_shape, seed=seed)
 
 
 def bias_add(value: Any, bias: Any, data_format: str | None = None, name: str | None = None) -> Any:
@@ -57,10 +68,12 @@ def _spatial(argument: Any) -> Any:
     return argument if isinstance(argument, int) or len(argument) == 2 else tuple(argument[1:3])
 
 
-def conv2d(input: Any, filters: Any, strides: Any, padding: str, data_format: str = "NHWC", dilations: Any = 1, name: str | None = None) -> Any:
+def conv2d(input: Any, filters: Any, strides: Any, padding: str, data_format: str = "NHWC", dilations: Any = 1,
+           name: str | None = None) -> Any:
     """Convolution of `[N, H, W, C]` by `[h, w, C, O]`."""
     layout = "channels_last" if data_format == "NHWC" else "channels_first"
-    return ops.conv(input, filters, strides=_spatial(strides), padding=padding.lower(), data_format=layout, dilation_rate=_spatial(dilations))
+    return ops.conv(input, filters, strides=_spatial(strides), padding=padding.lower(), data_format=layout,
+                    dilation_rate=_spatial(dilations))
 
 
 def max_pool2d(input: Any, ksize: Any, strides: Any, padding: str, data_format: str = "NHWC", name: str | None = None) -> Any:
