@@ -1,7 +1,6 @@
-"""Random well-typed training graphs, and a shrinker for those that show a fault.
+"""Random well-typed training graphs (shrink.py makes those that show a fault small).
 
     graph = random_graph(seed=7)                      # params, states, a scalar loss, its gradients as updates
-    small = shrink(graph, lambda g: breaks(g))        # fewest nodes for which the predicate still holds
 
 Values stay of moderate size and away from the poles and kinks of the ops, so that finite differences can judge them.
 """
@@ -17,7 +16,7 @@ import numpy.typing as npt
 from . import build
 from .build import Number
 from .graph import Graph, Value
-from .rebuild import live_nodes, rebuild
+from .rebuild import rebuild
 from .types import Dim, DimLike, DType, Shape, TensorType, boolean, evaluate_dim, f32, i32, i64, is_static, product
 
 BATCH = Dim.symbol("B")
@@ -316,55 +315,3 @@ def random_arrays(graph: Graph, batch: int, seed: int = 0) -> tuple[dict[str, np
         return rng.uniform(-1, 1, shape).astype(type_.dtype.numpy)
 
     return ({name: draw(v.type) for name, v in graph.params.items()}, {path: draw(v.type) for path, v in graph.states.items()})
-
-
-def shrink(graph: Graph, fails: Callable[[Graph], bool]) -> Graph:
-    """The smallest graph found for which `fails` still holds: roots dropped, and values replaced by an operand of the same
-    type or by a constant, for as long as that succeeds."""
-    progress = True
-    while progress:
-        progress = False
-        for candidate in _smaller(graph):
-            if _size(candidate) < _size(graph) and fails(candidate):
-                graph, progress = candidate, True
-                break
-    return graph
-
-
-def _size(graph: Graph) -> tuple[int, int, int]:
-    """What shrinking makes smaller: nodes that compute, then roots, then sources."""
-    live = live_nodes(graph)
-    return sum(1 for node in live if node.inputs), len(list(graph.roots())), len(live)
-
-
-def _smaller(graph: Graph) -> list[Graph]:
-    """Graphs with one root or one node less, the boldest cuts first."""
-    found: list[Graph] = []
-    for table in ("outputs", "updates"):
-        for name in getattr(graph, table):
-            smaller = rebuild(graph)
-            del getattr(smaller, table)[name]
-            if list(smaller.roots()):
-                found.append(rebuild(smaller))
-    for target in reversed(graph.nodes()):
-        if len(target.types) == 1 and target.inputs:
-            candidates = [v for v in target.inputs if v.type == target.types[0]]
-            found.extend(_replaced(graph, target.output, value) for value in [*candidates, None])
-    for table in ("params", "states"):
-        for name, value in getattr(graph, table).items():
-            if not graph.users(value) and value not in list(graph.roots()):
-                smaller = rebuild(graph)
-                dropped = getattr(smaller, table).pop(name)
-                smaller.remove(dropped.node)
-                found.append(smaller)
-    return found
-
-
-def _replaced(graph: Graph, old: Value, new: Value | None) -> Graph:
-    def change(target: Graph, node: Any, inputs: tuple[Value, ...]) -> Any:
-        if node is not old.node:
-            return None
-        if new is None:
-            return [build.constant(target, 0.5 if old.dtype.is_float else 1, old.type)]
-        return [inputs[old.node.inputs.index(new)]]
-    return rebuild(rebuild(graph, change))
