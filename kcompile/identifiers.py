@@ -39,7 +39,8 @@ def deserialize_object(config: Any, kind: str, known: Mapping[str, Any], custom_
     elif isinstance(config, dict) and isinstance(config.get("class_name"), str):
         name, arguments = config["class_name"].rsplit(">", 1)[-1], dict(config.get("config") or {})
     else:
-        raise ValueError(f"Could not interpret {kind} config: expected a name or a dict with 'class_name' and 'config', received {config!r}")
+        raise ValueError(f"Could not interpret {kind} config: expected a name or a dict with 'class_name' and 'config', received "
+                         f"{config!r}")
     found = table.get(name)
     if found is None:
         raise unknown_identifier(kind, name, table)

@@ -75,7 +75,7 @@ class ProgbarLogger(Callback):
     def _finish(self, logs: Logs) -> None:
         if self.progbar is not None:
             if self.target is None:
-                self.progbar.target = self.seen
+                self.target = self.progbar.target = self.seen  # the next epoch is as long
             self._update(self.progbar.target or self.seen, logs, finalize=True)
             self.progbar = None
 

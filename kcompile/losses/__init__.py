@@ -53,8 +53,14 @@ _BY_NAME: dict[str, Any] = {
     **{name.upper(): function for name, function in _ALIASES.items()},
 }
 
-__all__ = sorted([cls.__name__ for cls in _CLASSES] + [function.__name__ for function in _FUNCTIONS]  # pyright: ignore
-                 + ["Loss", "LossFunctionWrapper", "deserialize", "get", "serialize"])
+__all__ = [
+    "BinaryCrossentropy", "CategoricalCrossentropy", "CategoricalHinge", "CosineSimilarity", "Hinge", "Huber", "KLDivergence",
+    "LogCosh", "Loss", "LossFunctionWrapper", "MeanAbsoluteError", "MeanAbsolutePercentageError", "MeanSquaredError",
+    "MeanSquaredLogarithmicError", "Poisson", "SparseCategoricalCrossentropy", "SquaredHinge", "binary_crossentropy",
+    "categorical_crossentropy", "categorical_hinge", "cosine_similarity", "deserialize", "get", "hinge", "huber", "kl_divergence",
+    "log_cosh", "mean_absolute_error", "mean_absolute_percentage_error", "mean_squared_error", "mean_squared_logarithmic_error",
+    "poisson", "serialize", "sparse_categorical_crossentropy", "squared_hinge",
+]
 
 
 def get(identifier: Any) -> Any:

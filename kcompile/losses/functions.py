@@ -128,7 +128,8 @@ def categorical_crossentropy(y_true: Any, y_pred: Any, from_logits: bool = False
     y_pred = as_tensor(y_pred)
     y_true = as_tensor(y_true, y_pred.dtype)
     if tuple(y_true.shape)[1:] != tuple(y_pred.shape)[1:] or len(y_true.shape) != len(y_pred.shape):
-        raise ValueError(f"categorical_crossentropy needs one-hot labels of the shape of the predictions, {tuple(y_pred.shape)}; the labels "
+        raise ValueError(f"categorical_crossentropy needs one-hot labels of the shape of the predictions, {tuple(y_pred.shape)}; the "
+                         f"labels "
                          f"have shape {tuple(y_true.shape)}. Use sparse_categorical_crossentropy for integer labels, or "
                          "keras.utils.to_categorical.")
     if y_pred.shape[axis] == 1:
@@ -155,7 +156,8 @@ def sparse_categorical_crossentropy(y_true: Any, y_pred: Any, from_logits: bool 
         y_true = ops.squeeze(y_true, axis=-1)
     if len(y_true.shape) != len(y_pred.shape) - 1:
         raise ValueError("sparse_categorical_crossentropy needs integer labels with one axis less than the predictions, whose shape is "
-                         f"{tuple(y_pred.shape)}; the labels have shape {tuple(y_true.shape)}. Use categorical_crossentropy for one-hot labels.")
+                         f"{tuple(y_pred.shape)}; the labels have shape {tuple(y_true.shape)}. Use categorical_crossentropy for one-hot "
+                         f"labels.")
     y_true = ops.cast(y_true, "int64" if y_true.dtype == "int64" else "int32")
     if ignore_class is None:
         return ops.sparse_categorical_crossentropy(y_true, y_pred, from_logits=from_logits, axis=axis)

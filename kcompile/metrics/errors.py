@@ -153,4 +153,5 @@ class SparseCategoricalCrossentropy(MeanMetricWrapper):
 
     def __init__(self, name: str | None = "sparse_categorical_crossentropy", dtype: Any = None, from_logits: bool = False,
                  ignore_class: int | None = None, axis: int = -1) -> None:
-        super().__init__(functions.sparse_categorical_crossentropy, name, dtype, from_logits=from_logits, ignore_class=ignore_class, axis=axis)
+        super().__init__(functions.sparse_categorical_crossentropy, name, dtype, from_logits=from_logits, ignore_class=ignore_class,
+                         axis=axis)

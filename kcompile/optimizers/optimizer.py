@@ -102,7 +102,8 @@ class Optimizer:
         path = (reference_variable.path or reference_variable.name).replace("/", "_")
         return self.add_variable(tuple(reference_variable.shape), initializer, reference_variable._dtype, name=f"{path}_{name or 'slot'}")
 
-    def add_optimizer_variables(self, trainable_variables: Sequence[Variable], name: str | Sequence[str], initializer: Any = "zeros") -> Any:
+    def add_optimizer_variables(self, trainable_variables: Sequence[Variable], name: str | Sequence[str],
+                                initializer: Any = "zeros") -> Any:
         """A list with one state a weight; for a list of names, as many lists."""
         names = [name] if isinstance(name, str) else list(name)
         initializers = [initializer] * len(names) if not isinstance(initializer, (list, tuple)) else list(initializer)

@@ -16,7 +16,8 @@ class LearningRateSchedule:
         raise NotImplementedError(f"Learning rate schedule '{type(self).__name__}' must override `__call__(self, step)`.")
 
     def get_config(self) -> dict[str, Any]:
-        raise NotImplementedError(f"Learning rate schedule '{type(self).__name__}' must override `get_config()` in order to be serializable.")
+        raise NotImplementedError(f"Learning rate schedule '{type(self).__name__}' must override `get_config()` in order to be "
+                                  f"serializable.")
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> LearningRateSchedule:

@@ -124,7 +124,8 @@ def _download(origin: str, target: Path, file_hash: str | None, algorithm: str) 
         if file_hash:
             found = hash_file(temporary, algorithm)
             if found != file_hash:
-                raise DownloadError(f"{origin} has {algorithm} digest {found}, expected {file_hash}: an incomplete or changed file. {by_hand}")
+                raise DownloadError(f"{origin} has {algorithm} digest {found}, expected {file_hash}: an incomplete or changed file. "
+                                    f"{by_hand}")
         os.replace(temporary, target)
     finally:
         temporary.unlink(missing_ok=True)

@@ -1,0 +1,78 @@
+"""Runs traced steps natively: one batch at a time, or many steps in one native call."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from .compiler import compile_graph
+from .dtypes import numpy_dtype
+from .training.data import Batch
+from .training.steps import LOG, Step
+
+Array = npt.NDArray[Any]
+
+
+class Runner:
+    """A compiled step, its variables' arrays, and arrays for the outputs it may have."""
+
+    def __init__(self, step: Step) -> None:
+        self.step = step
+        self.executable = compile_graph(step.graph, step.graph.name)
+        self._params = {leaf.name: numpy_dtype(leaf.dtype) for leaf in step.spec.leaves()}
+        self._outputs = {name: value.type for name, value in step.graph.outputs.items()}
+        self._buffers: Mapping[str, str] = self.executable.program.outputs
+        self._logs = {name: np.zeros((), np.float32) for name in step.logs}
+        self._states = {path: variable.array for path, variable in step.variables.items()}
+
+    @property
+    def batch_outputs(self) -> list[str]:
+        """Outputs with a row for each row of the batch; none when some output has no such rows."""
+        return [name for name in self._outputs if not name.startswith(LOG)]
+
+    @property
+    def has_rows(self) -> bool:
+        """Whether every output has one row for each row of the batch."""
+        from .tracing import B
+
+        return all(self._outputs[name].shape and self._outputs[name].shape[0] == B and not _symbols(self._outputs[name].shape[1:])
+                   for name in self.batch_outputs)
+
+    def results(self) -> dict[str, float]:
+        """Results of an overridden compute_metrics, of the last step."""
+        return {name: float(array) for name, array in self._logs.items()}
+
+    def _fixed(self) -> dict[str, Array]:
+        """Arrays that do not move from step to step: states and results."""
+        return {**self._states, **{self._buffers[f"{LOG}{name}"]: array for name, array in self._logs.items()}}
+
+    def run(self, batch: Batch) -> dict[str, Array]:
+        """One step on a batch; the outputs by name."""
+        arrays = self._fixed()
+        for name, dtype in self._params.items():
+            arrays[name] = np.ascontiguousarray(batch.arrays[name], dtype)
+        outputs = {}
+        for name in self.batch_outputs:
+            kind = self._outputs[name]
+            shape = tuple(dim if isinstance(dim, int) else dim.evaluate({"B": batch.rows}) for dim in kind.shape)
+            outputs[name] = arrays[self._buffers[name]] = np.empty(shape, kind.dtype.numpy)
+        self.executable.run(arrays, {"B": batch.rows})
+        return outputs
+
+    def loop(self, batch: Batch, order: npt.NDArray[np.int64] | None, batch_size: int) -> tuple[Any, dict[str, Array]]:
+        """(a native loop over the rows of a batch in an order, the arrays that collect the rows of its outputs)."""
+        feeds = {name: np.asarray(batch.arrays[name]) for name in self._params}
+        rows = batch.rows if order is None else len(order)
+        collected = {}
+        for name in self.batch_outputs:
+            kind = self._outputs[name]
+            collected[name] = np.empty((rows, *kind.shape[1:]), kind.dtype.numpy)  # type: ignore[arg-type]
+        sinks = {self._buffers[name]: array for name, array in collected.items()}
+        return self.executable.loop(feeds, sinks, self._fixed(), order, batch_size), collected
+
+
+def _symbols(shape: Any) -> bool:
+    return any(not isinstance(dim, int) for dim in shape)

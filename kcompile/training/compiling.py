@@ -1,0 +1,211 @@
+"""The part of Trainer that `compile` sets up: optimizer, losses, metrics, and what follows from them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from .. import optimizers
+from ..metrics import Mean, Metric
+from .compiled import CompiledLoss, CompiledMetrics
+from .results import results_of
+
+_STEP_METHODS = ("train_step", "test_step", "predict_step")
+
+
+class CompileMixin:
+    """compile(), its settings, metrics and results, and the two methods a user may override: compute_loss, compute_metrics."""
+
+    name: str
+
+    def _put(self, **values: Any) -> None:
+        """Set attributes past the layer's tracking: they are no part of the model's own state."""
+        for name, value in values.items():
+            object.__setattr__(self, name, value)
+
+    def _reset_compilation(self) -> None:
+        self._put(optimizer=None, loss=None, compiled=False, stop_training=False, stop_evaluating=False, stop_predicting=False,
+                  history=None, _compile_loss=None, _compile_metrics=None, _loss_tracker=None, _compile_config={}, _runners={},
+                  _compilation=0, steps_per_execution=1, _run_eagerly=False, _jit_compile="auto", auto_scale_loss=True)
+
+    optimizer: Any
+    loss: Any
+    compiled: bool
+    history: Any
+    _compile_loss: CompiledLoss | None
+    _compile_metrics: CompiledMetrics | None
+    _loss_tracker: Mean | None
+    _compile_config: dict[str, Any]
+    _runners: dict[Any, Any]
+    _compilation: int
+
+    def compile(self, optimizer: Any = "rmsprop", loss: Any = None, loss_weights: Any = None, metrics: Any = None,
+                weighted_metrics: Any = None, run_eagerly: bool = False, steps_per_execution: int = 1, jit_compile: Any = "auto",
+                auto_scale_loss: bool = True) -> None:
+        """Set how the model is trained.
+
+        optimizer: a name or an Optimizer; loss, metrics, weighted_metrics: names, objects or functions (y_true, y_pred), for several
+        outputs as lists or dicts; loss_weights: factors of the outputs' losses. run_eagerly and jit_compile are accepted: a step is
+        always compiled. steps_per_execution: steps between two batch hooks of callbacks. Raises ValueError.
+        """
+        self._refuse_step_overrides()
+        if isinstance(steps_per_execution, bool) or not isinstance(steps_per_execution, int) or steps_per_execution < 1:
+            raise ValueError(f"`steps_per_execution` must be a positive integer, received {steps_per_execution!r}")
+        names = getattr(self, "output_names", None)
+        compiled_loss = CompiledLoss(loss, loss_weights, names) if loss is not None else None
+        wants_metrics = metrics is not None or weighted_metrics is not None
+        compiled_metrics = CompiledMetrics(metrics, weighted_metrics, names) if wants_metrics else None
+        self._put(
+            optimizer=optimizers.get(optimizer), loss=loss, _compile_loss=compiled_loss, _compile_metrics=compiled_metrics,
+            _loss_tracker=Mean(name="loss"), compiled=True, stop_training=False, steps_per_execution=steps_per_execution, _runners={},
+            _compilation=self._compilation + 1, _run_eagerly=bool(run_eagerly), _jit_compile=jit_compile, auto_scale_loss=auto_scale_loss,
+            _compile_config={"optimizer": optimizer, "loss": loss, "loss_weights": loss_weights, "metrics": metrics,
+                             "weighted_metrics": weighted_metrics, "run_eagerly": run_eagerly, "steps_per_execution": steps_per_execution,
+                             "jit_compile": jit_compile})
+
+    @property
+    def run_eagerly(self) -> bool:
+        """As given to compile(); kcompile compiles the step either way."""
+        return bool(getattr(self, "_run_eagerly", False))
+
+    @run_eagerly.setter
+    def run_eagerly(self, value: bool) -> None:
+        self._put(_run_eagerly=bool(value))
+
+    @property
+    def jit_compile(self) -> Any:
+        return getattr(self, "_jit_compile", "auto")
+
+    @jit_compile.setter
+    def jit_compile(self, value: Any) -> None:
+        self._put(_jit_compile=value)
+
+    def _require_compiled(self) -> None:
+        if not self.compiled:
+            raise ValueError("You must call `compile()` before using the model.")
+
+    def _overrides(self, method: str) -> bool:
+        """Whether a subclass of the user's defines a method of the Trainer anew."""
+        from .trainer import Trainer
+
+        return getattr(type(self), method) is not getattr(Trainer, method)
+
+    def _refuse_step_overrides(self) -> None:
+        for method in _STEP_METHODS:
+            if self._overrides(method):
+                raise NotImplementedError(
+                    f"{type(self).__name__} overrides {method}(), which kcompile cannot honour: the whole step (model, gradients, "
+                    f"optimizer, "
+                    "metrics) is compiled as one. Override compute_loss(x, y, y_pred, sample_weight, training) or "
+                    "compute_metrics(x, y, y_pred, sample_weight) instead, or add losses with add_loss().")
+
+    def train_step(self, *args: Any, **kwargs: Any) -> Any:
+        """Not to be called or overridden: see compute_loss and compute_metrics."""
+        raise NotImplementedError("kcompile compiles the whole training step; call train_on_batch(), or override compute_loss()")
+
+    def test_step(self, *args: Any, **kwargs: Any) -> Any:
+        """Not to be called or overridden: see compute_loss and compute_metrics."""
+        raise NotImplementedError("kcompile compiles the whole test step; call test_on_batch(), or override compute_metrics()")
+
+    def predict_step(self, *args: Any, **kwargs: Any) -> Any:
+        """Not to be called or overridden: what `call` gives with training=False is the prediction."""
+        raise NotImplementedError("kcompile compiles the whole predict step; call predict_on_batch()")
+
+    # -- what a user may override -----------------------------------------------------------------------------
+    def compute_loss(self, x: Any = None, y: Any = None, y_pred: Any = None, sample_weight: Any = None, training: bool = True) -> Any:
+        """The total loss, a scalar tensor: the compiled losses plus what layers and regularizers added. Runs while a step is traced."""
+        losses = []
+        if self._compile_loss is not None:
+            value = self._compile_loss(y, y_pred, sample_weight)
+            if value is not None:
+                losses.append(value)
+        losses += self.losses  # type: ignore[attr-defined]
+        if not losses:
+            raise ValueError("No loss to compute. Provide a `loss` argument in `compile()`.")
+        total = losses[0]
+        for value in losses[1:]:
+            total = total + value
+        return total
+
+    def compute_metrics(self, x: Any, y: Any, y_pred: Any, sample_weight: Any = None) -> dict[str, Any]:
+        """Update the compiled metrics; the results so far. Runs while a step is traced."""
+        if self._compile_metrics is not None:
+            self._compile_metrics.update_state(y, y_pred, sample_weight)
+        return self._traced_results() if self._overrides("compute_metrics") else {}
+
+    def _traced_results(self) -> dict[str, Any]:
+        results: dict[str, Any] = {}
+        for title, metric in self._named_metrics():
+            value = metric.result()
+            results.update(value if isinstance(value, dict) else {title: value})
+        return results
+
+    # -- metrics ----------------------------------------------------------------------------------------------
+    @property
+    def metrics(self) -> list[Metric]:
+        """The loss, metrics held by the model and its layers, the compiled metrics, the losses of single outputs."""
+        found: list[Metric] = [self._loss_tracker] if self._loss_tracker is not None else []
+        found += super().metrics  # type: ignore[misc]
+        if self._compile_metrics is not None:
+            found.append(self._compile_metrics)
+        if self._compile_loss is not None:
+            found += self._compile_loss.metrics
+        return found
+
+    @property
+    def metrics_names(self) -> list[str]:
+        return [metric.name for metric in self.metrics]
+
+    @property
+    def metrics_variables(self) -> list[Any]:
+        return [variable for metric in self.metrics for variable in metric.variables]
+
+    def reset_metrics(self) -> None:
+        """Start all metrics anew."""
+        for metric in self.metrics:
+            metric.reset_state()
+
+    def _named_metrics(self) -> list[tuple[str, Metric]]:
+        """(name in the logs, metric): the loss, losses of single outputs, own metrics, compiled metrics."""
+        named: list[tuple[str, Metric]] = [] if self._loss_tracker is None else [("loss", self._loss_tracker)]
+        if self._compile_loss is not None:
+            named += [(mean.name, mean) for mean in self._compile_loss.metrics]
+        named += [(metric.name, metric) for metric in super().metrics]  # type: ignore[misc]
+        if self._compile_metrics is not None:
+            named += self._compile_metrics.named()
+        return named
+
+    def get_metrics_result(self) -> dict[str, Any]:
+        """{name: number} of all metrics now, in alphabetical order."""
+        results: dict[str, Any] = {}
+        for title, metric in self._named_metrics():
+            results.update(results_of(metric, title))
+        return dict(sorted(results.items()))
+
+    def _results_in_order(self, logs: dict[str, Any]) -> Any:
+        """The numbers of the logs as a list: the loss, single losses, then metrics in the order of compile(); a lone one by itself."""
+        order = [title for title, _ in self._named_metrics() if title in logs]
+        values = [logs[title] for title in order] + [value for title, value in logs.items() if title not in order]
+        return values[0] if len(values) == 1 else values
+
+    def get_compile_config(self) -> dict[str, Any] | None:
+        """The arguments of compile() in serialized form, or None."""
+        if not self.compiled:
+            return None
+        from .. import losses as loss_module
+        from .. import metrics as metric_module
+        from .. import tree
+
+        config = dict(self._compile_config)
+        config["optimizer"] = optimizers.serialize(self.optimizer)
+        config["loss"] = tree.map_structure(loss_module.serialize, config["loss"])
+        for key in ("metrics", "weighted_metrics"):
+            config[key] = tree.map_structure(metric_module.serialize, config[key])
+        return config
+
+    def compile_from_config(self, config: dict[str, Any]) -> None:
+        """compile() with what get_compile_config() gave; the optimizer is built when the model is."""
+        config = dict(config)
+        config["optimizer"] = optimizers.deserialize(config["optimizer"])
+        self.compile(**config)
+        if self.built:  # type: ignore[attr-defined]
+            self.optimizer.build(self.trainable_variables)  # type: ignore[attr-defined]

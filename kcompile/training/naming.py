@@ -1,0 +1,53 @@
+"""What a loss or metric given to `compile` means, once the shapes of labels and predictions are known."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from .. import losses, metrics
+from ..losses.loss import Loss, LossFunctionWrapper
+
+_ACCURACY = ("accuracy", "acc")
+_CROSSENTROPY = ("crossentropy", "ce")
+
+
+def _kind(y_true: Any, y_pred: Any) -> str:
+    """'binary' for predictions of one number, 'sparse' for class numbers, else 'categorical'."""
+    if not len(y_pred.shape) or y_pred.shape[-1] == 1:
+        return "binary"
+    return "sparse" if len(y_true.shape) < len(y_pred.shape) or y_true.shape[-1] == 1 else "categorical"
+
+
+def metric_for(identifier: Any, y_true: Any, y_pred: Any) -> metrics.Metric:
+    """The metric of an identifier: 'accuracy' and 'crossentropy' by the shapes; functions are averaged. Raises ValueError."""
+    word = identifier.lower() if isinstance(identifier, str) else ""
+    found: Any
+    if word in _ACCURACY:
+        found = {"binary": metrics.BinaryAccuracy, "sparse": metrics.SparseCategoricalAccuracy,
+                 "categorical": metrics.CategoricalAccuracy}[_kind(y_true, y_pred)]()
+    elif word in _CROSSENTROPY:
+        found = {"binary": metrics.BinaryCrossentropy, "sparse": metrics.SparseCategoricalCrossentropy,
+                 "categorical": metrics.CategoricalCrossentropy}[_kind(y_true, y_pred)]()
+    else:
+        found = metrics.get(identifier)
+    if not isinstance(found, metrics.Metric):
+        found = metrics.MeanMetricWrapper(found, name=getattr(found, "__name__", None) or getattr(found, "name", None))
+    if isinstance(identifier, str):
+        found.name = identifier
+    return found
+
+
+def loss_for(identifier: Any, y_true: Any, y_pred: Any) -> Any:
+    """The Loss of an identifier; functions are wrapped, 'crossentropy' is chosen by the shapes. Raises ValueError."""
+    word = identifier.lower() if isinstance(identifier, str) else ""
+    if word in _CROSSENTROPY:
+        found: Any = {"binary": losses.binary_crossentropy, "sparse": losses.sparse_categorical_crossentropy,
+                      "categorical": losses.categorical_crossentropy}[_kind(y_true, y_pred)]
+    else:
+        found = losses.get(identifier)
+    if isinstance(found, Loss):
+        return found
+    name = identifier if isinstance(identifier, str) else getattr(found, "__name__", None)
+    if found is losses.sparse_categorical_crossentropy:
+        return losses.SparseCategoricalCrossentropy(name=name)
+    return LossFunctionWrapper(found, name=name)
