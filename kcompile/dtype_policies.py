@@ -26,12 +26,12 @@ class DTypePolicy:
     def __init__(self, name: Any = None) -> None:
         if name is None:
             name = dtype_policy().name
-        name = _dtype_name(name)
+        name = str(_dtype_name(name))
         if name not in _MIXED and name not in _NAMES:
             raise ValueError(f"Cannot convert '{name}' to a mixed precision DTypePolicy. Valid policies include 'mixed_float16', "
                              "'mixed_bfloat16', and the name of any float dtype such as 'float32'.")
         self._name: str = name
-        self._compute_dtype = _MIXED.get(name, name)
+        self._compute_dtype: str = _MIXED.get(name, name)
         self._variable_dtype = "float32" if name in _MIXED else name
 
     @property
@@ -51,6 +51,12 @@ class DTypePolicy:
     @property
     def quantization_mode(self) -> None:
         return None
+
+    def convert_input(self, x: Any, autocast: bool, dtype: Any) -> Any:
+        """A call argument as a layer takes it: arrays become tensors; with autocast, floats become `dtype`."""
+        from .layers.arguments import convert_argument
+
+        return convert_argument(x, autocast, str(dtype))
 
     def get_config(self) -> dict[str, Any]:
         return {"name": self.name}
@@ -92,7 +98,7 @@ def _dtype_name(value: Any) -> str:
     """'float32' of a string, a numpy or TensorFlow-like dtype, or a class such as np.float32."""
     if isinstance(value, str):
         return str(value)
-    name = getattr(value, "name", None) or getattr(value, "__name__", None)
+    name: Any = getattr(value, "name", None) or getattr(value, "__name__", None)
     if not isinstance(name, str):
         raise ValueError(f"Cannot interpret `dtype` argument. Expected a string or an instance of DTypePolicy. Received: dtype={value!r}")
     return name

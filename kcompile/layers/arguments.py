@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import inspect
 from typing import Any
 
@@ -31,10 +30,9 @@ def convert_argument(value: Any, autocast: bool, dtype: str) -> Any:
     return converted
 
 
-@functools.cache
-def build_parameters(cls: type) -> tuple[str, ...]:
+def build_parameters(cls: Any) -> tuple[str, ...]:
     """The names of a layer class's `build` parameters behind self."""
-    parameters = list(inspect.signature(cls.build).parameters.values())[1:]  # type: ignore[attr-defined]
+    parameters = list(inspect.signature(cls.build).parameters.values())[1:]
     return tuple(p.name for p in parameters if p.kind not in (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD))
 
 

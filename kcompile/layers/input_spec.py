@@ -76,6 +76,7 @@ def check_inputs(input_spec: Any, inputs: Any, layer_name: str) -> None:
     """
     if input_spec is None:
         return
+    values: list[Any]
     specs = tree.flatten(input_spec) if not isinstance(input_spec, dict) else list(input_spec.values())
     if isinstance(inputs, dict) and all(spec is not None and spec.name for spec in specs):
         missing = [spec.name for spec in specs if spec.name not in inputs and not spec.optional]
@@ -89,6 +90,7 @@ def check_inputs(input_spec: Any, inputs: Any, layer_name: str) -> None:
         shapes = [tuple(value.shape) for value in values if hasattr(value, "shape")]
         raise ValueError(f"Layer '{layer_name}' expects {len(specs)} input(s), but it received {len(values)} input tensors. "
                          f"Shapes received: {shapes}")
+    value: Any
     for position, (value, spec) in enumerate(zip(values, specs, strict=True)):
         if spec is None or (value is None and spec.optional):
             continue

@@ -51,7 +51,8 @@ def deserialize(config: dict[str, Any], custom_objects: dict[str, Any] | None = 
         raise ValueError(f"not a serialized layer: {config!r}")
     cls = class_named(config["class_name"], custom_objects)
     fields = dict(config["config"])
-    layer = cls.from_config(fields, custom_objects=custom_objects) if issubclass(cls, Model) else cls.from_config(fields)
-    if config.get("build_config") and not layer.built:  # type: ignore[attr-defined]
-        layer.build_from_config(config["build_config"])  # type: ignore[attr-defined]
-    return layer  # type: ignore[return-value]
+    layer: Any = cls.from_config(fields, custom_objects=custom_objects) if issubclass(cls, Model) else cls.from_config(fields)
+    if config.get("build_config") and not layer.built:
+        layer.build_from_config(config["build_config"])
+    made: Layer = layer
+    return made

@@ -25,13 +25,19 @@ class LayerState:
 
     built: bool
     name: str
-    path: str
-    variable_dtype: str
     _open_scope: Callable[[], Any]
+
+    @property
+    def path(self) -> str:
+        raise NotImplementedError
+
+    @property
+    def variable_dtype(self) -> str:
+        raise NotImplementedError
 
     def _initialize_state(self) -> None:
         """Runs before any __init__, so that attributes may be set ahead of super().__init__()."""
-        from ..metrics import Metric
+        from ..metrics.metric import Metric
 
         put = object.__setattr__
         put(self, "_trainable_variables", [])

@@ -122,7 +122,7 @@ class TrackedList(list):  # type: ignore[type-arg]
     def extend(self, values: Iterable[Any]) -> None:
         super().extend([self._track(value) for value in values])
 
-    def __iadd__(self, values: Iterable[Any]) -> TrackedList:
+    def __iadd__(self, values: Iterable[Any]) -> TrackedList:  # type: ignore[misc]
         self.extend(values)
         return self
 
@@ -183,7 +183,7 @@ class TrackedDict(dict):  # type: ignore[type-arg]
             self[key] = default
         return self[key]
 
-    def __ior__(self, other: Any) -> TrackedDict:  # type: ignore[override,misc]
+    def __ior__(self, other: Any) -> TrackedDict:  # type: ignore[misc]
         self.update(other)
         return self
 

@@ -70,7 +70,8 @@ def _clone_sequential(model: Sequential, input_tensors: Any, make: Callable[[Any
 def _clone_functional(model: Functional, input_tensors: Any, make: Callable[[Any], Any],
                       call_function: Callable[..., Any] | None) -> Functional:
     if input_tensors is None:
-        inputs = [_from_config(tensor._keras_history.operation).output for tensor in model.inputs]
+        inputs = [_from_config(tensor._keras_history.operation).output  # type: ignore[attr-defined]
+                  for tensor in model.inputs]
     else:
         inputs = tree.flatten(input_tensors)
         if not all(isinstance(tensor, KerasTensor) for tensor in inputs):

@@ -56,7 +56,7 @@ class Functional(Model):
         self.built = True
 
     # -- structure --------------------------------------------------------------------------------------------
-    @property
+    @property  # type: ignore[misc]
     def layers(self) -> list[Layer]:
         """The layers between inputs and outputs, in order of depth."""
         return [operation for operation in self._graph.operations if isinstance(operation, Layer)]

@@ -78,7 +78,7 @@ def functional_from_config(cls: type, config: dict[str, Any], custom_objects: di
     """The model that `functional_config` described. Raises ValueError for unknown layers and calls that cannot be resolved."""
     made: dict[str, Any] = {}  # name -> layer, or the function of an operation
     calls: list[tuple[str, int, dict[str, Any]]] = []  # (name, number of the call, record)
-    results: dict[tuple[str, int], list[KerasTensor]] = {}
+    results: dict[tuple[str, int], list[Any]] = {}
     for record in config["layers"]:
         name = record.get("name") or record["config"]["name"]
         made[name] = _made(record, custom_objects)
@@ -95,7 +95,7 @@ def functional_from_config(cls: type, config: dict[str, Any], custom_objects: di
             outputs = made[name](*args, **kwargs)
             results[name, number] = [leaf for leaf in tree.flatten(outputs) if isinstance(leaf, KerasTensor)]
             if not isinstance(made[name], Layer):
-                results[name, number][0]._keras_history.operation.name = name  # type: ignore[attr-defined]
+                results[name, number][0]._keras_history.operation.name = name
         if len(waiting) == len(calls):
             raise ValueError(f"the configuration of model '{config['name']}' has calls whose inputs nothing makes: "
                              f"{sorted({name for name, _, _ in waiting})}")
@@ -103,7 +103,8 @@ def functional_from_config(cls: type, config: dict[str, Any], custom_objects: di
 
     def tensor(reference: list[Any]) -> KerasTensor:
         name, number, index = reference
-        return results[name, number][index]
+        found: KerasTensor = results[name, number][index]
+        return found
 
     inputs = _map_references(tensor, config["input_layers"])
     outputs = _map_references(tensor, config["output_layers"])
@@ -131,7 +132,7 @@ def _made(record: dict[str, Any], custom_objects: dict[str, Any] | None) -> Any:
     return function
 
 
-def _resolved(node: dict[str, Any], results: dict[tuple[str, int], list[KerasTensor]]) -> tuple[Any, dict[str, Any]]:
+def _resolved(node: dict[str, Any], results: dict[tuple[str, int], list[Any]]) -> tuple[Any, dict[str, Any]]:
     """(args, kwargs) of a recorded call, or (None, {}) while some of its inputs do not exist yet."""
     complete = True
 

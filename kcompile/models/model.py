@@ -36,7 +36,7 @@ class Model(Trainer, Layer):
             from .functional import Functional
 
             _put_in_place_of_model(type(self), Functional)
-            Functional.__init__(self, *args, **kwargs)
+            Functional.__init__(self, *args, **kwargs)  # type: ignore[arg-type]
             return
         Trainer.__init__(self)
         Layer.__init__(self, *args, **kwargs)

@@ -72,7 +72,7 @@ class Sequential(Model):
             self._rebuild()
         return layer
 
-    @property
+    @property  # type: ignore[misc]
     def layers(self) -> list[Layer]:
         """The layers, without the Input."""
         return [layer for layer in self._sequence if not isinstance(layer, InputLayer)]
@@ -93,7 +93,7 @@ class Sequential(Model):
             if len(self._sequence) > 1:
                 self.build(first.batch_shape)
         elif isinstance(first, Model) and first.built and isinstance(getattr(first, "input_shape", None), tuple):
-            self.build(first.input_shape)
+            self.build(first.input_shape)  # type: ignore[attr-defined]
 
     def build(self, input_shape: Any = None) -> None:
         """Make the weights for inputs of this batch shape. Raises ValueError for another shape than the Input's."""
