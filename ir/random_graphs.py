@@ -17,7 +17,10 @@ from . import build
 from .build import Number
 from .graph import Graph, Value
 from .rebuild import rebuild
+from .shrink import shrink
 from .types import Dim, DimLike, DType, Shape, TensorType, boolean, evaluate_dim, f32, i32, i64, is_static, product
+
+__all__ = ["BATCH", "random_arrays", "random_graph", "shrink"]
 
 BATCH = Dim.symbol("B")
 LARGEST = 400  # elements a row of the batch
