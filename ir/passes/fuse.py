@@ -49,7 +49,10 @@ class _Fuser:
         return found | {p for a in kernel.writes for p in self.writers[a] if p < n}
 
     def makes_cycle(self, p: int, c: int) -> bool:
-        """Whether a path leads from p to c through a third kernel."""
+        """Whether a path leads from p to c through a third kernel, or through a view: that memory must be complete first."""
+        writes = set(self.kernels[p].writes)
+        if any(self.program.root(a) in writes for a in self.kernels[c].reads if a not in writes):
+            return True
         stack = [q for q in self.predecessors(c) if q != p]
         seen = set(stack)
         while stack:
