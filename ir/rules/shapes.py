@@ -151,6 +151,19 @@ def select_of_broadcasts(c: Pat, x: Pat, y: Pat, s: Attr, n: Attr) -> Equation:
             p.broadcast(p.select(c, x, y), shape=s, dims=n))
 
 
+NEGATED = ({"x": "f32[B, 3]", "y": "f32[3]", "s": ("B", 3), "n": (1,)},)
+
+
+@rule(examples=NEGATED)
+def add_broadcast_of_negated(x: Pat, y: Pat, s: Attr, n: Attr) -> Equation:
+    return x + p.broadcast(-y, shape=s, dims=n), x - p.broadcast(y, shape=s, dims=n)
+
+
+@rule(examples=NEGATED)
+def subtract_broadcast_of_negated(x: Pat, y: Pat, s: Attr, n: Attr) -> Equation:
+    return x - p.broadcast(-y, shape=s, dims=n), x + p.broadcast(y, shape=s, dims=n)
+
+
 def _transposed_broadcast(make: Make, x: Value, shape: Any, dims: Any, perm: Any) -> Value:
     places = [perm.index(d) for d in dims]
     order = tuple(sorted(range(x.rank), key=places.__getitem__))
