@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import builtins
+import importlib
+import importlib.util
 from typing import Any
 
 import kcompile as keras
@@ -149,6 +151,13 @@ __all__ = [
 ]
 
 
+_KERAS_MODULES = ("data", "initializers", "losses", "metrics", "optimizers")  # the same in tf as in tf.keras, or a module of ours
+_INITIALIZERS = {
+    "constant_initializer": "Constant", "ones_initializer": "Ones", "random_normal_initializer": "RandomNormal",
+    "random_uniform_initializer": "RandomUniform", "zeros_initializer": "Zeros",
+}
+
+
 def is_tensor(x: Any) -> builtins.bool:
     """Whether `x` is a tensor, eager or symbolic, or a variable."""
     return isinstance(x, (Tensor, KerasTensor, keras.Variable))
@@ -157,10 +166,9 @@ def is_tensor(x: Any) -> builtins.bool:
 def __getattr__(name: str) -> Any:
     if name.startswith("__"):
         raise AttributeError(name)
-    if name == "data":
-        import importlib.util
-        if importlib.util.find_spec("kcompile.data") is not None:
-            import importlib
-            return importlib.import_module("kcompile.data")
+    if name in _KERAS_MODULES and importlib.util.find_spec(f"kcompile.{name}") is not None:
+        return importlib.import_module(f"kcompile.{name}")
+    if name in _INITIALIZERS:
+        return getattr(keras.initializers, _INITIALIZERS[name])
     from kcompile.suggest import missing_attribute
     raise missing_attribute("tf", name)

@@ -28,7 +28,7 @@ def constant(value: Any, dtype: Any = None, shape: Any = None, name: str | None 
         tensor = eager_tensor(value, "float32")  # whatever Keras's default, which TensorFlow does not know
     if shape is None:
         return tensor
-    wanted = _sizes(shape)
+    wanted = sizes(shape)
     wanted = (wanted,) if isinstance(wanted, int) else tuple(wanted)
     if tensor.size not in (1, math.prod(wanted)):
         raise ValueError(f"tf.constant: {tensor.size} values, of shape {tuple(tensor.shape)}, do not fill shape {wanted}")
@@ -64,16 +64,16 @@ def shape(input: Any, out_type: Any = "int32", name: str | None = None) -> Any:
     return found
 
 
-def _sizes(shape: Any) -> Any:
+def sizes(shape: Any) -> Any:
     """A shape argument, which TensorFlow takes as a tensor too, in the form that kcompile.ops takes."""
     if isinstance(shape, (Tensor, np.ndarray)):
         return tuple(np.asarray(shape).tolist()) if shape.ndim else int(shape)
     return tuple(int(d) if isinstance(d, Tensor) else d for d in shape) if isinstance(shape, (list, tuple)) else shape
 
 
-def _is_shape(value: Any) -> bool:
-    """Whether it is the (partial) result of `shape` in a trace: a plain sequence of sizes."""
-    return isinstance(value, (list, tuple)) and builtins.all(isinstance(d, (int, SymbolicSize)) for d in value)
+def _is_shape(sizes: Any) -> bool:
+    """Whether a sequence is a shape with sizes that are known only when the data is."""
+    return builtins.all(isinstance(d, (int, SymbolicSize)) for d in sizes) and builtins.any(isinstance(d, SymbolicSize) for d in sizes)
 
 
 def size(input: Any, out_type: Any = "int32", name: str | None = None) -> Any:
@@ -88,18 +88,22 @@ def rank(input: Any, name: str | None = None) -> Any:
 
 def reshape(tensor: Any, shape: Any, name: str | None = None) -> Any:
     """The same elements in another shape; -1 is worked out."""
-    return ops.reshape(tensor, _sizes(shape))
+    return ops.reshape(tensor, sizes(shape))
 
 
 def concat(values: Any, axis: int, name: str | None = None) -> Any:
     """Join along an existing axis. Shapes taken with tf.shape in a layer are joined as shapes."""
-    if builtins.all(_is_shape(value) for value in values) and builtins.any(isinstance(d, SymbolicSize) for value in values for d in value):
-        return tuple(size for value in values for size in value)
+    if builtins.all(isinstance(value, (list, tuple)) for value in values):
+        joined = tuple(size for value in values for size in value)
+        if _is_shape(joined):
+            return joined
     return ops.concatenate(values, axis=axis)
 
 
 def stack(values: Any, axis: int = 0, name: str | None = None) -> Any:
-    """Join along a new axis."""
+    """Join along a new axis. Sizes taken from tf.shape in a layer are joined to a shape."""
+    if _is_shape(values):
+        return tuple(values)
     return ops.stack(values, axis=axis)
 
 
@@ -110,13 +114,13 @@ def unstack(value: Any, num: int | None = None, axis: int = 0, name: str | None 
 
 def split(value: Any, num_or_size_splits: Any, axis: int = 0, num: int | None = None, name: str | None = None) -> Any:
     """Cut into equal parts, or into parts of the given sizes, of which one may be -1: what is left."""
-    sizes = _sizes(num_or_size_splits)
-    if isinstance(sizes, tuple):
-        if -1 in sizes:
-            rest = ops.shape(value)[axis] - builtins.sum(n for n in sizes if n != -1)
-            sizes = [rest if n == -1 else n for n in sizes]
-        sizes = [int(n) for n in np.cumsum(sizes)[:-1]]
-    return ops.split(value, sizes, axis=axis)
+    parts = sizes(num_or_size_splits)
+    if isinstance(parts, tuple):
+        if -1 in parts:
+            rest = ops.shape(value)[axis] - builtins.sum(n for n in parts if n != -1)
+            parts = [rest if n == -1 else n for n in parts]
+        parts = [int(n) for n in np.cumsum(parts)[:-1]]
+    return ops.split(value, parts, axis=axis)
 
 
 def expand_dims(input: Any, axis: int, name: str | None = None) -> Any:
@@ -141,7 +145,7 @@ def reverse(tensor: Any, axis: Any, name: str | None = None) -> Any:
 
 def tile(input: Any, multiples: Any, name: str | None = None) -> Any:
     """Repeated along each axis."""
-    return ops.tile(input, _sizes(multiples))
+    return ops.tile(input, sizes(multiples))
 
 
 def repeat(input: Any, repeats: Any, axis: int | None = None, name: str | None = None) -> Any:
@@ -231,12 +235,12 @@ def argsort(values: Any, axis: int = -1, direction: str = "ASCENDING", stable: b
 
 def zeros(shape: Any, dtype: Any = "float32", name: str | None = None) -> Any:
     """All zero."""
-    return ops.zeros(_sizes(shape), dtype=standardize_dtype(dtype))
+    return ops.zeros(sizes(shape), dtype=standardize_dtype(dtype))
 
 
 def ones(shape: Any, dtype: Any = "float32", name: str | None = None) -> Any:
     """All one."""
-    return ops.ones(_sizes(shape), dtype=standardize_dtype(dtype))
+    return ops.ones(sizes(shape), dtype=standardize_dtype(dtype))
 
 
 def zeros_like(input: Any, dtype: Any = None, name: str | None = None) -> Any:
@@ -251,18 +255,18 @@ def ones_like(input: Any, dtype: Any = None, name: str | None = None) -> Any:
 
 def fill(dims: Any, value: Any, name: str | None = None) -> Any:
     """One value everywhere."""
-    return ops.full(_sizes(dims), value, dtype=ops.convert_to_tensor(value).dtype)
+    return ops.full(sizes(dims), value, dtype=ops.convert_to_tensor(value).dtype)
 
 
 def eye(num_rows: int, num_columns: int | None = None, batch_shape: Any = None, dtype: Any = "float32", name: str | None = None) -> Any:
     """The identity matrix, once for each element of `batch_shape`."""
     matrix = ops.eye(num_rows, num_columns, dtype=standardize_dtype(dtype))
-    return matrix if batch_shape is None else ops.broadcast_to(matrix, (*_sizes(batch_shape), num_rows, num_columns or num_rows))
+    return matrix if batch_shape is None else ops.broadcast_to(matrix, (*sizes(batch_shape), num_rows, num_columns or num_rows))
 
 
 def broadcast_to(input: Any, shape: Any, name: str | None = None) -> Any:
     """Repeated along the axes of extent 1 (and new leading ones) to fill `shape`."""
-    return ops.broadcast_to(input, _sizes(shape))
+    return ops.broadcast_to(input, sizes(shape))
 
 
 def range(start: Any, limit: Any = None, delta: Any = 1, dtype: Any = None, name: str | None = None) -> Any:

@@ -33,9 +33,9 @@ quint16 = DType("quint16")
 
 def as_dtype(type_value: Any) -> DType:
     """The DType of a name, a numpy dtype or a DType."""
-    return DType(standardize_dtype(type_value))
+    return standardize_dtype(type_value)
 
 
 def cast(x: Any, dtype: Any, name: str | None = None) -> Any:
     """tf.cast."""
-    return _cast(x, dtype)
+    return _cast(x, as_dtype(dtype))

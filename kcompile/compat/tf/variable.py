@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from kcompile.tensor import Shape
+from kcompile.tracing import eager_scope
 from kcompile.variables import Variable as KerasVariable
+
+from .arrays import constant
 
 
 class Variable(KerasVariable):
@@ -18,13 +22,15 @@ class Variable(KerasVariable):
         if initial_value is None:
             raise ValueError("tf.Variable needs an initial_value")
         if callable(initial_value):
-            initial_value = initial_value()
-        super().__init__(initial_value, dtype=dtype, trainable=trainable, name=name)
-        self.constraint = constraint
+            with eager_scope():
+                initial_value = initial_value()
+        super().__init__(constant(initial_value, dtype=dtype), trainable=trainable, autocast=False, name=_plain_name(name),
+                         constraint=constraint)
 
-    def read_value(self) -> Any:
-        """The current value."""
-        return self.value
+
+def _plain_name(name: str | None) -> str | None:
+    """TensorFlow's names may hold slashes and an output number ("block/w:0"); a Keras path is made of its scopes instead."""
+    return None if name is None else name.split(":")[0].replace("/", "_")
 
 
 def function(func: Callable[..., Any] | None = None, **options: Any) -> Callable[..., Any]:
@@ -40,25 +46,7 @@ def executing_eagerly() -> bool:
     return not in_trace()
 
 
-class TensorShape(tuple):
-    """A shape as a tuple; None stands for an unknown extent."""
-
-    def __new__(cls, dims: Iterable[int | None] | int) -> TensorShape:
-        return super().__new__(cls, (dims,) if isinstance(dims, int) else tuple(dims))
-
-    @property
-    def rank(self) -> int:
-        """Number of dimensions."""
-        return len(self)
-
-    @property
-    def ndims(self) -> int:
-        """Number of dimensions."""
-        return len(self)
-
-    def as_list(self) -> list[int | None]:
-        """The dimensions as a list."""
-        return list(self)
+TensorShape = Shape
 
 
 @dataclass(frozen=True)
