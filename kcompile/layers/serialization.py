@@ -11,11 +11,12 @@ def serialize(layer: Layer) -> dict[str, Any]:
     """{module, class_name, config, registered_name[, build_config]} of a layer, in Keras 3's form."""
     cls = type(layer)
     own = cls.__module__.startswith(__name__.partition(".")[0] + ".")
+    module = _public_module(layer) if own else None
     record: dict[str, Any] = {
-        "module": _public_module(layer) if own else cls.__module__,
+        "module": module,
         "class_name": cls.__name__,
         "config": layer.get_config(),
-        "registered_name": None if own else f"{cls.__module__}>{cls.__name__}",
+        "registered_name": None if module is not None and module.count(".") < 2 else cls.__name__,
     }
     build_config = layer.get_build_config()
     if build_config is not None and layer.built:

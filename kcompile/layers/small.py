@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from .. import ops
+from .. import config, ops
 from .layer import Layer
 
 
@@ -28,7 +28,8 @@ class Identity(Layer):
 
 
 class Rescaling(Layer):
-    """y = x * scale + offset, in the compute dtype; scale and offset may be lists, one number a channel."""
+    """y = x * scale + offset, in the compute dtype; scale and offset may be lists, one number a channel (channels first or last,
+    as `image_data_format` says)."""
 
     def __init__(self, scale: Any, offset: Any = 0.0, **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -37,12 +38,15 @@ class Rescaling(Layer):
 
     def call(self, inputs: Any) -> Any:
         dtype = self.compute_dtype
-        scale = self._factor(self.scale, inputs)
-        offset = self._factor(self.offset, inputs)
-        return ops.cast(inputs, dtype) * ops.cast(scale, dtype) + ops.cast(offset, dtype)
+        return ops.cast(inputs, dtype) * self._factor(self.scale, dtype) + self._factor(self.offset, dtype)
 
-    def _factor(self, value: Any, inputs: Any) -> Any:
-        return np.asarray(value, "float64") if np.ndim(value) else float(value)
+    def _factor(self, value: Any, dtype: str) -> Any:
+        if not np.ndim(value):
+            return float(value)
+        factor = np.asarray(value)
+        if config.image_data_format() == "channels_first" and factor.ndim == 1:
+            factor = factor[:, None, None]
+        return ops.cast(factor, dtype)
 
     def compute_output_shape(self, input_shape: Any) -> Any:
         return input_shape

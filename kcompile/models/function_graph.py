@@ -28,13 +28,13 @@ class FunctionGraph:
         self.nodes = sorted((node for node in reversed(finished) if not self._is_given(node)), key=lambda node: -node_depth[id(node)])
         for tensor in inputs:  # inputs that no output needs come last
             operation = tensor._keras_history.operation  # type: ignore[attr-defined]
-            if not _is_intermediate(tensor):
+            if not is_intermediate(tensor):
                 depth_of.setdefault(id(operation), 0)
                 first_seen.setdefault(id(operation), (-1, operation))
         found = sorted((-depth_of[key], index, key) for key, (index, _) in first_seen.items())
         self.operations: list[Operation] = [first_seen[key][1] for _, _, key in found]
         self.node_ids = {id(node) for node in finished} | {
-            id(_node_of(tensor)) for tensor in inputs if not _is_intermediate(tensor)}
+            id(_node_of(tensor)) for tensor in inputs if not is_intermediate(tensor)}
         self._check_names()
 
     def _is_given(self, node: Node) -> bool:
@@ -63,7 +63,7 @@ class FunctionGraph:
                 if not node.input_tensors:
                     raise ValueError(f"An output of the model depends on the tensor of `Input` '{node.operation.name}', "
                                      "which is not among the model's `inputs`.")
-                needed = [tensor for tensor in node.input_tensors if id(tensor) not in self._given or not _is_intermediate(tensor)]
+                needed = [tensor for tensor in node.input_tensors if id(tensor) not in self._given or not is_intermediate(tensor)]
                 stack.extend((_node_of(tensor), False) for tensor in reversed(needed))
         return finished, first_seen
 
@@ -97,7 +97,7 @@ def _node_of(tensor: KerasTensor) -> Node:
     return node
 
 
-def _is_intermediate(tensor: KerasTensor) -> bool:
+def is_intermediate(tensor: KerasTensor) -> bool:
     """Whether it is a result of some layer rather than an `Input`."""
     return bool(_node_of(tensor).input_tensors)
 

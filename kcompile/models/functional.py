@@ -12,7 +12,7 @@ from ..layers.layer import Layer
 from ..operation import Node
 from ..tensor import KerasTensor, Tensor, TracedTensor, eager_tensor
 from ..variables import Variable
-from .function_graph import FunctionGraph, _is_intermediate
+from .function_graph import FunctionGraph, is_intermediate
 from .model import Model
 
 
@@ -32,12 +32,13 @@ class Functional(Model):
                 if not isinstance(leaf, KerasTensor):
                     raise ValueError(f"All `{title}` values must be KerasTensors. Received: {title}={structure} including invalid value "
                                      f"{leaf} of type {type(leaf)}")
+        flat_inputs: list[Any]
+        flat_outputs: list[Any]
         flat_inputs, flat_outputs = tree.flatten(inputs), tree.flatten(outputs)
         if len({id(tensor) for tensor in flat_inputs}) != len(flat_inputs):
             raise ValueError("The list of inputs passed to the model contains the same input multiple times. "
                              f"All inputs should only appear once. Received: inputs={inputs}")
-        if any(_is_intermediate(tensor) for tensor in flat_inputs):
-            flat_inputs, flat_outputs = _recorded_again(flat_inputs, flat_outputs)
+        flat_inputs, flat_outputs = recorded_again(flat_inputs, flat_outputs)
         super().__init__(name=name, **kwargs)
         graph = FunctionGraph(flat_inputs, flat_outputs)
         with self._tracker.paused():
@@ -109,7 +110,7 @@ class Functional(Model):
             return self._run(values)
 
     def _run(self, values: list[Any]) -> Any:
-        flat = self._graph.run(values, _call_node)
+        flat = self._graph.run(values, call_node)
         return tree.pack_sequence_as(self._outputs_struct, flat)
 
     def compute_mask(self, inputs: Any, previous_mask: Any) -> None:
@@ -187,7 +188,7 @@ def _of_rank(value: Any, wanted: Any) -> Any:
     return value
 
 
-def _call_node(node: Node, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+def call_node(node: Node, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     """Compute one recorded call; in a trace, its nodes name the line on which the user wrote the call."""
     trace = tracing.current_trace()
     if trace is None:
@@ -196,12 +197,14 @@ def _call_node(node: Node, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any
         return node.operation(*args, **kwargs)
 
 
-def _recorded_again(inputs: list[Any], outputs: list[Any]) -> tuple[list[KerasTensor], list[KerasTensor]]:
-    """The calls between intermediate tensors, from fresh Inputs on: (inputs, outputs)."""
+def recorded_again(inputs: list[Any], outputs: list[Any]) -> tuple[list[KerasTensor], list[KerasTensor]]:
+    """Inputs and outputs; where inputs are results of layers, the calls from there on are recorded again from fresh Inputs."""
+    if not any(is_intermediate(tensor) for tensor in inputs):
+        return inputs, outputs
     graph = FunctionGraph(inputs, outputs)
     fresh: list[KerasTensor] = []
     for tensor in inputs:
-        if _is_intermediate(tensor):
+        if is_intermediate(tensor):
             tensor = InputLayer(batch_shape=tensor.shape, dtype=tensor.dtype, name=f"{tensor.name}CLONE").output
         fresh.append(tensor)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from kcompile import layers
+from kcompile import config, layers
 
 
 def close(got, wanted, tolerance=2e-6):
@@ -268,6 +268,14 @@ def test_rescaling_of_bytes():
     assert y.dtype == "float32"
     close(y, [[-1, 1]])
     close(layers.Rescaling([1.0, 2.0], offset=[0.0, 1.0])(np.array([[3.0, 4.0]])), [[3, 9]])
+
+
+def test_rescaling_channels_first():
+    config.set_image_data_format("channels_first")
+    try:
+        close(layers.Rescaling([1.0, 2.0])(np.ones((1, 2, 2, 1))), [[[[1], [1]], [[2], [2]]]])
+    finally:
+        config.set_image_data_format("channels_last")
 
 
 def test_masking_zeroes_and_masks_steps():

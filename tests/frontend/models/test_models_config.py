@@ -100,7 +100,7 @@ def test_constructor_arguments_are_the_default_config():
 
 
 def test_arguments_that_are_no_data_need_a_get_config():
-    with pytest.raises(NotImplementedError, match="Scale was constructed with factor=.* must override `get_config"):
+    with pytest.raises(NotImplementedError, match=r"Scale was constructed with factor=.* must override `get_config"):
         Scale(lambda x: x).get_config()
 
 

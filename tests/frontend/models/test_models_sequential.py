@@ -25,7 +25,8 @@ def test_an_input_shape_on_the_first_layer_builds_at_once(how):
     assert [layer.name for layer in model.layers] == ["dense", "dense_1"]
 
 
-@pytest.mark.parametrize("first", [lambda: layers.Input((4,)), lambda: layers.InputLayer((4,)), lambda: layers.InputLayer(input_shape=(4,))])
+@pytest.mark.parametrize("first", [lambda: layers.Input((4,)), lambda: layers.InputLayer((4,)),
+                                   lambda: layers.InputLayer(input_shape=(4,))])
 def test_an_input_in_front(first):
     model = Sequential([first(), layers.Dense(3)])
     assert model.built and paths(model.weights) == ["sequential/dense/kernel", "sequential/dense/bias"]

@@ -147,7 +147,7 @@ def test_layers_is_reserved():
             super().__init__()
             self.layers = []
 
-    with pytest.raises(AttributeError, match="`Model.layers` attribute is reserved"):
+    with pytest.raises(AttributeError, match=r"`Model\.layers` attribute is reserved"):
         Wrong()
 
 
