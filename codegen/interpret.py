@@ -55,7 +55,7 @@ class _Interpreter:
                 case Acc():
                     first = np.asarray(identity(stmt.op, stmt.dtype)).astype(_compute(stmt.dtype).numpy)[()]
                     ranges = [range(d.extent) for d in stmt.dims]
-                    self.named[stmt.name] = _Values(tuple(d.var for d in stmt.dims), {k: first for k in product(*ranges)}, stmt)
+                    self.named[stmt.name] = _Values(tuple(d.var for d in stmt.dims), dict.fromkeys(product(*ranges), first), stmt)
                 case Accum():
                     self.accumulate(stmt)
                 case Fold():

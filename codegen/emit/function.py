@@ -72,6 +72,7 @@ class _Function(Values):
         self.target = target
         self.block = "start"
         self.needs_dump = False
+        self.extents: dict[str, DimLike] = {}  # of the loops entered so far
         self.unrolled: dict[str, int] = {}
         self.live: dict[str, str] = {}  # clipped unrolled variables: whether the current iteration is live, an i1
         self.accs: dict[str, _Block] = {}
@@ -135,6 +136,7 @@ class _Function(Values):
     # Loops
 
     def _loop(self, loop: Loop) -> None:
+        self.extents[loop.var] = loop.extent
         if loop.parallel:
             self._parallel(loop)
         elif loop.mode == UNROLL:
@@ -155,7 +157,7 @@ class _Function(Values):
         """One iteration of an unrolled loop."""
         self.unrolled[loop.var] = value
         self.indices[loop.var] = Index(const=value)
-        if loop.clip and (value or any(self.unrolled.get(v) for v in loop.clip.base.variables)):
+        if loop.clip and (value or not self.begins_live(loop.clip)):
             live = self._clamp(loop.var, value, loop.clip)
             if self._may_skip(loop):
                 self._branch(live, lambda: self.body(loop.body))
@@ -167,6 +169,11 @@ class _Function(Values):
             self.body(loop.body)
         del self.unrolled[loop.var]
 
+    def begins_live(self, clip: Clip) -> bool:
+        """Whether the first iteration under a clip is surely live: its base is the variable of a loop that ends with the clip."""
+        base = clip.base
+        return len(base.terms) == 1 and base.const == 0 and base.terms[0][1] == 1 and self.extents.get(base.terms[0][0]) == clip.extent
+
     def _clamp(self, var: str, value: int, clip: Clip) -> str:
         """Sets the variable to the last live value at most; returns whether `value` is live."""
         base, depth = self.integer(clip.base)
@@ -174,14 +181,14 @@ class _Function(Values):
         key = ("clamp", base, extent, value)
         known = self.scopes.recall(key)
         if known is None:
+            left = self.pure_at(depth, f"sub i64 {extent}, {base}")
+            last = self.pure_at(depth, f"sub i64 {left}, 1")
             with self.scopes.at(depth) as w:
-                left = w.value(f"sub i64 {extent}, {base}")
-                last = w.value(f"sub i64 {left}, 1")
                 at = w.call("i64", "llvm.smin.i64", ("i64", last), ("i64", str(value)))
                 known = (at, w.value(f"icmp sgt i64 {left}, {value}"))
             self.scopes.remember(key, known, depth)
         assert isinstance(known, tuple)
-        self.indices[var] = Index(text=known[0], depth=depth)
+        self.indices[var] = Index(text=known[0], depth=depth, unrolled=True)
         return str(known[1])
 
     def _may_skip(self, loop: Loop) -> bool:
@@ -228,6 +235,7 @@ class _Function(Values):
         chain = [loop]
         while len(chain[-1].body) == 1 and isinstance(chain[-1].body[0], Loop) and chain[-1].body[0].parallel:
             chain.append(chain[-1].body[0])
+        self.extents.update({p.var: p.extent for p in chain})
         body = chain[-1].body
         if any(isinstance(s, Loop) and s.parallel for s in statements(body)):
             raise ValueError(f"nest {self.nest.name}: parallel loops are not perfectly nested")
@@ -236,8 +244,10 @@ class _Function(Values):
         def variable(n: int) -> object:
             def value(t: str) -> str:
                 for count in reversed(counts[n + 1:]):
-                    t = self.pure(f"udiv i64 {t}, {count}")
-                if n:
+                    t = self.pure(f"udiv i64 {t}, {count}") if count != "1" else t
+                if counts[n] == "1":
+                    return "0"
+                if any(count != "1" for count in counts[:n]):
                     t = self.pure(f"urem i64 {t}, {counts[n]}")
                 return t if chain[n].step == 1 else self.pure(f"mul i64 {t}, {chain[n].step}")
             return value
@@ -285,7 +295,8 @@ class _Function(Values):
             self.block = inside
         depth = scopes.depth
         for var, value in variables.items():
-            self.indices[var] = Index(text=value(counter), depth=depth)  # type: ignore[operator]
+            text = value(counter)  # type: ignore[operator]
+            self.indices[var] = Index(text=text, depth=depth) if text != "0" else Index()
         self.body(body)
         following = w.value(f"add i64 {counter}, {step}")
         if surely_once:

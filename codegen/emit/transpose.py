@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from ...ir.types import f32, f64
 from .. import scalar_code
 from ..nest import Clip, Transpose
 from .values import Index, Lanes, Operand, suffix
@@ -37,7 +38,10 @@ def write_transposed(f: _Function, stmt: Transpose) -> None:
     high = _mask([(n + stmt.count) // 2 + (n % 2) * stmt.count for n in range(stmt.count)])
     texts = [p.text for p in parts]
     rounds = stmt.width.bit_length() - 1
-    for _ in range(rounds):
+    for number in range(rounds):
+        if number and number % 2 == 0 and dtype in (f32, f64):
+            # LLVM tries to merge chains of shuffles, in time that grows with their length to no gain: the fence cuts the chain
+            texts = [f.w.call(kind, f"llvm.arithmetic.fence.{suffix(dtype, stmt.count)}", (kind, t)) for t in texts]
         half = len(texts) // 2
         zipped: list[str] = []
         for a, b in zip(texts[:half], texts[half:], strict=True):
@@ -59,7 +63,7 @@ def _store_rows(f: _Function, stmt: Transpose, texts: list[str], kind: str) -> N
     if stmt.lane_clip:
         base = stmt.lane_clip.base
         left = f.pure(f"sub i64 {f.dim(stmt.lane_clip.extent)}, {f.integer(base)[0]}")
-        first_is_live = not any(f.unrolled.get(v) for v in base.variables)
+        first_is_live = f.begins_live(stmt.lane_clip)
     f.indices[stmt.columns] = Index()
     for row in range(count):
         f.indices[stmt.lanes] = Index(const=row)

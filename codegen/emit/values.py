@@ -34,6 +34,7 @@ class Index:
     text: str = ""
     depth: int = 0
     lanes: int = 1
+    unrolled: bool = False  # differs between the copies of an unrolled body: added last, so that the copies share the rest
 
 
 @dataclass(frozen=True)
@@ -85,7 +86,9 @@ class Values:
 
     def scalar(self, aff: Aff) -> tuple[Index, int]:
         """The run-time part of an index without the vector variable and vector indices, and its constant part."""
-        const, terms = 0, []
+        const = 0
+        terms: list[tuple[int, str, int]] = []
+        late: list[tuple[int, str, int]] = []
         if isinstance(aff.const, Dim):
             terms.append((0, self.dim(aff.const), 1))
         else:
@@ -102,8 +105,8 @@ class Values:
                 continue
             const += factor * index.const
             if index.text:
-                terms.append((index.depth, index.text, factor))
-        terms.sort(key=lambda t: t[0])
+                (late if index.unrolled else terms).append((index.depth, index.text, factor))
+        terms = sorted(terms + late, key=lambda t: t[0])
         return self._sum(tuple(terms)), const
 
     def _times_dim(self, index: Index, factor: Dim) -> str:
@@ -126,8 +129,8 @@ class Values:
             return known  # type: ignore[return-value]
         before = self._sum(terms[:-1])
         depth, text, factor = terms[-1]
+        part = text if factor == 1 else self.pure_at(depth, f"mul i64 {text}, {factor}")
         with self.scopes.at(depth) as w:
-            part = text if factor == 1 else w.value(f"mul i64 {text}, {factor}")
             result = Index(text=w.value(f"add i64 {before.text}, {part}") if before.text else part, depth=depth)
         self.scopes.remember(key, result, depth)
         return result
@@ -170,6 +173,15 @@ class Values:
         return f"<{', '.join(f'{element} {n}' for n in range(count))}>"
 
     # Values
+
+    def pure_at(self, depth: int, instruction: str) -> str:
+        """Like `pure`, in the scope of that depth, where the operands are known."""
+        known = self.scopes.recall(instruction)
+        if known is None:
+            with self.scopes.at(depth) as w:
+                known = w.value(instruction)
+            self.scopes.remember(instruction, known, depth)
+        return str(known)
 
     def pure(self, instruction: str) -> str:
         """The result of an instruction without effects, emitted once while it is in reach."""

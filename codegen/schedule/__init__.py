@@ -1,8 +1,36 @@
 """The scheduling steps: functions nest -> nest that keep what a nest computes. Steps name loops by their variable, so
-that one call transforms every loop of that name alike."""
+that one call transforms every loop of that name alike.
 
+`apply(nest, "tile(j, 32)")` runs a step from its text, as `nest.steps` records it: a schedule can be replayed.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+
+from ..nest import Nest
 from .accumulate import jam, rfactor
-from .loops import collapse, parallel, reorder, tile, unroll, vectorize
+from .loops import ScheduleError, collapse, parallel, reorder, tile, unroll, vectorize
 from .pack import pack, transpose
 
-__all__ = ["collapse", "jam", "pack", "parallel", "reorder", "rfactor", "tile", "transpose", "unroll", "vectorize"]
+STEPS: dict[str, Callable[..., Nest]] = {
+    step.__name__: step for step in (tile, vectorize, unroll, parallel, reorder, collapse, jam, rfactor, transpose, pack)
+}
+_STEP = re.compile(r"(\w+)\((.*)\)")
+
+
+def apply(nest: Nest, step: str) -> Nest:
+    """The nest after a step given as text. Raises ScheduleError for an unknown step or one that does not apply."""
+    match = _STEP.fullmatch(step.strip())
+    if not match or match[1] not in STEPS:
+        raise ScheduleError(f"no step is written {step!r}; there are {', '.join(STEPS)}")
+    args = [int(a) if a.isdigit() else a for a in (part.strip() for part in match[2].split(",")) if a]
+    try:
+        return STEPS[match[1]](nest, *args)
+    except TypeError as error:
+        raise ScheduleError(f"{step}: {error}") from None
+
+
+__all__ = ["STEPS", "ScheduleError", "apply", "collapse", "jam", "pack", "parallel", "reorder", "rfactor", "tile", "transpose",
+           "unroll", "vectorize"]

@@ -107,5 +107,5 @@ def _copy(nest: Nest, name: str, array: str, index: Aff, axes: tuple[str, str], 
     write = Transpose(name, to, f"{name}.t", depth, lanes, depth_clip, row, lanes, None)
     body: tuple[Stmt, ...] = (rows, write)
     if count > 1:
-        body = (Loop(unit, count, body, mode=UNROLL),)
+        body = (Loop(unit, count, body),)
     return Loop(block, extent, body, step=lanes)
