@@ -76,18 +76,13 @@ def __getattr__(name: str) -> Any:
         except ModuleNotFoundError as error:
             if error.name != f"{__name__}.{name}":
                 raise
-            raise AttributeError(f"kcompile has no {name!r} yet") from None
+            from .suggest import missing_attribute
+            raise missing_attribute(__name__, name) from None
     else:
-        raise AttributeError(_unknown(name))
+        from .suggest import missing_attribute
+        raise missing_attribute(__name__, name)
     globals()[name] = found
     return found
-
-
-def _unknown(name: str) -> str:
-    import difflib
-
-    near = difflib.get_close_matches(name, __all__, n=1)
-    return f"module 'kcompile' has no attribute {name!r}" + (f". Did you mean {near[0]!r}?" if near else "")
 
 
 def __dir__() -> list[str]:

@@ -35,6 +35,7 @@ from .ops import (
     tanh_shrink,
     threshold,
 )
+from .suggest import suggest_names
 from .tracing import operation
 
 __all__ = [
@@ -124,3 +125,6 @@ def deserialize(config: Any, custom_objects: dict[str, Any] | None = None) -> An
 
         custom_objects = {name: getattr(layers, name) for name in ("ReLU", "LeakyReLU", "Softmax", "ELU", "PReLU") if hasattr(layers, name)}
     return deserialize_object(config, "activation", _KNOWN, custom_objects)
+
+
+suggest_names(__name__)

@@ -11,6 +11,8 @@ import os
 from collections.abc import Callable
 from typing import Any
 
+from .suggest import suggest_names
+
 _DEFAULTS: dict[str, Any] = {
     "floatx": "float32",
     "epsilon": 1e-07,
@@ -240,3 +242,6 @@ def set_dtype_policy(policy: Any) -> None:
     from . import dtype_policies
 
     dtype_policies.set_dtype_policy(policy)
+
+
+suggest_names(__name__)

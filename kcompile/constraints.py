@@ -7,6 +7,7 @@ from typing import Any
 from . import ops
 from .config import epsilon
 from .identifiers import deserialize_object, serialize_object, unknown_identifier
+from .suggest import suggest_names
 
 
 class Constraint:
@@ -108,3 +109,6 @@ def serialize(constraint: Any) -> Any:
 def deserialize(config: Any, custom_objects: dict[str, Any] | None = None) -> Any:
     """The constraint of a record or name. Raises ValueError for an unknown one."""
     return deserialize_object(config, "constraint", _KNOWN, custom_objects)
+
+
+suggest_names(__name__)

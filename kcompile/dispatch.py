@@ -111,7 +111,7 @@ def operation(function: Any = None, *, tensors: str | None = None, composite: bo
             return function(*args, **kwargs)
         from . import eager
 
-        return eager.run(body, args, kwargs) if host is None else eager.run_host(host, args, kwargs)
+        return eager.run(body, args, kwargs) if host is None else eager.run_host(body, host, args, kwargs)
 
     call.body = body  # type: ignore[attr-defined]
     return call

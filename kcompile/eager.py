@@ -81,12 +81,15 @@ def run(body: tracing.Body, args: tuple[Any, ...], kwargs: dict[str, Any]) -> An
     return _finish(traced, _compute(traced, arrays))
 
 
-def run_host(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+def run_host(body: tracing.Body, function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     """Call a numpy function on eager values: tensors become arrays, resulting arrays Tensors."""
-    def enter(leaf: Any) -> Any:
-        return _stored(leaf) if isinstance(leaf, (Tensor, np.ndarray, Variable)) else leaf
+    def enter(value: Any, is_tensor: bool) -> Any:
+        if value is None or not (is_tensor or isinstance(value, (Tensor, Variable))):
+            return value
+        return _stored(value)
 
-    given, named = tree.map_structure(enter, (args, kwargs))
+    given = [enter(value, body.tensor_position(i)) for i, value in enumerate(args)]
+    named = {name: enter(value, name in body.tensors) for name, value in kwargs.items()}
     with np.errstate(all="ignore"):
         result = function(*given, **named)
     return tree.map_structure(lambda leaf: Tensor(_own(leaf)) if isinstance(leaf, (np.ndarray, np.generic)) else leaf, result)

@@ -11,6 +11,7 @@ import numpy as np
 from . import ops, random
 from .dtypes import numpy_dtype, standardize_dtype
 from .identifiers import deserialize_object, serialize_object, unknown_identifier
+from .suggest import suggest_names
 from .tensor import Tensor, is_tensor
 from .variables import Variable
 
@@ -366,3 +367,6 @@ def serialize(initializer: Any) -> Any:
 def deserialize(config: Any, custom_objects: dict[str, Any] | None = None) -> Any:
     """The initializer of a record or name. Raises ValueError for an unknown one."""
     return deserialize_object(config, "initializer", _KNOWN, custom_objects)
+
+
+suggest_names(__name__)

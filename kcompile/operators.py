@@ -17,7 +17,6 @@ class TensorOperators:
 
     __slots__ = ()
     __array_priority__ = 100  # numpy arrays on the left leave the operator to us
-    __array_ufunc__: Any = None
     __hash__ = object.__hash__
 
     def __add__(self, other: Any) -> Any:

@@ -19,6 +19,7 @@ from .ir.graph import Value
 from .ir.types import f32, f64, i32, u64
 from .ops._support import as_value, cast_value, common_shape, float_value, graph_shape, normalized_axis, splat, wrap
 from .ops.elementwise import erfinv_value
+from .suggest import suggest_names
 from .tensor import KerasTensor, Tensor, TracedTensor
 from .tracing import operation
 from .variables import Variable
@@ -302,3 +303,6 @@ def binomial(shape: Any, counts: Any, probabilities: Any, dtype: Any = None, see
     """Numbers of successes among `counts` trials, as floats; eager only."""
     return _eager_draw("binomial", shape, dtype, seed,
                        lambda g, size: g.binomial(np.asarray(counts).astype(np.int64), np.asarray(probabilities), size))
+
+
+suggest_names(__name__)

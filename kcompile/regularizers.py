@@ -7,6 +7,7 @@ from typing import Any
 
 from . import ops
 from .identifiers import deserialize_object, serialize_object, unknown_identifier
+from .suggest import suggest_names
 
 
 class Regularizer:
@@ -127,3 +128,6 @@ def serialize(regularizer: Any) -> Any:
 def deserialize(config: Any, custom_objects: dict[str, Any] | None = None) -> Any:
     """The regularizer of a record or name. Raises ValueError for an unknown one."""
     return deserialize_object(config, "regularizer", _KNOWN, custom_objects)
+
+
+suggest_names(__name__)

@@ -6,6 +6,8 @@ from collections import OrderedDict, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
+from .suggest import suggest_names
+
 Path = tuple[Any, ...]
 
 
@@ -203,3 +205,6 @@ def traverse(func: Callable[[Any], Any], structure: Any, top_down: bool = True) 
         if replaced is not None:
             return None if replaced is MAP_TO_NONE else replaced
     return structure
+
+
+suggest_names(__name__)

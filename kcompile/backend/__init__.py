@@ -18,6 +18,7 @@ from ..config import (
 )
 from ..dtypes import is_float_dtype, is_int_dtype, result_type, standardize_dtype
 from ..naming import clear_session, get_uid, name_scope
+from ..suggest import suggest_names
 from ..tensor import is_keras_tensor, is_tensor
 from ..tracing import compute_output_spec
 from ..variables import Variable
@@ -29,5 +30,4 @@ from .state import *
 load()
 
 
-def __getattr__(name: str) -> Any:
-    raise AttributeError(f"keras.backend has no {name!r} here; kcompile.ops has the functions of Keras 3")
+suggest_names(__name__)

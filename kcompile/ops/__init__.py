@@ -1,6 +1,7 @@
 """`keras.ops`: every operation works on eager tensors, in a trace, and on the KerasTensors of a functional model."""
 
 # ruff: noqa: F403 - each family lists its names in __all__
+from ..suggest import suggest_names
 from .activation import *
 from .arithmetic import *
 from .contraction import *
@@ -16,3 +17,5 @@ from .normalization import *
 from .reductions import *
 from .shapes import *
 from .sorting import *
+
+suggest_names(__name__)

@@ -103,9 +103,15 @@ def common_shape(name: str, shapes: Sequence[Sequence[DimLike]]) -> tuple[DimLik
 def aligned(name: str, *operands: Any, dtype: DType | str | None = None) -> list[Value]:
     """The operands cast to their common type (or `dtype`) and broadcast to their common shape."""
     common = dtype if dtype is not None else result_type(*(kind(x) for x in operands))
-    values = [as_value(x, common) for x in operands]
-    shape = common_shape(name, [v.shape for v in values])
-    return [splat(v, shape) for v in values]
+    return spread(name, *((x, common) for x in operands))
+
+
+def spread(name: str, *operands: tuple[Any, DType | str]) -> list[Value]:
+    """(operand, dtype) pairs as values of their dtypes, broadcast to their common shape; a number is made in that shape at once."""
+    values = [None if is_python_scalar(x) else as_value(x, dtype) for x, dtype in operands]
+    shape = common_shape(name, [v.shape for v in values if v is not None] or [()])
+    return [build.constant(graph(), x, TensorType(shape, ir_dtype(dtype))) if v is None else splat(v, shape)
+            for v, (x, dtype) in zip(values, operands, strict=True)]
 
 
 def normalized_axis(axis: Any, rank: int, name: str) -> int:

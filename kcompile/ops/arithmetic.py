@@ -10,7 +10,7 @@ from ..dtypes import DType, result_type
 from ..ir import build
 from ..ir.graph import Value
 from ..tracing import operation
-from ._support import aligned, as_value, common_shape, kind, splat, wrap
+from ._support import aligned, kind, spread, wrap
 
 __all__ = [
     "add", "arctan2", "bitwise_and", "bitwise_left_shift", "bitwise_or", "bitwise_right_shift", "bitwise_xor", "clip", "divide",
@@ -188,9 +188,7 @@ def clip(x: Any, x_min: Any, x_max: Any) -> Any:
     dtype = result_type(kind(x), kind(x_min), kind(x_max))
     if dtype == "bool":
         dtype = result_type("bool", int)
-    value, low, high = (as_value(t, dtype) for t in (x, x_min, x_max))
-    shape = common_shape("clip", [value.shape, low.shape, high.shape])
-    value, low, high = (splat(v, shape) for v in (value, low, high))
+    value, low, high = aligned("clip", x, x_min, x_max, dtype=dtype)
     return wrap(build.minimum(build.maximum(value, low), high))
 
 
@@ -204,9 +202,7 @@ def where(condition: Any, x1: Any = None, x2: Any = None) -> Any:
     if x1 is None or x2 is None:
         raise ValueError("`x1` and `x2` either both should be `None` or both should have non-None value.")
     dtype = result_type(kind(x1), kind(x2))
-    test, a, b = as_value(condition, "bool"), as_value(x1, dtype), as_value(x2, dtype)
-    shape = common_shape("where", [test.shape, a.shape, b.shape])
-    return wrap(build.select(splat(test, shape), splat(a, shape), splat(b, shape)))
+    return wrap(build.select(*spread("where", (condition, "bool"), (x1, dtype), (x2, dtype))))
 
 
 def select(condlist: Any, choicelist: Any, default: Any = 0) -> Any:

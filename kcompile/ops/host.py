@@ -55,8 +55,9 @@ def host_only(function: Callable[..., Any]) -> Any:
                         "code for it, so it cannot be part of a model")
     refuse.__name__ = refuse.__qualname__ = function.__name__
     refuse.__doc__ = function.__doc__
-    wrapped: Any = operation(tensors="", host=function)(refuse)
-    wrapped.__signature__ = inspect.signature(function)
+    refuse.__signature__ = inspect.signature(function)  # type: ignore[attr-defined]
+    names = [p.name for p in inspect.signature(function).parameters.values() if p.default is p.empty and p.name not in ("beta", "q")]
+    wrapped: Any = operation(tensors=" ".join(names), host=function)(refuse)
     return wrapped
 
 

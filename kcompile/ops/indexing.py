@@ -81,8 +81,8 @@ def _sliced(value: Value, axis: int, part: builtins.slice) -> Value:
 def _limits(part: builtins.slice, size: DimLike, step: int) -> tuple[Any, Any]:
     if isinstance(size, int) and not any(isinstance(p, SymbolicSize) for p in (part.start, part.stop)):
         first, last = (None if p is None else int(p.__index__()) for p in (part.start, part.stop))
-        start, stop, _ = builtins.slice(first, last, step).indices(size)
-        return start, (max(start, stop) if step > 0 else min(start, stop))
+        begin, end, _ = builtins.slice(first, last, step).indices(size)
+        return begin, (max(begin, end) if step > 0 else min(begin, end))
     if step < 0:
         raise ValueError(f"a negative step needs a size that is known before the data is, this one is {size}")
     start = _limit(part.start, 0, size)
