@@ -1,5 +1,6 @@
 """Models: layers put together, in three styles."""
 
+from ..suggest import suggest_names
 from .cloning import clone_model
 from .function import Function
 from .functional import Functional
@@ -7,3 +8,6 @@ from .model import Model
 from .sequential import Sequential
 
 __all__ = ["Function", "Functional", "Model", "Sequential", "clone_model"]
+
+
+suggest_names(__name__)

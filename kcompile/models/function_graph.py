@@ -25,7 +25,9 @@ class FunctionGraph:
         self._given = {id(tensor) for tensor in inputs}
         finished, first_seen = self._walk()
         node_depth, depth_of = _depths(finished, self._given)
-        self.nodes = sorted((node for node in reversed(finished) if not self._is_given(node)), key=lambda node: -node_depth[id(node)])
+        by_id = {id(node): node for node in finished}
+        # calls of equal depth run in the order in which their results are used: a shared layer's statistics depend on it
+        self.nodes = sorted((by_id[key] for key in node_depth if not self._is_given(by_id[key])), key=lambda node: -node_depth[id(node)])
         for tensor in inputs:  # inputs that no output needs come last
             operation = tensor._keras_history.operation  # type: ignore[attr-defined]
             if not is_intermediate(tensor):

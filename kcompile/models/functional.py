@@ -197,7 +197,7 @@ def call_node(node: Node, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         return node.operation(*args, **kwargs)
 
 
-def recorded_again(inputs: list[Any], outputs: list[Any]) -> tuple[list[KerasTensor], list[KerasTensor]]:
+def recorded_again(inputs: list[Any], outputs: list[Any]) -> tuple[list[Any], list[Any]]:
     """Inputs and outputs; where inputs are results of layers, the calls from there on are recorded again from fresh Inputs."""
     if not any(is_intermediate(tensor) for tensor in inputs):
         return inputs, outputs

@@ -51,6 +51,15 @@ def test_a_shared_layer_has_one_set_of_weights():
     np.testing.assert_allclose(y[:, 2:], 2 * y[:, :2], rtol=1e-5)
 
 
+def test_calls_of_a_shared_layer_run_in_the_order_of_their_use():
+    a, b = layers.Input((1,), name="a"), layers.Input((1,), name="b")
+    norm = layers.BatchNormalization(momentum=0.0)
+    for order in ((a, b), (b, a)):
+        model = Model([a, b], layers.add([norm(x) for x in order]))
+        model([np.full((2, 1), 1.0), np.full((2, 1), 2.0)], training=True)
+        assert norm.moving_mean.numpy().tolist() == [2.0 if order[1] is b else 1.0]
+
+
 def two_inputs():
     a, b = layers.Input((2,), name="a"), layers.Input((3,), name="b")
     return Model([a, b], layers.concatenate([a, 10.0 * b]))
