@@ -24,4 +24,4 @@ class CodegenOptions:
     threads: int | None = None
     cache_dir: Path | None = field(default_factory=default_cache_directory)
     cache_bytes: int = 1 << 30
-    single_thread_below: int = 30_000
+    single_thread_below: int = 400_000  # about 40 microseconds: below it, the barriers cost more than a second thread brings
