@@ -27,7 +27,8 @@ class FunctionGraph:
         node_depth, depth_of = _depths(finished, self._given)
         by_id = {id(node): node for node in finished}
         # calls of equal depth run in the order in which their results are used: a shared layer's statistics depend on it
-        self.nodes = sorted((by_id[key] for key in node_depth if not self._is_given(by_id[key])), key=lambda node: -node_depth[id(node)])
+        run = [by_id[key] for key in node_depth if key in by_id and not self._is_given(by_id[key])]
+        self.nodes = sorted(run, key=lambda node: -node_depth[id(node)])
         for tensor in inputs:  # inputs that no output needs come last
             operation = tensor._keras_history.operation  # type: ignore[attr-defined]
             if not is_intermediate(tensor):
