@@ -37,7 +37,7 @@ class Progbar:
         self._last: dict[str, Any] = {}
         self._seen = 0
         self._start = time.time()
-        self._first_step_done: float | None = None
+        self._first_done: tuple[float, int] | None = None  # when the first update came, and how many steps were done then
         self._last_drawn = 0.0
         self._drawn_width = 0
 
@@ -58,7 +58,8 @@ class Progbar:
             count = f"{self.target}/{self.target}" if self.target is not None else f"{current}/Unknown"
             pace = self._pace(current, now)
             _write(f"{count} - {now - self._start:.0f}s - {self._pace_text(pace)}{self._values_text(finalize)}\n")
-        self._note_first_step(current, now)
+        if current >= 1 and self._first_done is None:
+            self._first_done = now, current
 
     def add(self, n: int, values: Sequence[tuple[str, Any]] | None = None) -> None:
         """n more steps are done."""
@@ -71,7 +72,7 @@ class Progbar:
         else:
             seconds = _remaining(pace * (self.target - current))
         plain = f" {seconds} {self._pace_text(pace)}{self._values_text(finalize)}"
-        width = len(plain) + (self.width if self.target is not None else 0)
+        width = len(plain) + (self.width + 2 * len(str(self.target)) + 2 if self.target is not None else 0)
         padding = " " * max(self._drawn_width - width, 0)
         erase = "\b" * self._drawn_width + "\r"
         shown = plain.replace(seconds, f"{_BOLD}{seconds}{_RESET}", 1)
@@ -88,16 +89,13 @@ class Progbar:
         return f"{_BOLD}{count}{_RESET} {full}{_GREY}{_BAR * (self.width - done)}{_RESET}"
 
     def _pace(self, current: int, now: float) -> float:
-        """Seconds a step; the first one, which may compile, is left out as soon as there is another."""
+        """Seconds a step; those up to the first update, which may compile, are left out as soon as there are others."""
         if not current:
             return 0.0
-        if self._first_step_done is not None and current > 1:
-            return (now - self._first_step_done) / (current - 1)
-        return (now - self._start) / current
-
-    def _note_first_step(self, current: int, now: float) -> None:
-        if current >= 1 and self._first_step_done is None:
-            self._first_step_done = now
+        since, before = self._first_done or (self._start, 0)
+        if current <= before:
+            since, before = self._start, 0
+        return (now - since) / (current - before)
 
     def _pace_text(self, seconds: float) -> str:
         if seconds >= 1 or seconds == 0:

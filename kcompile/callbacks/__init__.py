@@ -1,5 +1,6 @@
 """keras.callbacks."""
 
+from ..suggest import suggest_names
 from .callback import Callback
 from .callback_list import CallbackList
 from .early_stopping import EarlyStopping
@@ -12,3 +13,6 @@ __all__ = [
     "CSVLogger", "Callback", "CallbackList", "EarlyStopping", "History", "LambdaCallback", "LearningRateScheduler", "ProgbarLogger",
     "ReduceLROnPlateau", "TerminateOnNaN",
 ]
+
+
+suggest_names(__name__)

@@ -20,7 +20,7 @@ class CallbackList(Callback):
     """The callbacks of one run.
 
     callbacks: one, or an iterable (nested lists are flattened); add_history, add_progbar: add a History and a ProgbarLogger where
-    there is none. The history is put first, the progress bar last. Raises TypeError for what is no callback.
+    there is none; they come last, and see what the others add to the logs. Raises TypeError for what is no callback.
     """
 
     def __init__(self, callbacks: Any = None, add_history: bool = False, add_progbar: bool = False, model: Any = None,
@@ -34,11 +34,12 @@ class CallbackList(Callback):
         self._history = next((c for c in self.callbacks if isinstance(c, History)), None)
         if self._history is None and add_history:
             self._history = History()
-            self.callbacks.insert(0, self._history)
         self._progbar = next((c for c in self.callbacks if isinstance(c, ProgbarLogger)), None)
         if self._progbar is None and add_progbar:
             self._progbar = ProgbarLogger()
             self.callbacks.append(self._progbar)
+        if self._history is not None and self._history not in self.callbacks:
+            self.callbacks.append(self._history)
         if model is not None:
             self.set_model(model)
         if params:

@@ -96,8 +96,9 @@ class CompiledLoss:
                                  f"scalar: "
                                  "use a reduction other than 'none'")
             value = ops.cast(value, "float32" if value.dtype in ("float16", "bfloat16") else value.dtype)
-            if position in means:
-                means[position].update_state(value)
+            if position in means:  # by rows, as the total is counted, so that the parts add up to it
+                rows = ops.shape(predictions[position])[0] if len(predictions[position].shape) else 1
+                means[position].update_state(value, sample_weight=ops.cast(rows, means[position].dtype))
             if self._factors[position] is not None:
                 value = value * self._factors[position]
             total = value if total is None else total + value

@@ -182,9 +182,15 @@ class CompileMixin:
         return dict(sorted(results.items()))
 
     def _results_in_order(self, logs: dict[str, Any]) -> Any:
-        """The numbers of the logs as a list: the loss, single losses, then metrics in the order of compile(); a lone one by itself."""
-        order = [title for title, _ in self._named_metrics() if title in logs]
-        values = [logs[title] for title in order] + [value for title, value in logs.items() if title not in order]
+        """The numbers of the logs as a list; a lone one by itself.
+
+        Keras's order: those that a metric's own name finds, metric by metric (a name that occurs twice is found twice), then the
+        others in alphabetical order.
+        """
+        names = []
+        for metric in self.metrics:
+            names += [inner.name for inner in metric.metrics] if isinstance(metric, CompiledMetrics) else [metric.name]
+        values = [logs[name] for name in names if name in logs] + [logs[name] for name in sorted(logs) if name not in names]
         return values[0] if len(values) == 1 else values
 
     def get_compile_config(self) -> dict[str, Any] | None:

@@ -112,7 +112,7 @@ class Trainer(CompileMixin):
             logs = self._logs(feed)
             if validation is not None and _is_due(validation_freq, epoch):
                 found = self._evaluated(validation, hooks, validation_steps)
-                logs.update({f"val_{name}": value for name, value in found.items()})
+                logs = dict(sorted({**logs, **{f"val_{name}": value for name, value in found.items()}}.items()))
             hooks.on_epoch_end(epoch, logs)
             if self.stop_training:
                 break
@@ -196,7 +196,7 @@ class Trainer(CompileMixin):
     # -- one batch --------------------------------------------------------------------------------------------
     def train_on_batch(self, x: Any, y: Any = None, sample_weight: Any = None, class_weight: Mapping[Any, float] | None = None,
                        return_dict: bool = False) -> Any:
-        """One training step; the loss and metrics since they were last reset, as evaluate() gives them."""
+        """One training step; the loss and metrics of the batch, in the form in which evaluate() gives them."""
         self._require_compiled()
         self._refuse_step_overrides()
         if class_weight is not None:
@@ -207,7 +207,7 @@ class Trainer(CompileMixin):
         return self._on_batch("train", x, y, sample_weight, return_dict)
 
     def test_on_batch(self, x: Any, y: Any = None, sample_weight: Any = None, return_dict: bool = False) -> Any:
-        """The loss and metrics of one batch, added to those since they were last reset."""
+        """The loss and metrics of one batch; nothing is trained."""
         self._require_compiled()
         self._refuse_step_overrides()
         return self._on_batch("test", x, y, sample_weight, return_dict)
@@ -217,6 +217,7 @@ class Trainer(CompileMixin):
         self._check_fixed_size(batch)
         runner = self._runner(kind, batch.spec)
         check_ranges(runner.step.ranges, batch.arrays)
+        self.reset_metrics()
         runner.run(batch)
         own = runner.results()
         logs = self.get_metrics_result()
