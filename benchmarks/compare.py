@@ -1,9 +1,10 @@
 """kcompile beside Keras, in alternation; the best of the rounds, and the ratio.
 
     python benchmarks/compare.py mlp cnn_b32
-    python benchmarks/compare.py mlp --peer tensorflow=path/to/python --peer jax=path/to/python --write docs/performance
+    python benchmarks/compare.py mlp --peer tensorflow=PYTHON --peer jax=PYTHON --write docs/performance
 
-`--write NAME` also writes NAME.md (the table) and NAME.svg (the chart). Each peer is a Keras back end and the Python of an environment that has it. Without peers only kcompile is timed.
+`--write NAME` also writes NAME.md (the table) and NAME.svg (the chart). Each peer is a Keras back end and the Python of
+an environment that has it. Without peers only kcompile is timed.
 """
 
 from __future__ import annotations
@@ -52,8 +53,8 @@ def main() -> None:
         for line in table(workload, rows):
             print(line, flush=True)
     if options.write:
-        write(options.write, best, " ".join(["python benchmarks/compare.py", *options.workloads,
-                                             *(f"--peer {p.partition('=')[0]}=PYTHON" for p in options.peer), f"--rounds {options.rounds}"]))
+        peers = [f"--peer {peer.partition('=')[0]}=PYTHON" for peer in options.peer]
+        write(options.write, best, " ".join(["python benchmarks/compare.py", *options.workloads, *peers, f"--rounds {options.rounds}"]))
 
 
 HEAD = f"{'workload':10} {'engine':18} {'ms/step':>9} {'ratio':>7} {'first step s':>13} {'peak MB':>8}"
@@ -72,12 +73,13 @@ def machine() -> str:
 
 
 def write(name: Path, best: dict[str, dict[str, dict[str, float]]], command: str) -> None:
-    lines = ["# Training speed beside Keras", "", f"Measured on {machine()}, the engines in alternation; the fastest epoch of all rounds.", "",
+    lines = ["# Training speed beside Keras", "",
+             f"Measured on {machine()}, the engines in alternation; the fastest epoch of all rounds.", "",
              f"    {command}", "", f"![milliseconds a step]({name.name}.svg)", "", "```", HEAD]
     for workload, rows in best.items():
         lines += table(workload, rows)
-    lines += ["```", "", "`ratio` is the engine's time over kcompile's; `first step` is the first call of `fit` on one batch (kcompile's with its object",
-              "cache warm after the first round); peak memory is that of the whole process.", ""]
+    lines += ["```", "", "`ratio` is the engine's time over kcompile's; `first step` is the first call of `fit` on one batch (kcompile's with",
+              "its object cache warm after the first round); peak memory is that of the whole process.", ""]
     name.with_suffix(".md").write_text("\n".join(lines))
     times = {w: {n: r["step_ms"] for n, r in rows.items()} for w, rows in best.items()}
     name.with_suffix(".svg").write_text(svg(times, "Milliseconds a training step"))

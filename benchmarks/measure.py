@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import importlib
+import itertools
 import json
 import resource
 import sys
@@ -16,7 +17,7 @@ from pathlib import Path
 import numpy as np
 
 sys.path.insert(0, str(Path(__file__).parent))
-from workloads import WORKLOADS  # noqa: E402
+from workloads import WORKLOADS
 
 SECONDS = 1.0  # of one measured epoch
 EPOCHS = 4
@@ -52,9 +53,10 @@ def measure(engine: str, workload: str) -> dict[str, float | str]:
             marks.append(time.perf_counter())
 
     model.fit(inputs, targets, batch_size=batch, epochs=EPOCHS + 1, verbose=0, callbacks=[Clock()])
-    per_step = [(b - a) / steps for a, b in zip(marks, marks[1:], strict=False)]
+    per_step = [(b - a) / steps for a, b in itertools.pairwise(marks)]
     return {
-        "engine": engine, "workload": workload, "step_ms": round(1e3 * min(per_step), 5), "median_ms": round(1e3 * float(np.median(per_step)), 5),
+        "engine": engine, "workload": workload,
+        "step_ms": round(1e3 * min(per_step), 5), "median_ms": round(1e3 * float(np.median(per_step)), 5),
         "import_s": round(imported - started, 3), "first_step_s": round(first, 3),
         "peak_mb": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, 1),
     }
