@@ -78,8 +78,8 @@ def write(name: Path, best: dict[str, dict[str, dict[str, float]]], command: str
              f"    {command}", "", f"![milliseconds a step]({name.name}.svg)", "", "```", HEAD]
     for workload, rows in best.items():
         lines += table(workload, rows)
-    lines += ["```", "", "`ratio` is the engine's time over kcompile's; `first step` is the first call of `fit` on one batch (kcompile's with",
-              "its object cache warm after the first round); peak memory is that of the whole process.", ""]
+    lines += ["```", "", "`ratio` is the engine's time over kcompile's; `first step` is the first call of `fit` on one batch (kcompile's",
+              "with its object cache warm after the first round); peak memory is that of the whole process.", ""]
     name.with_suffix(".md").write_text("\n".join(lines))
     times = {w: {n: r["step_ms"] for n, r in rows.items()} for w, rows in best.items()}
     name.with_suffix(".svg").write_text(svg(times, "Milliseconds a training step"))
