@@ -1,5 +1,6 @@
 """The layers: what a model is made of."""
 
+from ..suggest import suggest_names
 from .activation import ELU, Activation, LeakyReLU, PReLU, ReLU, Softmax
 from .batch_normalization import BatchNormalization
 from .conv import Conv1D, Conv2D, Convolution1D, Convolution2D
@@ -134,3 +135,6 @@ __all__ = [
     "serialize",
     "subtract",
 ]
+
+
+suggest_names(__name__)

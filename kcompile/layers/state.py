@@ -8,8 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from .. import constraints, initializers, regularizers
+from .. import constraints, initializers, regularizers, tracing
 from ..random import SeedGenerator
+from ..tensor import TracedTensor
 from ..variables import Variable
 from .tracking import Tracker
 
@@ -213,7 +214,7 @@ class LayerState:
     @property
     def losses(self) -> list[Any]:
         """Losses added during the last call, then those of the weights' regularizers."""
-        added = [loss for layer in self._flatten_layers() for loss in layer._losses]
+        added = [loss for layer in self._flatten_layers() for loss in layer._losses if _is_of_now(loss)]
         return added + [v.regularizer(v) for v in self.trainable_weights if v.regularizer is not None]
 
     def _clear_losses(self) -> None:
@@ -245,6 +246,12 @@ class LayerState:
             raise ValueError(f"You tried to call `count_params` on layer '{self.name}', but the layer isn't built. "
                              "You can build it manually via: `layer.build(input_shape)`.")
         return sum(math.prod(variable.shape) for variable in self.weights)
+
+
+def _is_of_now(loss: Any) -> bool:
+    """Not a value of a step that was traced earlier."""
+    trace = tracing.current_trace()
+    return not isinstance(loss, TracedTensor) or (trace is not None and loss.value.graph is trace.graph)
 
 
 def _unique(items: Sequence[Any]) -> list[Any]:

@@ -245,6 +245,14 @@ def test_losses_in_a_trace_are_traced():
         assert isinstance(loss, TracedTensor) and loss.shape == ()
 
 
+def test_losses_of_a_finished_trace_are_gone():
+    layer = layers.Dense(3, kernel_regularizer="l2", activity_regularizer="l1")
+    with Trace() as trace:
+        layer(trace.input("x", (None, 2), "float32"))
+        assert len(layer.losses) == 2
+    assert [isinstance(loss, Tensor) for loss in layer.losses] == [True]
+
+
 @pytest.mark.parametrize("wrong", [lambda: 0.0, "loss"])
 def test_add_loss_takes_tensors(wrong):
     with pytest.raises(ValueError, match="`add_loss`"):
