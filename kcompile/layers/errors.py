@@ -56,6 +56,7 @@ class _Short:
 
     def __repr__(self) -> str:
         if hasattr(self.value, "shape") and hasattr(self.value, "dtype"):
-            return f"{type(self.value).__name__}(shape={tuple(self.value.shape)}, dtype={self.value.dtype})"
+            kind = type(self.value).__name__.replace("TracedTensor", "Tensor")
+            return f"{kind}(shape={tuple(self.value.shape)}, dtype={self.value.dtype})"
         text = repr(self.value)
         return text if len(text) <= 60 else text[:57] + "..."
