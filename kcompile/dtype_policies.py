@@ -11,6 +11,7 @@ from typing import Any
 
 from . import config as settings
 from .naming import on_clear_session
+from .suggest import suggest_names
 
 _MIXED = {"mixed_float16": "float16", "mixed_bfloat16": "bfloat16"}
 _NAMES = ("float16", "bfloat16", "float32", "float64", "int8", "int16", "int32", "int64",
@@ -124,3 +125,6 @@ def deserialize(config: dict[str, Any], custom_objects: Any = None) -> DTypePoli
     if config.get("class_name") not in ("DTypePolicy", "FloatDTypePolicy", "Policy"):
         raise ValueError(f"not a serialized dtype policy: {config!r}")
     return DTypePolicy(config["config"]["name"])
+
+
+suggest_names(__name__)

@@ -13,7 +13,6 @@ from types import ModuleType
 TENSORFLOW = "kcompile.compat.tf"
 # longest prefix first: what stands left is imported as what stands right
 ALIASES = (
-    ("tensorflow.python.keras", "kcompile"),
     ("tensorflow.keras", "kcompile"),
     ("tensorflow", TENSORFLOW),
     ("tf_keras", "kcompile"),
@@ -53,11 +52,20 @@ class TensorFlowFinder(importlib.abc.MetaPathFinder):
         if real is None:
             return None
         if not _exists(real):
-            from ..suggest import nearest_names
-            near = nearest_names(name)
-            hint = f"; the nearest are {', '.join(near)}" if near else ""
-            raise ModuleNotFoundError(f"No module named {name!r} in kcompile{hint}", name=name)
-        return importlib.machinery.ModuleSpec(name, _Loader(real), is_package=True)
+            raise ModuleNotFoundError(_missing(name), name=name)
+        return importlib.machinery.ModuleSpec(name, _Loader(real))  # no package: the module has its own __path__, or needs none
+
+
+_PRIVATE = {"keras.src": "Keras", "tf_keras.src": "Keras", "tensorflow.keras.src": "Keras", "tensorflow.python": "TensorFlow"}
+
+
+def _missing(name: str) -> str:
+    from ..suggest import nearest_names
+    for private, owner in _PRIVATE.items():
+        if name == private or name.startswith(private + "."):
+            return f"kcompile has no {name}: {private} is private to {owner}; import the public name, as from tensorflow.keras.layers"
+    near = nearest_names(name.replace("tensorflow", "tf", 1))
+    return f"kcompile has no module {name}" + (f"; did you mean {' or '.join(near)}?" if near else "")
 
 
 def _exists(real: str) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from ..suggest import suggest_names
 from .functions import (
     binary_crossentropy,
     categorical_crossentropy,
@@ -91,3 +92,6 @@ def deserialize(name: Any, custom_objects: dict[str, Any] | None = None) -> Any:
     from ..identifiers import deserialize_object
 
     return deserialize_object(name, "loss", _BY_NAME, custom_objects)
+
+
+suggest_names(__name__)

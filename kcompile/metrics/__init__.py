@@ -20,6 +20,7 @@ from ..losses.functions import (
     sparse_categorical_crossentropy,
     squared_hinge,
 )
+from ..suggest import suggest_names
 from .accuracy import (
     Accuracy,
     BinaryAccuracy,
@@ -124,3 +125,6 @@ def deserialize(config: Any, custom_objects: dict[str, Any] | None = None) -> An
     from ..identifiers import deserialize_object
 
     return deserialize_object(config, "metric", _BY_NAME, custom_objects)
+
+
+suggest_names(__name__)

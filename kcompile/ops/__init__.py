@@ -1,6 +1,6 @@
 """`keras.ops`: every operation works on eager tensors, in a trace, and on the KerasTensors of a functional model."""
 
-# ruff: noqa: F403 - each family lists its names in __all__
+# ruff: noqa: F401, F403 - each family lists its names in __all__
 from ..suggest import suggest_names
 from .activation import *
 from .arithmetic import *
@@ -19,3 +19,5 @@ from .shapes import *
 from .sorting import *
 
 suggest_names(__name__)
+
+from . import linalg, nn, numpy  # noqa: E402 - namespaces over the families above

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from ..suggest import suggest_names
 from . import schedules
 from .adam import Adam, Adamax, AdamW, Nadam
 from .adaptive import Adadelta, Adagrad
@@ -53,3 +54,6 @@ def deserialize(config: Any, custom_objects: dict[str, Any] | None = None) -> An
     from ..identifiers import deserialize_object
 
     return deserialize_object(config, "optimizer", {**_BY_NAME, **_BY_CLASS_NAME}, custom_objects)
+
+
+suggest_names(__name__)

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from .. import ops
+from ..suggest import suggest_names
 
 
 class LearningRateSchedule:
@@ -208,3 +209,6 @@ def deserialize(config: Any, custom_objects: dict[str, Any] | None = None) -> An
     from ..identifiers import deserialize_object
 
     return deserialize_object(config, "learning rate schedule", _BY_NAME, custom_objects)
+
+
+suggest_names(__name__)

@@ -4,6 +4,7 @@ from ..config import disable_interactive_logging, enable_interactive_logging, is
 from ..dtypes import standardize_dtype
 from ..naming import clear_session
 from ..progress import Progbar
+from ..suggest import suggest_names
 from ..tensor import is_keras_tensor
 from .files import get_file
 from .numerical import normalize, to_categorical
@@ -15,3 +16,6 @@ __all__ = [
     "is_keras_tensor", "normalize", "pack_x_y_sample_weight", "set_random_seed", "standardize_dtype", "to_categorical",
     "unpack_x_y_sample_weight",
 ]
+
+
+suggest_names(__name__)

@@ -171,4 +171,4 @@ def __getattr__(name: str) -> Any:
     if name in _INITIALIZERS:
         return getattr(keras.initializers, _INITIALIZERS[name])
     from kcompile.suggest import missing_attribute
-    raise missing_attribute("tf", name)
+    raise missing_attribute(__name__, name)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
+
+from kcompile.suggest import suggest_names
 
 __all__ = [
     "LogicalDevice", "PhysicalDevice", "get_visible_devices", "list_logical_devices", "list_physical_devices", "run_functions_eagerly",
@@ -38,8 +40,4 @@ def run_functions_eagerly(run_eagerly: bool) -> None:
     """Accepted: functions outside fit, evaluate and predict run eagerly here in any case."""
 
 
-def __getattr__(name: str) -> Any:
-    if name.startswith("__"):
-        raise AttributeError(name)
-    from kcompile.suggest import missing_attribute
-    raise missing_attribute("tf.config", name)
+suggest_names(__name__)

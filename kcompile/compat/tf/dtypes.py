@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from kcompile.dtypes import DType, standardize_dtype
+from kcompile.dtypes import DType as DType
+from kcompile.dtypes import standardize_dtype
 from kcompile.ops import cast as _cast
+from kcompile.suggest import suggest_names
 
 float16 = half = DType("float16")
 bfloat16 = DType("bfloat16")
@@ -39,3 +41,6 @@ def as_dtype(type_value: Any) -> DType:
 def cast(x: Any, dtype: Any, name: str | None = None) -> Any:
     """tf.cast."""
     return _cast(x, as_dtype(dtype))
+
+
+suggest_names(__name__)

@@ -6,6 +6,7 @@ from typing import Any
 
 from kcompile import ops
 from kcompile import random as keras_random
+from kcompile.suggest import suggest_names
 
 __all__ = ["flip_left_right", "flip_up_down", "random_flip_left_right", "random_flip_up_down"]
 
@@ -45,8 +46,4 @@ def random_flip_up_down(image: Any, seed: int | None = None) -> Any:
     return _random_flip(image, -3, seed)
 
 
-def __getattr__(name: str) -> Any:
-    if name.startswith("__"):
-        raise AttributeError(name)
-    from kcompile.suggest import missing_attribute
-    raise missing_attribute("tf.image", name)
+suggest_names(__name__)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from kcompile import ops
+from kcompile.suggest import suggest_names
 
 __all__ = ["einsum", "matmul", "matrix_transpose", "norm", "tensordot", "trace"]
 
@@ -43,8 +44,4 @@ def trace(x: Any, name: str | None = None) -> Any:
     return ops.sum(ops.multiply(x, ops.eye(x.shape[-2], x.shape[-1], dtype=x.dtype)), axis=(-2, -1))
 
 
-def __getattr__(name: str) -> Any:
-    if name.startswith("__"):
-        raise AttributeError(name)
-    from kcompile.suggest import missing_attribute
-    raise missing_attribute("tf.linalg", name)
+suggest_names(__name__)

@@ -7,6 +7,7 @@ from typing import Any
 
 from kcompile import ops
 from kcompile.dtypes import standardize_dtype
+from kcompile.suggest import suggest_names
 
 from .arrays import argmax, argmin
 
@@ -186,8 +187,4 @@ def confusion_matrix(labels: Any, predictions: Any, num_classes: int | None = No
     return Tensor(counts)
 
 
-def __getattr__(name: str) -> Any:
-    if name.startswith("__"):
-        raise AttributeError(name)
-    from kcompile.suggest import missing_attribute
-    raise missing_attribute("tf.math", name)
+suggest_names(__name__)

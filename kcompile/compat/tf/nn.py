@@ -7,6 +7,7 @@ from typing import Any
 
 from kcompile import activations, ops
 from kcompile import random as keras_random
+from kcompile.suggest import suggest_names
 
 from .math import l2_normalize, sigmoid, tanh
 
@@ -120,8 +121,4 @@ def sigmoid_cross_entropy_with_logits(labels: Any = None, logits: Any = None, na
     return ops.binary_crossentropy(labels, logits, from_logits=True)
 
 
-def __getattr__(name: str) -> Any:
-    if name.startswith("__"):
-        raise AttributeError(name)
-    from kcompile.suggest import missing_attribute
-    raise missing_attribute("tf.nn", name)
+suggest_names(__name__)

@@ -9,6 +9,7 @@ import numpy as np
 from kcompile import random as keras_random
 from kcompile.dtypes import standardize_dtype
 from kcompile.naming import root_scope
+from kcompile.suggest import suggest_names
 from kcompile.tracing import eager_scope
 
 from .arrays import sizes as _sizes
@@ -72,8 +73,4 @@ def shuffle(value: Any, seed: int | None = None, name: str | None = None) -> Any
     return keras_random.shuffle(value, seed=_seed(seed))
 
 
-def __getattr__(name: str) -> Any:
-    if name.startswith("__"):
-        raise AttributeError(name)
-    from kcompile.suggest import missing_attribute
-    raise missing_attribute("tf.random", name)
+suggest_names(__name__)
