@@ -6,7 +6,7 @@ Small graphs are run by the numpy interpreter; one with much arithmetic is compi
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -18,14 +18,15 @@ from .conversion import as_array
 from .dtypes import EAGER_ONLY_NAMES, standardize_dtype
 from .ir.evaluate import evaluate
 from .ir.graph import Graph
-from .ir.types import product
+from .ir.types import DimLike, product
 from .tensor import KerasTensor, Tensor, TracedTensor
 from .variables import Variable
 
 Array = npt.NDArray[Any]
 CACHE_SIZE = 1024  # signatures remembered; loops over ever new static arguments must not grow it
-SLOW_OPS = frozenset({"conv", "conv_input_grad", "conv_filter_grad", "window_max", "window_sum", "window_max_grad", "window_sum_grad"})
-NATIVE_WORK = 30_000_000  # multiply-adds in SLOW_OPS from which compiling pays: numpy takes about 0.1 s for them
+# How long numpy takes for a multiply-add of these ops, in units of that of a matrix product.
+SLOWNESS = {"dot": 1, "conv": 8, "conv_input_grad": 8, "conv_filter_grad": 8, "window_max": 2, "window_sum": 2}
+NATIVE_WORK = 64_000_000  # units from which compiling (0.05 to 0.1 s, the first time) pays
 
 
 @dataclass
@@ -70,6 +71,8 @@ def run(body: tracing.Body, args: tuple[Any, ...], kwargs: dict[str, Any]) -> An
     try:
         traced = _cache.get(key)
         cacheable = True
+        if traced is not None:
+            _cache.move_to_end(key)
     except TypeError:  # an argument that cannot be hashed: traced anew each time
         traced, cacheable = None, False
     if traced is None:
@@ -180,19 +183,26 @@ def _trace(body: tracing.Body, plan_args: list[Any], plan_kwargs: dict[str, Any]
 
 
 def _work(graph: Graph) -> int:
-    """Multiply-adds of the ops that numpy is slow at."""
+    """What numpy would take for the ops that native code is much faster at."""
     total = 0
     for node in graph.digraph:
-        if node.op.name not in SLOW_OPS:
+        name = node.op.name
+        if name not in SLOWNESS:
             continue
-        size = int(product(node.output.shape))  # type: ignore[arg-type]
-        if node.op.name.startswith("conv"):
-            size = max(size, *(int(product(v.shape)) for v in node.inputs))  # type: ignore[arg-type]
-            size *= max(1, int(product(node.inputs[-1].shape[:-1])))  # type: ignore[arg-type]
+        size = _count(node.output.shape)
+        if name == "dot":
+            size *= _count([node.inputs[0].shape[axis] for axis in node.attrs["contract"][0]])
+        elif name.startswith("conv"):
+            size = max(size, *(_count(v.shape) for v in node.inputs)) * _count(node.inputs[-1].shape[:-1])
         else:
-            size *= int(product(node.attrs["window"]))  # type: ignore[arg-type]
-        total += size
+            size *= _count(node.attrs["window"])
+        total += size * SLOWNESS[name]
     return total
+
+
+def _count(shape: Sequence[DimLike]) -> int:
+    """The number of elements of a shape without symbols."""
+    return int(product(shape))  # type: ignore[arg-type]
 
 
 def _compute(traced: Traced, arrays: list[Array]) -> list[Array]:

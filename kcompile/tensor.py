@@ -352,14 +352,14 @@ def _plain_index(part: Any) -> Any:
     return part.numpy() if hasattr(part, "numpy") else part
 
 
-def is_tensor(value: Any) -> bool:
+def is_tensor(x: Any) -> bool:
     """Whether it is one of the three kinds of tensor."""
-    return isinstance(value, (Tensor, KerasTensor))
+    return isinstance(x, (Tensor, KerasTensor))
 
 
-def is_keras_tensor(value: Any) -> bool:
+def is_keras_tensor(x: Any) -> bool:
     """Whether it is symbolic, part of a functional model."""
-    return isinstance(value, KerasTensor)
+    return isinstance(x, KerasTensor)
 
 
 def eager_tensor(value: Any, dtype: Any = None) -> Tensor:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -131,6 +132,19 @@ def _known_truth(pred: Any) -> bool | None:
     return bool(pred)
 
 
+@contextmanager
+def _no_assignments(name: str) -> Iterator[None]:
+    """Raises TraceError where a variable is assigned inside: both branches run, so both assignments would count."""
+    trace = current_trace()
+    before = dict(trace.graph.updates) if trace is not None else {}
+    yield
+    changed = [] if trace is None else [path for path, value in trace.graph.updates.items() if before.get(path) != value]
+    if changed:
+        where = tracing.user_source()
+        raise TraceError(f"{where + ': ' if where else ''}{name}: a branch assigns variable {changed[0]!r}, but while a model is traced "
+                         "all branches run; assign ops.where(condition, new, old) instead")
+
+
 def cond(pred: Any, true_fn: Callable[[], Any], false_fn: Callable[[], Any]) -> Any:
     """true_fn() or false_fn(). While tracing, a condition on data runs both and selects: neither may assign variables."""
     known = _known_truth(pred)
@@ -138,7 +152,9 @@ def cond(pred: Any, true_fn: Callable[[], Any], false_fn: Callable[[], Any]) -> 
         return true_fn() if known else false_fn()
     from .arithmetic import where
 
-    return tree.map_structure(lambda a, b: where(pred, a, b), true_fn(), false_fn())
+    with _no_assignments("cond"):
+        results = true_fn(), false_fn()
+    return tree.map_structure(lambda a, b: where(pred, a, b), *results)
 
 
 def switch(index: Any, branches: Any, *operands: Any) -> Any:
@@ -146,7 +162,8 @@ def switch(index: Any, branches: Any, *operands: Any) -> Any:
     if isinstance(index, KerasTensor) or (isinstance(index, Variable) and tracing.in_trace()):
         from .arithmetic import equal, where
 
-        results = [branch(*operands) for branch in branches]
+        with _no_assignments("switch"):
+            results = [branch(*operands) for branch in branches]
         chosen = results[-1]
         for n in range(len(results) - 2, -1, -1):
             test = equal(index, n) if n else index <= 0

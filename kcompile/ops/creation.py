@@ -16,7 +16,8 @@ from ..tracing import SymbolicSize, operation
 from ._support import aligned, as_value, cast_value, dtype_or, graph, graph_shape, kind, splat, wrap
 
 __all__ = [
-    "arange", "bartlett", "blackman", "diag", "diagflat", "empty", "empty_like", "eye", "full", "full_like", "hamming", "hanning",
+    "arange", "bartlett", "blackman", "diag", "diagflat", "empty", "empty_like", "eye", "full", "full_like", "geomspace", "hamming",
+    "hanning",
     "identity", "linspace", "logspace", "meshgrid", "multi_hot", "one_hot", "ones", "ones_like", "tri", "tril", "triu", "vander",
     "zeros", "zeros_like",
 ]
@@ -136,6 +137,15 @@ def logspace(start: Any, stop: Any, num: int = 50, endpoint: bool = True, base: 
     from .elementwise import cast
 
     result = power(base, linspace(start, stop, num, endpoint, axis=axis))
+    return result if dtype is None else cast(result, dtype)
+
+
+def geomspace(start: Any, stop: Any, num: int = 50, endpoint: bool = True, dtype: Any = None, axis: int = 0) -> Any:
+    """`num` values from start to stop, each a fixed multiple of the one before."""
+    from .elementwise import cast, exp, log, sign
+
+    first = sign(start)
+    result = first * exp(linspace(log(first * start), log(first * stop), num, endpoint, axis=axis))
     return result if dtype is None else cast(result, dtype)
 
 

@@ -16,6 +16,7 @@ from ._support import as_value, cast_value, float_value, wrap
 __all__ = [
     "abs",
     "absolute",
+    "angle",
     "arccos",
     "arccosh",
     "arcsin",
@@ -27,6 +28,8 @@ __all__ = [
     "cast",
     "cbrt",
     "ceil",
+    "conj",
+    "conjugate",
     "cos",
     "cosh",
     "deg2rad",
@@ -38,11 +41,13 @@ __all__ = [
     "expm1",
     "fabs",
     "floor",
+    "imag",
     "isfinite",
     "isinf",
     "isnan",
     "isneginf",
     "isposinf",
+    "isreal",
     "log",
     "log1p",
     "log2",
@@ -51,6 +56,7 @@ __all__ = [
     "nan_to_num",
     "negative",
     "rad2deg",
+    "real",
     "reciprocal",
     "round",
     "rsqrt",
@@ -323,3 +329,38 @@ def stop_gradient(variable: Any) -> Any:
     """x itself, through which no gradient flows."""
     value = as_value(variable)
     return wrap(build.stop_gradient(value) if value.dtype.is_float else value)
+
+
+@operation
+def real(x: Any) -> Any:
+    """The real part: of real numbers themselves."""
+    return wrap(as_value(x))
+
+
+@operation
+def imag(x: Any) -> Any:
+    """The imaginary part: of real numbers 0."""
+    return wrap(build.zeros_like(as_value(x)))
+
+
+@operation
+def conjugate(x: Any) -> Any:
+    """The complex conjugate: of real numbers themselves."""
+    return wrap(as_value(x))
+
+
+conj = conjugate
+
+
+@operation
+def isreal(x: Any) -> Any:
+    """Whether the imaginary part is 0; bool."""
+    value = as_value(x)
+    return wrap(build.constant(value.graph, True, value.type.with_dtype(boolean)))
+
+
+@operation
+def angle(x: Any) -> Any:
+    """The angle of a number in the complex plane: 0, or pi below 0."""
+    value = float_value(x)
+    return wrap(build.atan2(build.zeros_like(value), value))

@@ -157,6 +157,17 @@ def test_host_operations_refuse_symbolic_tensors():
         ops.while_loop(lambda v: v < 3, lambda v: v + 1, [x])
 
 
+def test_branches_that_depend_on_data_must_not_assign():
+    from kcompile.variables import Variable
+
+    v = Variable(np.zeros(()), name="v")
+    assert ops.cond(True, lambda: 1, lambda: 2) == 1 and ops.switch(5, [lambda: 1, lambda: 2]) == 2
+    message = r"test_ops_modes.py:\d+: cond: a branch assigns variable 'v'"
+    with tracing.Trace("t") as trace, pytest.raises(tracing.TraceError, match=message):
+        x = trace.input("x", (), "float32")
+        ops.cond(x > 0, lambda: v.assign_add(1.0), lambda: v.value)
+
+
 def test_static_arguments_may_be_arrays():
     x = ops.convert_to_tensor(X)
     assert ops.reshape(x, np.array([5, 24])).shape == (5, 24)
