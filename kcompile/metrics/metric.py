@@ -55,7 +55,7 @@ class Metric:
 
     def add_variable(self, shape: Any, initializer: Any, dtype: Any = None, aggregation: str = "sum", name: str | None = None) -> Variable:
         """A state of this metric."""
-        with naming.root_scope(), naming.name_scope(self.name.replace("/", ">")):
+        with naming.name_scope(self.name.replace("/", ">")):
             variable = Variable(initializer, shape=shape, dtype=dtype or self._dtype, trainable=False, autocast=False, name=name,
                                 aggregation=aggregation, role="metric")
         self._own_state()[0].append(variable)

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 from .. import naming as session_names
 from .. import ops, tree
 from ..losses.loss import Loss
 from ..metrics import Mean, Metric
-from .naming import loss_for, metric_for
+from .naming import check_names, loss_for, metric_for
 from .outputs import assign, output_names
 
 
@@ -37,6 +38,7 @@ class CompiledLoss:
         self._given, self._given_weights, self._model_names = loss, loss_weights, names
         if isinstance(loss_weights, (int, float)) and not isinstance(loss_weights, bool):
             self._given_weights = [loss_weights]
+        check_names(loss, "loss")
         self._losses: list[Any] | None = None
         self._factors: list[Any] = []
         self.trackers: list[tuple[int, Mean]] = []  # (output, its mean loss)
@@ -60,7 +62,7 @@ class CompiledLoss:
         found = []
         for position, (one, label, prediction) in enumerate(zip(given, labels, predictions, strict=True)):
             if one is not None and label is None:
-                raise ValueError(f"the loss of output {self.names[position] or position} needs labels, but `y` has none for it")
+                raise ValueError(f"the loss{_of(self.names, position)} needs labels, but `y` has none for it")
             found.append(None if one is None else loss_for(one, label, prediction))
         if isinstance(self._given_weights, (list, tuple)) and len(self._given_weights) != count:
             raise ValueError(f"`loss_weights` must match the number of losses, got {count} losses and {len(self._given_weights)} weights.")
@@ -90,9 +92,10 @@ class CompiledLoss:
         for position, loss in enumerate(self._losses):
             if loss is None:
                 continue
-            value = loss(labels[position], predictions[position], weights[position])
+            with _explained(f"loss {loss.name!r}{_of(self.names, position)}", labels[position], predictions[position], weights[position]):
+                value = loss(labels[position], predictions[position], weights[position])
             if len(value.shape):
-                raise ValueError(f"the loss of output {self.names[position] or position} gives shape {tuple(value.shape)}, expected a "
+                raise ValueError(f"the loss{_of(self.names, position)} gives shape {tuple(value.shape)}, expected a "
                                  f"scalar: "
                                  "use a reduction other than 'none'")
             value = ops.cast(value, "float32" if value.dtype in ("float16", "bfloat16") else value.dtype)
@@ -122,6 +125,7 @@ class CompiledMetrics(Metric):
             if given is not None and not isinstance(given, (list, tuple, dict)):
                 raise ValueError(f"Expected `{title}` argument to be a list, tuple, or dict. "
                                  f"Received instead: {title}={given} of type {type(given)}")
+            check_names(given, "metric")
         self._given, self._given_weighted, self._model_names = metrics, weighted_metrics, names
         self.built = False
         self._entries: list[tuple[int, str, Metric, bool]] = []  # output, name in the logs, metric, weighted
@@ -145,7 +149,7 @@ class CompiledMetrics(Metric):
         for position, (label, prediction) in enumerate(zip(labels, predictions, strict=True)):
             prefix = f"{self._names[position]}_" if self._names[position] and len(self._names) > 1 else ""
             if label is None and (plain[position] or weighted[position]):
-                raise ValueError(f"the metrics of output {self._names[position] or position} need labels, but `y` has none for it")
+                raise ValueError(f"the metrics{_of(self._names, position)} need labels, but `y` has none for it")
             mine = [metric_for(one, label, prediction) for one in plain[position]]
             for metric in mine:
                 self._entries.append((position, _unique(f"{prefix}{metric.name}", taken), metric, False))
@@ -162,10 +166,12 @@ class CompiledMetrics(Metric):
         labels, predictions = _labels(y, y_pred, self._names), tree.flatten(y_pred)
         weights = _weights(sample_weight, y_pred, self._names)
         for position, _, metric, weighted in self._entries:
-            if weighted and weights[position] is not None:
-                metric.update_state(labels[position], predictions[position], sample_weight=weights[position])
-            else:
-                metric.update_state(labels[position], predictions[position])
+            weight = weights[position] if weighted else None
+            with _explained(f"metric {metric.name!r}{_of(self._names, position)}", labels[position], predictions[position], weight):
+                if weight is not None:
+                    metric.update_state(labels[position], predictions[position], sample_weight=weight)
+                else:
+                    metric.update_state(labels[position], predictions[position])
 
     def named(self) -> list[tuple[str, Metric]]:
         """(name in the logs, metric), output by output."""
@@ -199,6 +205,22 @@ def _per_output(given: Any, y_pred: Any, names: Sequence[str | None], title: str
             if not _is_metric(metric):
                 raise ValueError(f"`{title}` must hold metrics, their names or functions. Received: {metric!r}")
     return lists
+
+
+def _of(names: Sequence[str | None], position: int) -> str:
+    """' of output ...' where there are several."""
+    return f" of output {names[position]!r}" if names[position] else f" of output {position}" if len(names) > 1 else ""
+
+
+@contextmanager
+def _explained(what: str, label: Any, prediction: Any, weight: Any) -> Iterator[None]:
+    """Says of an error inside which loss or metric it comes from, and what that was given."""
+    try:
+        yield
+    except (ValueError, TypeError) as error:
+        given = {"labels (`y`)": label, "predictions": prediction, "`sample_weight`": weight}
+        shapes = [f"{title} of shape {tuple(tensor.shape)}" for title, tensor in given.items() if hasattr(tensor, "shape")]
+        raise ValueError(f"{what} was given {', '.join(shapes)}: {error}") from error
 
 
 def _unique(title: str, taken: set[str]) -> str:

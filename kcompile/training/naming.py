@@ -4,11 +4,18 @@ from __future__ import annotations
 
 from typing import Any
 
-from .. import losses, metrics
+from .. import losses, metrics, tree
 from ..losses.loss import Loss, LossFunctionWrapper
 
 _ACCURACY = ("accuracy", "acc")
 _CROSSENTROPY = ("crossentropy", "ce")
+
+
+def check_names(given: Any, kind: str) -> None:
+    """Raises ValueError for names that mean nothing, before any shape is known."""
+    for identifier in tree.flatten(given):
+        if isinstance(identifier, str) and identifier.lower() not in (*_ACCURACY, *_CROSSENTROPY):
+            (losses if kind == "loss" else metrics).get(identifier)
 
 
 def _kind(y_true: Any, y_pred: Any) -> str:
@@ -24,10 +31,10 @@ def metric_for(identifier: Any, y_true: Any, y_pred: Any) -> metrics.Metric:
     found: Any
     if word in _ACCURACY:
         found = {"binary": metrics.BinaryAccuracy, "sparse": metrics.SparseCategoricalAccuracy,
-                 "categorical": metrics.CategoricalAccuracy}[_kind(y_true, y_pred)]()
+                 "categorical": metrics.CategoricalAccuracy}[_kind(y_true, y_pred)](name=identifier)
     elif word in _CROSSENTROPY:
         found = {"binary": metrics.BinaryCrossentropy, "sparse": metrics.SparseCategoricalCrossentropy,
-                 "categorical": metrics.CategoricalCrossentropy}[_kind(y_true, y_pred)]()
+                 "categorical": metrics.CategoricalCrossentropy}[_kind(y_true, y_pred)](name=identifier)
     else:
         found = metrics.get(identifier)
     if not isinstance(found, metrics.Metric):

@@ -64,8 +64,10 @@ class Trainer(CompileMixin):
     def _logs(self, feed: Feed) -> dict[str, Any]:
         """The results so far; those of an overridden compute_metrics where it gives other names."""
         logs = self.get_metrics_result()
-        own = feed.runner.results() if feed.runner is not None else {}
-        return logs if not own or set(own) == set(logs) else own
+        return self._with_own(logs, feed.runner.results() if feed.runner is not None else {})
+
+    def _with_own(self, logs: dict[str, Any], own: dict[str, Any]) -> dict[str, Any]:
+        return logs if not own or set(own) == set(logs) else dict(sorted(own.items()))
 
     # -- fit --------------------------------------------------------------------------------------------------
     def fit(self, x: Any = None, y: Any = None, batch_size: int | None = None, epochs: int = 1, verbose: Any = "auto",
@@ -181,7 +183,7 @@ class Trainer(CompileMixin):
             rows = min(done * feed.batch_size, feed.batch.rows)
             arrays = {name: array[:rows] for name, array in feed.collected.items()}
         else:
-            arrays = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+            arrays = {name: _joined(name, [part[name] for part in parts]) for name in parts[0]}
         return tree.map_structure(lambda name: arrays[name], feed.runner.step.outputs)
 
     def _last_outputs(self, feed: Feed, parts: list[dict[str, Array]]) -> Any:
@@ -219,9 +221,7 @@ class Trainer(CompileMixin):
         check_ranges(runner.step.ranges, batch.arrays)
         self.reset_metrics()
         runner.run(batch)
-        own = runner.results()
-        logs = self.get_metrics_result()
-        logs = logs if not own or set(own) == set(logs) else own
+        logs = self._with_own(self.get_metrics_result(), runner.results())
         return logs if return_dict else self._results_in_order(logs)
 
     def predict_on_batch(self, x: Any) -> Any:
@@ -242,6 +242,13 @@ class Trainer(CompileMixin):
 
 def _slices(x: Any, batch: Batch, size: int) -> list[Any]:
     return [(split_rows(x, start, min(start + size, batch.rows)),) for start in range(0, batch.rows, size)]
+
+
+def _joined(name: str, arrays: list[Array]) -> Array:
+    if not arrays[0].ndim:
+        raise ValueError(f"output {name} of the model is a scalar, so that the outputs of batches cannot be put together: give every output "
+                         "a first axis for the samples, or call predict_on_batch()")
+    return np.concatenate(arrays)
 
 
 def _fewest(*counts: int | None) -> int | None:
