@@ -192,11 +192,16 @@ class Trace:
     # -- gradients ------------------------------------------------------------------------------------------
     def depends(self, result: Any, variable: Variable) -> bool:
         """Whether a traced value is computed from a variable."""
-        import networkx as nx
-
-        value = self.value_of(result)
-        source = self._current[self.state_path(variable)]
-        return source.node is value.node or nx.has_path(self.graph.digraph, source.node, value.node)
+        source = self._current[self.state_path(variable)].node
+        waiting, seen = [self.value_of(result).node], set()
+        while waiting:
+            node = waiting.pop()
+            if node is source:
+                return True
+            if node not in seen:
+                seen.add(node)
+                waiting.extend(value.node for value in node.inputs)
+        return False
 
 
 def gradients(loss: Any, variables: Sequence[Any]) -> list[TracedTensor]:
