@@ -116,12 +116,17 @@ def merge(producer: Kernel, consumer: Kernel, mapping: Mapping[str, str]) -> Ker
 
 
 def share_axes(kernel: Kernel) -> Kernel:
-    """One name for axes of equal extent that never meet in an equation: the rows of a softmax are then walked by one loop variable."""
-    together = [set(q.axes) | expr_variables(q.expr) for q in kernel.equations]
+    """One name for axes of equal extent that take each other's place: the rows of a softmax are then walked by one loop variable.
+
+    Axes that meet in an equation, or beside different other axes, keep their names: their loops are nested differently.
+    """
+    spaces = [set(q.axes) | (expr_variables(q.expr) & set(kernel.axes)) for q in kernel.equations]
     names = list(kernel.axes)
     for n, first in enumerate(names):
         for second in names[n + 1:]:
-            if kernel.axes[first] == kernel.axes[second] and not any({first, second} <= axes for axes in together):
+            beside = {frozenset(space - {first, second}) for space in spaces if space & {first, second}}
+            meet = any({first, second} <= space for space in spaces)
+            if kernel.axes[first] == kernel.axes[second] and not meet and len(beside) == 1:
                 return share_axes(rename_axes(kernel, {second: first}))
     return kernel
 
