@@ -22,10 +22,11 @@ from .functions import (
     sparse_categorical_crossentropy,
     squared_hinge,
 )
-from .loss import CosineSimilarity, Loss, LossFunctionWrapper
+from .loss import Loss, LossFunctionWrapper
 from .probabilistic import BinaryCrossentropy, CategoricalCrossentropy, KLDivergence, Poisson, SparseCategoricalCrossentropy
 from .regression import (
     CategoricalHinge,
+    CosineSimilarity,
     Hinge,
     Huber,
     LogCosh,

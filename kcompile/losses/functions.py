@@ -97,9 +97,9 @@ def poisson(y_true: Any, y_pred: Any) -> Any:
 
 
 def cosine_similarity(y_true: Any, y_pred: Any, axis: int = -1) -> Any:
-    """sum(unit(y_true) * unit(y_pred)) along `axis`: 1 for equal directions. As a loss it is negated."""
+    """-sum(unit(y_true) * unit(y_pred)) along `axis`: -1 for equal directions, 1 for opposite ones."""
     y_true, y_pred = _pair(y_true, y_pred)
-    return ops.sum(_unit(y_true, axis) * _unit(y_pred, axis), axis=axis)
+    return -ops.sum(_unit(y_true, axis) * _unit(y_pred, axis), axis=axis)
 
 
 def _unit(x: Any, axis: int) -> Any:

@@ -7,7 +7,6 @@ from typing import Any
 
 from .. import config, naming, ops, tree
 from ..dtypes import DType, standardize_dtype
-from .functions import cosine_similarity
 from .reduction import as_tensor, mask_of, reduce_weighted, same_rank, standardize_reduction
 
 
@@ -72,14 +71,3 @@ class LossFunctionWrapper(Loss):
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__}({self.fn}, kwargs={self._fn_kwargs})>"
-
-
-class CosineSimilarity(LossFunctionWrapper):
-    """The negative cosine similarity along `axis`: -1 for equal directions."""
-
-    def __init__(self, axis: int = -1, reduction: str | None = "sum_over_batch_size", name: str | None = "cosine_similarity",
-                 dtype: Any = None) -> None:
-        super().__init__(cosine_similarity, reduction=reduction, name=name, dtype=dtype, axis=axis)
-
-    def call(self, y_true: Any, y_pred: Any) -> Any:
-        return -super().call(y_true, y_pred)

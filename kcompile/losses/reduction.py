@@ -87,7 +87,7 @@ def reduce_weighted(values: Any, sample_weight: Any = None, mask: Any = None, re
     if reduction == "sum":
         return total
     if reduction == "mean_with_sample_weight" and sample_weight is not None:
-        return ops.divide_no_nan(total, ops.sum(ops.broadcast_to(sample_weight, ops.shape(values))))
+        return ops.divide_no_nan(total, ops.sum(sample_weight))
     return ops.divide(total, _count(values, dtype))
 
 

@@ -80,3 +80,19 @@ class CategoricalHinge(LossFunctionWrapper):
 
     def __init__(self, reduction: _Reduction = "sum_over_batch_size", name: str | None = "categorical_hinge", dtype: Any = None) -> None:
         super().__init__(functions.categorical_hinge, name=name, reduction=reduction, dtype=dtype)
+
+
+class CosineSimilarity(LossFunctionWrapper):
+    """The negative cosine of the angle between y_true and y_pred along `axis`: -1 for equal directions."""
+
+    def __init__(self, axis: int = -1, reduction: _Reduction = "sum_over_batch_size", name: str | None = "cosine_similarity",
+                 dtype: Any = None) -> None:
+        super().__init__(functions.cosine_similarity, name=name, reduction=reduction, dtype=dtype, axis=axis)
+
+    def get_config(self) -> dict[str, Any]:
+        return _without_default_axis(super().get_config())
+
+
+def _without_default_axis(config: dict[str, Any]) -> dict[str, Any]:
+    """As Keras writes it."""
+    return {key: value for key, value in config.items() if key != "axis" or value != -1}

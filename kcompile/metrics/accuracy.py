@@ -53,13 +53,15 @@ def sparse_top_k_categorical_accuracy(y_true: Any, y_pred: Any, k: int = 5, from
 
     from_sorted_ids: y_pred holds class numbers, the likeliest first, instead of scores.
     """
-    y_pred = as_tensor(y_pred)
-    y_true = _class_numbers(as_tensor(y_true), y_pred)
+    y_pred, given = as_tensor(y_pred), as_tensor(y_true)
+    y_true = _class_numbers(given, y_pred)
     if from_sorted_ids:
         first = y_pred[..., :k]
         found = ops.any(ops.equal(ops.expand_dims(ops.cast(y_true, first.dtype), -1), first), axis=-1)
-        return ops.cast(found, config.floatx())
-    return _in_top_k(y_true, y_pred, k)
+        hits = ops.cast(found, config.floatx())
+    else:
+        hits = _in_top_k(y_true, y_pred, k)
+    return hits if y_true is given else ops.expand_dims(hits, -1)
 
 
 def _in_top_k(labels: Any, scores: Any, k: int) -> Any:

@@ -77,7 +77,14 @@ class CosineSimilarity(MeanMetricWrapper):
     _direction = "up"
 
     def __init__(self, name: str | None = "cosine_similarity", dtype: Any = None, axis: int = -1) -> None:
-        super().__init__(functions.cosine_similarity, name, dtype, axis=axis)
+        super().__init__(_cosine, name, dtype, axis=axis)
+
+    def get_config(self) -> dict[str, Any]:
+        return {key: value for key, value in super().get_config().items() if key != "axis" or value != -1}  # as Keras writes it
+
+
+def _cosine(y_true: Any, y_pred: Any, axis: int) -> Any:
+    return -functions.cosine_similarity(y_true, y_pred, axis=axis)
 
 
 class Hinge(MeanMetricWrapper):
