@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
 import inspect
 import sys
+from difflib import get_close_matches
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 from .compiler import STAGES, UnknownStageError, stage_index, stage_text
@@ -18,51 +21,71 @@ class TargetError(ValueError):
     """A target, stage or step that cannot be shown; the message is one line."""
 
 
+def check_names(stage: str, step: str | None) -> None:
+    """Raises TargetError for a stage or step that does not exist."""
+    try:
+        stage_index(stage)
+    except UnknownStageError as error:
+        raise TargetError(str(error)) from None
+    if step is not None and step not in STEPS:
+        raise TargetError(f"unknown step {step!r}; the steps are: {', '.join(STEPS)}")
+
+
 def step_graph(model: Any, step: str | None = None) -> Graph:
     """The traced graph of a model's train, test or predict step. Raises TargetError when the model is not ready for it."""
     from .training.steps import trace_step
+    compiled = getattr(model, "compiled", False)
     if step is None:
-        step = "train" if getattr(model, "compiled", False) else "predict"
-    if step not in STEPS:
-        raise TargetError(f"unknown step {step!r}; the steps are: {', '.join(STEPS)}")
-    if step != "predict" and not getattr(model, "compiled", False):
+        step = "train" if compiled else "predict"
+    if step != "predict" and not compiled:
         raise TargetError(f"the {step} step of model {model.name!r} needs its loss and optimizer: call model.compile() first")
     if not model.built:
         raise TargetError(f"model {model.name!r} has no weights yet, so its shapes are unknown: give it an Input or call model.build()")
     return trace_step(model, step).graph
 
 
-def show(model: Any, stage: str = "simplified", step: str | None = None, names: bool = True) -> str:
-    """The text of one stage of a model's step."""
-    try:
-        index = stage_index(stage)
-    except UnknownStageError as error:
-        raise TargetError(str(error)) from None
+def show(model: Any, stage: str = "simplified", step: str | None = None, names: bool = True, locations: bool = False) -> str:
+    """The text of one stage of a model's step.
+
+    For graphs: `names=False` numbers params and states in place of their names; `locations` ends each line with the layer that
+    made the node and the user's own file and line. Raises TargetError for an unknown stage or step, or a model that is not ready.
+    """
+    check_names(stage, step)
     graph = step_graph(model, step)
-    if index <= stage_index("simplified"):
-        return stage_text(graph, stage, names=names).rstrip("\n")
-    return stage_text(graph, stage).rstrip("\n")
+    options = {"names": names, "locations": locations} if stage_index(stage) <= stage_index("simplified") else {}
+    return stage_text(graph, stage, **options).rstrip("\n")
 
 
 def load_target(target: str) -> Any:
-    """The model that `file.py:name` means: the object itself, or what the function `name` returns."""
+    """The model that `file.py:name` means: the object itself, or what the function `name` returns.
+
+    The file runs as a module, not as the main program; what it prints goes to stderr. Raises TargetError.
+    """
     path, colon, name = target.rpartition(":")
     if not colon or not path.endswith(".py") or not name:
         raise TargetError(f"not a target: {target!r}; expected file.py:name, where name is a model or a function that builds one")
     file = Path(path)
     if not file.is_file():
         raise TargetError(f"no such file: {path}")
-    module = _load(file)
-    found = getattr(module, name, None)
-    if found is None:
-        from .models import Model
-        models = [n for n, v in vars(module).items() if isinstance(v, Model)]
-        hint = f"; models there: {', '.join(models)}" if models else ""
-        raise TargetError(f"{path} defines no {name!r}{hint}")
-    return _as_model(found, path, name)
+    with contextlib.redirect_stdout(sys.stderr):
+        module = _load(file)
+        if not hasattr(module, name):
+            raise TargetError(f"{path} defines no {name!r}{_hint(module, name)}")
+        return _as_model(getattr(module, name), path, name)
 
 
-def _load(file: Path) -> Any:
+def _hint(module: ModuleType, name: str) -> str:
+    from .models import Model
+    models = [key for key, value in vars(module).items() if isinstance(value, Model)]
+    functions = [key for key, value in vars(module).items() if inspect.isfunction(value) and value.__module__ == module.__name__]
+    near = get_close_matches(name, [*models, *functions], n=1)
+    if near:
+        return f"; did you mean {near[0]!r}?"
+    found = models or functions
+    return f"; it defines {', '.join(found)}" if found else ""
+
+
+def _load(file: Path) -> ModuleType:
     from .compat import as_tensorflow
     as_tensorflow()
     spec = importlib.util.spec_from_file_location(f"_kcompile_target_{file.stem}", file)
@@ -73,7 +96,7 @@ def _load(file: Path) -> Any:
     try:
         spec.loader.exec_module(module)
     except SyntaxError as error:
-        raise TargetError(f"{file}:{error.lineno}: {error.msg}") from None
+        raise TargetError(f"{error.filename}:{error.lineno}: {error.msg}") from None
     finally:
         sys.path.pop(0)
     return module
@@ -81,16 +104,8 @@ def _load(file: Path) -> Any:
 
 def _as_model(found: Any, path: str, name: str) -> Any:
     from .models import Model
-    if isinstance(found, type) or (callable(found) and not isinstance(found, Model)):
-        needed = [p.name for p in inspect.signature(found).parameters.values()
-                  if p.default is p.empty and p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)]
-        if needed == ["keras"]:
-            import kcompile
-            found = found(kcompile)
-        elif needed:
-            raise TargetError(f"{path}:{name} wants the arguments {', '.join(needed)}; expected a model or a function without arguments")
-        else:
-            found = found()
+    if not isinstance(found, Model) and callable(found):
+        found = _called(found, path, name)
     if isinstance(found, tuple) and found and isinstance(found[0], Model):  # a benchmark's (model, data, compile arguments)
         model, *rest = found
         for item in rest:
@@ -102,8 +117,20 @@ def _as_model(found: Any, path: str, name: str) -> Any:
     return found
 
 
+def _called(function: Any, path: str, name: str) -> Any:
+    """What a function (or class) of no arguments gives; one of a single argument `keras` gets kcompile."""
+    needed = [p.name for p in inspect.signature(function).parameters.values()
+              if p.default is p.empty and p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)]
+    if needed == ["keras"]:
+        import kcompile
+        return function(kcompile)
+    if needed:
+        raise TargetError(f"{path}:{name} wants the arguments {', '.join(needed)}; expected a model or a function without arguments")
+    return function()
+
+
 def listing(what: str) -> str:
-    """A table of the ops, rules, stages or options, a line each."""
+    """A table of the ops, rules, stages or options, a line each. Raises TargetError."""
     if what == "ops":
         from .ir import build  # noqa: F401  (defines every op)
         from .ir.op import OPS
@@ -118,7 +145,7 @@ def listing(what: str) -> str:
         rows = [(o.name, f"{o.doc} (default: {o.shown_default or 'none'})") for o in OPTIONS.values()]
     else:
         raise TargetError(f"cannot list {what!r}; expected ops, rules, stages or options")
-    width = max((len(name) for name, _ in rows), default=0)
+    width = max(len(name) for name, _ in rows)
     return "\n".join(f"{name:{width}}  {doc}" for name, doc in rows)
 
 

@@ -99,6 +99,12 @@ class Model(Trainer, Layer):
 
         print_summary(self, line_length, positions, print_fn, expand_nested, show_trainable, layer_range)
 
+    def show(self, stage: str = "simplified", step: str | None = None, names: bool = True, locations: bool = False) -> None:
+        """Print a stage of the train, test or predict step, from the traced graph to assembly; `kcompile list stages` names them."""
+        from ..inspection import show
+
+        print(show(self, stage, step, names, locations))
+
     # -- configuration ----------------------------------------------------------------------------------------
     @classmethod
     def from_config(cls, config: dict[str, Any], custom_objects: dict[str, Any] | None = None) -> Any:
