@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from kcompile import ops, random, tracing
+from kcompile.compiler import compile_graph
 from kcompile.ir.evaluate import evaluate
 from kcompile.tensor import KerasTensor, TracedTensor
 
@@ -48,6 +49,25 @@ CASES = {
     "average": (lambda x: ops.average(x, axis=2, weights=X[0, 0]), X),
 }
 
+MORE = {
+    "randint": (lambda x: random.randint(ops.shape(x), -3, 9, seed=1), X), "uniform": (lambda x: random.uniform(ops.shape(x), seed=1), X),
+    "truncated_normal": (lambda x: random.truncated_normal(ops.shape(x), seed=1), X), "shuffle": (lambda x: random.shuffle(x, seed=1), X),
+    "categorical": (lambda x: random.categorical(x[:, 0], 3, seed=1), X), "half": (lambda x: ops.sum(ops.cast(x, "float16"), axis=1), X),
+    "bfloat16": (lambda x: ops.mean(ops.cast(x, "bfloat16"), axis=1), X), "gelu": (lambda x: ops.gelu(x, approximate=False), X),
+    "float64": (lambda x: ops.erfinv(ops.tanh(ops.cast(x, "float64"))), X), "prod": (lambda x: ops.prod(x, axis=(1, 2)), X),
+    "cross-entropy": (lambda x: ops.sparse_categorical_crossentropy(ops.argmax(x, -1), ops.softmax(x)), X),
+    "integers": (lambda i: ops.floor_divide(i, 3) + ops.mod(i, 2) * ops.bitwise_xor(i, 1), I),
+    "uint8": (lambda i: ops.cast(ops.cast(i, "uint8") * 200, "float32") / 255.0, I),
+    "quantile": (lambda x: ops.quantile(x, 0.3, axis=1), X),
+    "power": (lambda x: ops.power(ops.absolute(x) + 0.1, x), X),
+    "truth": (lambda x: ops.logical_or(ops.any(x > 1, axis=2), x[:, :, 0] > 0), X),
+    "scatter": (lambda i: ops.scatter(ops.expand_dims(i[:, 0], -1), ops.cast(i, "float32"), (4, 4)), I),
+    "attention": (lambda x: ops.dot_product_attention(x[:, :, None], x[:, :, None], x[:, :, None], is_causal=True), X),
+}
+
+FIXED = ("scan", "sort", "rows", "slice_update")  # they need the size of the batch
+NEED_A_TRACE = {"sizes", "arange of the batch", "normal", "reshape of the batch", "scan", "rows", "slice_update", "fori_loop"}
+
 
 def leaves(result):
     return list(result) if isinstance(result, (list, tuple)) else [result]
@@ -62,19 +82,29 @@ def traced(function, array, batch):
     return trace, evaluate(trace.graph, {"x": array}, states)[0]
 
 
+@pytest.mark.parametrize("name", sorted({**CASES, **MORE}))
+def test_native_equals_numpy(name):
+    function, array = {**CASES, **MORE}[name]
+    trace, expected = traced(function, array, None if name not in FIXED else 5)
+    native = compile_graph(trace.graph, name)
+    arrays = {"x": np.ascontiguousarray(array)} | {path: variable.array for path, variable in trace.variables.items()}
+    found = {output: np.empty_like(value) for output, value in expected.items()}
+    arrays |= {native.program.outputs[output]: value for output, value in found.items()}
+    native.run(arrays, {} if name in FIXED else {"B": 5})
+    for output, value in expected.items():
+        tolerance = 1e-2 if value.dtype.itemsize == 2 else 2e-5
+        np.testing.assert_allclose(found[output].astype("float64"), value.astype("float64"), rtol=tolerance, atol=tolerance)
+
+
 @pytest.mark.parametrize("name", sorted(CASES))
 def test_traced_equals_eager(name):
     function, array = CASES[name]
     expected = leaves(function(ops.convert_to_tensor(array)))
-    batch = 5 if name in ("scan", "sort", "rows", "slice_update") else None
-    _, found = traced(function, array, batch)
+    _, found = traced(function, array, 5 if name in FIXED else None)
     for n, tensor in enumerate(expected):
         actual = found[f"y{n}"]
         assert tensor.dtype == str(actual.dtype)
         np.testing.assert_allclose(actual, np.asarray(tensor), rtol=1e-6, atol=1e-6)
-
-
-NEED_A_TRACE = {"sizes", "arange of the batch", "normal", "reshape of the batch", "scan", "rows", "slice_update", "fori_loop"}
 
 
 @pytest.mark.parametrize("name", sorted(set(CASES) - NEED_A_TRACE))
