@@ -147,8 +147,10 @@ def inline(producer: Kernel, consumer: Kernel, array: str) -> Kernel:
         return moved if not e.guards else guarded(e.guards, moved, e.other)
 
     equations = tuple(replace(q, expr=rewrite(q.expr, use)) for q in consumer.equations)
+    literal = isinstance(body, Const)  # of no interest to the reader of a label
     return tidy(replace(consumer, arrays={**consumer.arrays, **producer.arrays}, equations=equations,
-                        label=join_labels(producer.label, consumer.label), source=producer.source or consumer.source))
+                        label=consumer.label if literal else join_labels(producer.label, consumer.label),
+                        source=consumer.source if literal else producer.source or consumer.source))
 
 
 def _expand(expr: Expr, lets: Mapping[str, Eq]) -> Expr:
@@ -204,9 +206,20 @@ def tidy(kernel: Kernel) -> Kernel:
 
 
 def join_labels(*labels: str) -> str:
-    """'dense/dot' and 'dense/add' -> 'dense/dot + dense/add', each once, in order."""
-    parts = dict.fromkeys(p for label in labels for p in label.split(" + ") if p)
-    return " + ".join(parts)
+    """'dense/dot' and 'dense/add' -> 'dense/dot + add': each op once, in order; a layer's path stands once for its run of ops."""
+    parts: dict[tuple[str, str], None] = {}
+    for label in labels:
+        path = ""
+        for part in filter(None, label.split(" + ")):
+            stem, slash, op = part.rpartition("/")
+            path = stem if slash else path
+            parts[path, op] = None
+    words: list[str] = []
+    last = ""
+    for path, op in parts:
+        words.append(op if path == last else f"{path}/{op}")
+        last = path
+    return " + ".join(words)
 
 
 def expr_cost(expr: Expr) -> int:

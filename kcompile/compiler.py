@@ -11,6 +11,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from .ir.graph import Graph
@@ -45,7 +46,7 @@ def _graph_text(graph: Graph, **options: Any) -> str:
 
 def _program_text(program: Program, **options: Any) -> str:
     from .ir.text import print_program
-    return print_program(program)
+    return print_program(program, **options)
 
 
 def _texts(texts: Any, **options: Any) -> str:
@@ -90,7 +91,8 @@ STAGES: tuple[Stage, ...] = (
     Stage("differentiated", "gradients expanded by reverse mode", lambda g, t: differentiate(g), _graph_text),
     Stage("simplified", "rules applied, common subexpressions and dead code gone", lambda g, t: simplify(g), _graph_text),
     Stage("described", "one kernel a node", _described, _program_text),
-    Stage("fused", "kernels merged by the fusion table, long reductions cut", _fused, _program_text),
+    Stage("fused", "kernels merged by the fusion table, with each verdict; long reductions cut", _fused,
+          partial(_program_text, verdicts=True)),
     Stage("planned", "execution order, barriers, updates in place, lifetimes", lambda p, t: plan(p), _program_text),
     Stage("loops", "explicit loop nests", _loops, _nest_texts),
     Stage("scheduled", "tiled, vectorized, unrolled and parallel nests for the target", _schedule, _nest_texts),
