@@ -15,6 +15,7 @@ from .host import *
 from .indexing import *
 from .normalization import *
 from .reductions import *
+from .repetition import *
 from .shapes import *
 from .sorting import *
 

@@ -228,7 +228,8 @@ def vectorized_map(function: Callable[[Any], Any], elements: Any) -> Any:
 
 def associative_scan(f: Callable[[Any, Any], Any], elems: Any, reverse: bool = False, axis: int = 0) -> Any:
     """Running results of an associative function along an axis."""
-    from .shapes import flip, unstack
+    from .repetition import flip
+    from .shapes import unstack
 
     flat = tree.flatten(elems)
     columns = [unstack(flip(t, axis) if reverse else t, axis=axis) for t in flat]

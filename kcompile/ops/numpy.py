@@ -10,5 +10,6 @@ from .extra import *
 from .host import *
 from .indexing import *
 from .reductions import *
+from .repetition import *
 from .shapes import *
 from .sorting import *
