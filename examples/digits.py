@@ -3,6 +3,7 @@
     pip install -e '.[examples]' && python examples/digits.py
 """
 
+import numpy as np
 from sklearn.datasets import load_digits
 
 import kcompile as keras
@@ -27,7 +28,8 @@ def main():
     digits = load_digits()
     x = (digits.images / 16.0)[..., None].astype("float32")
     y = digits.target
-    train, test = slice(0, 1500), slice(1500, None)  # the order in which the writers' digits were collected
+    order = np.random.default_rng(0).permutation(len(x))
+    train, test = order[:1500], order[1500:]
 
     model = build()
     model.compile("adam", "sparse_categorical_crossentropy", metrics=["accuracy"])
