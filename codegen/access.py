@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from ..ir.scalar import SCALAR_OPS, Aff, Apply, AxisValue, Expr, Guard, Load, walk
 from ..ir.types import Dim, DimLike, DType
-from .nest import FOR, Acc, Accum, Let, Loop, Nest, Stmt, all_loads, all_stores, statements, stmt_expr
+from .nest import FOR, Acc, Accum, Let, Loop, Nest, Stmt, all_loads, all_stores, expr_names, statements, stmt_expr
 from .target import Target
 
 TYPICAL = 32  # what a symbolic extent is taken for when work is estimated; it never changes results
@@ -33,6 +33,15 @@ class Access:
 def accesses(nest: Nest, body: tuple[Stmt, ...]) -> list[Access]:
     out = [Access(x.array, x.index[0], x.guards, False, x.dtype) for x in all_loads(body)]
     return out + [Access(s.array, s.index, (), True, nest.dtype_of(s.array)) for s in all_stores(body)]
+
+
+def indirect(access: Access, nest: Nest, var: str) -> bool:
+    """Whether an index let that moves along `var` takes part in the index."""
+    moving = {var}
+    for stmt in statements(nest.body):
+        if isinstance(stmt, Let) and expr_names(stmt.expr) & moving:
+            moving.add(stmt.name)
+    return bool((access.index.variables - {var}) & moving)
 
 
 def chain(body: tuple[Stmt, ...]) -> list[Loop]:

@@ -9,11 +9,14 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, replace
 
-from .access import Access, accesses, body_cost, chain, guess, has_accumulators, inner_loops, lanes_for, leaf_cost, static
-from .nest import Acc, Loop, Nest, Stmt, Store, all_stores, statements
+from .access import Access, accesses, body_cost, chain, guess, has_accumulators, indirect, inner_loops, lanes_for, leaf_cost, static
+from .epilogue import settle_epilogue, turned_epilogue
+from .nest import Acc, Loop, Nest, Stmt, Store, all_stores, loops, statements
 from .schedule import collapse, jam, pack, parallel, reorder, rfactor, tile, transpose, unroll, vectorize
+from .schedule.accumulate import carried
 from .schedule.loops import can_collapse
 from .target import Target
+from .tiles import row_tiles
 
 MIN_TRIP_COST = 2000  # a trip of a shared loop should cost at least this many vector instructions
 PACKED_BYTES = 256 << 10  # a packed panel lies on the stack of a worker, and should stay in the second-level cache
@@ -88,7 +91,7 @@ class _Planner:
             stores = [a for a in found if a.store]
             if any(a.coefficient(loop.var) == 0 for a in stores):
                 continue
-            strided = [a for a in found if a.coefficient(loop.var) not in (0, 1) or _indirect(a, self.nest, loop.var)]
+            strided = [a for a in found if a.coefficient(loop.var) not in (0, 1) or indirect(a, self.nest, loop.var)]
             if exact and strided:
                 continue
             lanes = lanes_for(self.nest, self.target, loop.var)
@@ -131,7 +134,7 @@ class _Planner:
     def _store_columns(self, common: list[Loop], lanes: Loop) -> Loop | None:
         """The loop along which every store is contiguous, where `lanes` is another."""
         stores = [a for a in accesses(self.nest, common[-1].body) if a.store]
-        if any(a.coefficient(lanes.var) in (0, 1) or _indirect(a, self.nest, lanes.var) for a in stores):
+        if any(a.coefficient(lanes.var) in (0, 1) or indirect(a, self.nest, lanes.var) for a in stores):
             return None
         return next((x for x in common if x.var != lanes.var and all(a.coefficient(x.var) == 1 for a in stores)), None)
 
@@ -173,7 +176,7 @@ class _Planner:
         available = 4 if extent is None else -(-extent // lanes)
         if rows:
             count = min(2, available, room)
-            tiles = self._row_tiles(rows, room // count, 16 if count == 1 else 8)
+            tiles = row_tiles({loop.var: static(loop.extent) for loop in rows}, room // count, 16 if count == 1 else 8)
         else:
             count = min(COLUMN_VECTORS if blocks else 4, available, room)
             tiles = {}
@@ -200,6 +203,7 @@ class _Planner:
             self._more_chains(body, 8 // (accumulators * blocks))
         for var in (f"{vector.var}.i.v", *([f"{vector.var}.i.u"] if count > 1 else []), *reversed(names)):
             self.nest = jam(self.nest, var)
+        self.nest = settle_epilogue(self.nest, tuple(names), count)
 
     def _streams(self, body: tuple[Stmt, ...], vector: Loop, rows: list[Loop]) -> bool:
         """Whether panels are the outermost loop: where what all panels read is too large to stay in the cache, one panel of it
@@ -237,17 +241,6 @@ class _Planner:
                 total *= static(loop.extent) or 8
         return rows
 
-    def _row_tiles(self, rows: list[Loop], room: int, preferred: int) -> dict[str, int]:
-        """How many rows of each axis a tile has: together at most `room`, near `preferred`, with little waste."""
-        tiles: dict[str, int] = {}
-        for loop in rows:
-            if room < 2:
-                break
-            tiles[loop.var] = best_tile(static(loop.extent), room, min(preferred, room))
-            room //= tiles[loop.var]
-            preferred = max(1, preferred // tiles[loop.var])
-        return tiles
-
     def _more_chains(self, body: tuple[Stmt, ...], ways: int) -> None:
         """Cuts the innermost reduced loops into `ways` independent sums, to hide the latency of an addition."""
         done = set()
@@ -283,7 +276,7 @@ class _Planner:
             if any(a.depends_on(columns.var) or a.guards or a.coefficient(inner[0].var) != 1 or depth is None or size > PACKED_BYTES
                    for a in strided) or len({a.array for a in strided}) != len(strided):
                 continue
-            if any(_indirect(a, self.nest, loop.var) or (a.depends_on(loop.var) and a.depends_on(columns.var)) for a in loads):
+            if any(indirect(a, self.nest, loop.var) or (a.depends_on(loop.var) and a.depends_on(columns.var)) for a in loads):
                 continue
             return _Turned(loop, columns, inner[0], tuple(a.array for a in strided))
         return None
@@ -301,10 +294,10 @@ class _Planner:
         others = [x.var for x in common if x.var not in (vector, columns)]
         units = [f"{vector}.i.u"] if count > 1 else []
         self.nest = reorder(self.nest, *others, f"{vector}.o", f"{columns}.o", *units, f"{columns}.i", f"{vector}.i.v")
-        self.nest = jam(jam(self.nest, f"{vector}.i.v"), f"{columns}.i")
-        self.nest = transpose(self.nest, f"{columns}.i", f"{vector}.i.v")
-        for unit in units:
-            self.nest = jam(self.nest, unit)
+        for var in (f"{vector}.i.v", f"{columns}.i", *units):
+            self.nest = jam(self.nest, var)
+        turned_nest = turned_epilogue(self.nest, f"{columns}.i", f"{vector}.i.v")
+        self.nest = turned_nest or transpose(self.nest, f"{columns}.i", f"{vector}.i.v")
         for array in turned.packed:
             self.nest = pack(self.nest, array, vector, over, lanes)
             self.note(f"{array} is packed for each panel, so that lanes along {vector} lie side by side")
@@ -316,9 +309,15 @@ class _Planner:
     # Rows: the reduced axis is the vector axis
 
     def _row(self, inner: set[str]) -> None:
+        taken = self._free_rows(inner)
         innermost = [loop for loop in inner_loops(self.nest.body) if loop.var in inner and not any(
             isinstance(s, Loop) for s in statements(loop.body))]
         for var in dict.fromkeys(loop.var for loop in innermost):
+            if var in taken:
+                continue
+            if len(loops(self.nest, var)) > sum(loop.var == var for loop in innermost):
+                self.note(f"{var}: its loops hold other loops, so it is not cut into vectors")
+                continue
             loop = next(x for x in innermost if x.var == var)
             found = accesses(self.nest, tuple(x for x in innermost if x.var == var))
             if any(a.store and a.coefficient(var) == 0 for a in found):
@@ -335,16 +334,42 @@ class _Planner:
             self.nest = rfactor(self.nest, *parts)
             self.note(f"vectors along {var}, which is reduced: {lanes} lanes, {count} partial results side by side")
 
+    def _free_rows(self, inner: set[str]) -> set[str]:
+        """Cuts into vectors the axes along which memory is contiguous and whose loops hold others that sum nothing along them:
+        what is inside (a reduction over another axis) is done for all lanes at once. Returns these axes and all inside them."""
+        taken: set[str] = set()
+        for loop in list(inner_loops(self.nest.body)):
+            var = loop.var
+            around = [x for x in loops(self.nest, var) if any(isinstance(s, Loop) for s in statements(x.body))]
+            inside = {s.var for x in around for s in inner_loops(x.body)}
+            if var not in inner or not around or {var, *inside} & taken or any(carried(x) for x in around):
+                continue
+            found = accesses(self.nest, tuple(loops(self.nest, var)))
+            if any(a.coefficient(var) not in (0, 1) or indirect(a, self.nest, var) or (a.store and a.coefficient(var) == 0)
+                   for a in found):
+                continue
+            lanes, extent = self._lanes(loop), static(loop.extent)
+            count = 4 if extent is None else min(4, -(-extent // lanes))
+            self._cut(var, lanes * count, lanes)
+            parts = ([f"{var}.i.u"] if count > 1 else []) + [f"{var}.i.v"]
+            if any(carried(x) for x in loops(self.nest, parts[-1])):
+                self.nest = rfactor(self.nest, *parts)
+            for part in reversed(parts):
+                self.nest = jam(self.nest, part)
+            taken |= {var, *inside}
+            self.note(f"vectors along {var}, around {', '.join(sorted(inside))}: {lanes} lanes, {count} side by side")
+        return taken
+
     # Threads
 
     def _share(self) -> None:
         """Marks outer loops as shared by threads, from the outermost, while a trip stays worth its overhead."""
         if any(loop.parallel for loop in inner_loops(self.nest.body)):
             return
-        loops = chain(self.nest.body)
+        common = chain(self.nest.body)
         shared: list[str] = []
         ordered = self._ordered()
-        for loop in loops:
+        for loop in common:
             trip = body_cost(loop.body)
             if loop.var in ordered:
                 break
@@ -358,29 +383,3 @@ class _Planner:
 
 def _simultaneous(body: tuple[Stmt, ...]) -> int:
     return sum(isinstance(s, Acc) for s in body)
-
-
-def _indirect(access: Access, nest: Nest, var: str) -> bool:
-    """Whether an index let that moves along `var` takes part in the index."""
-    from .nest import Let, expr_names
-
-    moving = {var}
-    for stmt in statements(nest.body):
-        if isinstance(stmt, Let) and expr_names(stmt.expr) & moving:
-            moving.add(stmt.name)
-    return bool((access.index.variables - {var}) & moving)
-
-
-def best_tile(extent: int | None, room: int, preferred: int) -> int:
-    """A tile of at most `room`: the whole of a small extent, else the size near `preferred` that wastes least."""
-    if extent is None:
-        return min(preferred, room)
-    if extent <= room:
-        return extent
-    sizes = range(max(1, preferred // 2), room + 1)
-
-    def badness(size: int) -> tuple[float, int]:
-        waste = -(-extent // size) * size / extent
-        return (round(waste + (0.05 if size < preferred - 2 else 0.0), 3), abs(size - preferred))
-
-    return min(sizes, key=badness)

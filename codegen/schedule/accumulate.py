@@ -35,11 +35,12 @@ def jam(nest: Nest, var: str) -> Nest:
     found = loops(nest, var)
     if not found:
         raise ScheduleError(f"{step}: nest {nest.name} has no loop {var!r}")
+    private = {s.name for s in statements(nest.body) if isinstance(s, Acc) and any(d.var == var for d in s.dims)}
     for loop in found:
         if loop.mode == FOR:
             raise ScheduleError(f"{step}: the loop is not unrolled or vectorized")
-        if carried(loop):
-            raise ScheduleError(f"{step}: the loop sums {', '.join(sorted(carried(loop)))}: use rfactor")
+        if summed := carried(loop) - private:
+            raise ScheduleError(f"{step}: the loop sums {', '.join(sorted(summed))}: use rfactor")
 
     def change(stmt: Stmt) -> tuple[Stmt, ...] | None:
         return _push(stmt, stmt.body) if isinstance(stmt, Loop) and stmt.var == var else None

@@ -1,0 +1,150 @@
+"""Steps that let a register tile's epilogue run as a loop: the sums go through a small private array.
+
+    stash(i.i)      each i.i<8, j.u<2, j.v:vec16 { y = f(c) }
+                    ->  each i.i<8, j.u<2, j.v:vec16 { tile.c[32*i.i + 16*j.u + j.v] = c }
+                        for i.i in 0..8 { each j.u<2, j.v:vec16 { y = f(tile.c[...]) } }
+
+A dear epilogue (an optimizer's update, random bits) written out for each of 16 vectors would be most of the kernel's code.
+`stash_turned` does the same for tiles whose lanes are not the direction in which results lie in memory: the epilogue then runs
+along the columns, without gathers.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from ...ir.scalar import Aff, Load, Ref, rewrite, walk
+from ...ir.types import DType
+from ..nest import FOR, UNROLL, VECTOR, Acc, Clip, Let, Loop, Nest, Stmt, Store, Transpose, map_body, statements, stmt_expr, substitute
+from .loops import ScheduleError, record
+
+
+def stash(nest: Nest, *rows: str) -> Nest:
+    """Makes the unrolled loops `rows` of the epilogue run-time loops."""
+    step = f"stash({', '.join(rows)})"
+    accs = {s.name: s for s in statements(nest.body) if isinstance(s, Acc)}
+    scratch = dict(nest.scratch)
+    done = False
+
+    def change(stmt: Stmt) -> tuple[Stmt, ...] | None:
+        nonlocal done
+        if not isinstance(stmt, Loop) or stmt.var != rows[0] or stmt.mode != UNROLL or not _is_epilogue(stmt):
+            return None
+        chain = _chain(stmt)
+        if tuple(loop.var for loop in chain[:len(rows)]) != rows:
+            raise ScheduleError(f"{step}: the epilogue's loops are {', '.join(loop.var for loop in chain)}")
+        body = chain[-1].body
+        names = _sums(body, accs, rows)
+        index, size = _position(chain)
+        first: list[Stmt] = []
+        loads: dict[str, Load] = {}
+        for name in names:
+            dtype = accs[name].dtype
+            scratch[f"tile.{name}"] = (dtype, size)
+            loads[name] = Load(f"tile.{name}", (index,), dtype)
+            first.append(Store(f"tile.{name}", index, Ref(name, dtype)))
+        later = _with_loads(body, loads)
+        kept: tuple[Stmt, ...] = tuple(first)
+        for loop in reversed(chain):
+            kept = (replace(loop, body=kept, clip=None),)
+            later = (replace(loop, body=later, mode=FOR if loop.var in rows else loop.mode),)
+        done = True
+        return (*kept, *later)
+
+    body = map_body(nest.body, change)
+    if not done:
+        raise ScheduleError(f"{step}: nest {nest.name} has no epilogue under these loops")
+    return record(replace(nest, scratch=scratch), body, step)
+
+
+def stash_turned(nest: Nest, columns: str, lanes: str) -> Nest:
+    """Turns the tile through a private array; the epilogue runs row by row, with `columns` as its vector variable."""
+    step = f"stash_turned({columns}, {lanes})"
+    accs = {s.name: s for s in statements(nest.body) if isinstance(s, Acc)}
+    scratch = dict(nest.scratch)
+    done = False
+
+    def change(stmt: Stmt) -> tuple[Stmt, ...] | None:
+        nonlocal done
+        if not isinstance(stmt, Loop) or stmt.mode == FOR or not _is_epilogue(stmt):
+            return None
+        chain = _chain(stmt)
+        by_name = {loop.var: loop for loop in chain}
+        if columns not in by_name or lanes not in by_name or len(chain) > 3:
+            return None
+        column, lane = by_name[columns], by_name[lanes]
+        unit = next((loop for loop in chain if loop.var not in (columns, lanes)), None)
+        width, count = int(str(column.extent)), int(str(lane.extent))
+        rows = count * (int(str(unit.extent)) if unit else 1)
+        row, across = f"{lanes}.r", f"{columns}.v"
+        together = Aff.of({lanes: 1, **({unit.var: count} if unit else {})})
+        body = chain[-1].body
+        names = _sums(body, accs, (columns, lanes))
+        first: list[Stmt] = []
+        turned: list[Stmt] = []
+        loads: dict[str, Load] = {}
+        for name in names:
+            dtype = accs[name].dtype
+            scratch[f"tile.{name}"] = (dtype, width * rows)
+            first.append(Let(f"{name}.t", Ref(name, dtype)))
+            to = together * width + Aff.of(columns)
+            turned.append(Transpose(f"tile.{name}", to, f"{name}.t", lanes, count, None, columns, width, None))
+            loads[name] = Load(f"tile.{name}", (Aff.of({row: width, across: 1}),), dtype)
+        kept: tuple[Stmt, ...] = (replace(column, clip=None, body=(replace(lane, clip=None, body=tuple(first)),)), *turned)
+        if unit:
+            kept = (replace(unit, body=kept),)
+        moved = {lanes: Aff.of(row), columns: Aff.of(across), **({unit.var: Aff()} if unit else {})}
+        later = _with_loads(substitute(body, moved), loads)
+        vector = Loop(across, width, later, mode=VECTOR, clip=_moved(column.clip, moved))
+        done = True
+        return (*kept, Loop(row, rows, (vector,), clip=_moved(lane.clip, moved)))
+
+    body = map_body(nest.body, change)
+    if not done:
+        raise ScheduleError(f"{step}: nest {nest.name} has no epilogue under these loops")
+    return record(replace(nest, scratch=scratch), body, step)
+
+
+def _moved(clip: Clip | None, mapping: dict[str, Aff]) -> Clip | None:
+    return clip and Clip(clip.base.substitute(mapping), clip.extent)
+
+
+def _is_epilogue(loop: Loop) -> bool:
+    inner = [s for s in statements(loop.body) if not isinstance(s, Loop)]
+    return any(isinstance(s, Store) for s in inner) and all(isinstance(s, (Let, Store)) for s in inner) \
+        and all(s.mode != FOR for s in statements(loop.body) if isinstance(s, Loop))
+
+
+def _chain(loop: Loop) -> list[Loop]:
+    out = [loop]
+    while len(out[-1].body) == 1 and isinstance(out[-1].body[0], Loop):
+        out.append(out[-1].body[0])
+    return out
+
+
+def _sums(body: tuple[Stmt, ...], accs: dict[str, Acc], rows: tuple[str, ...]) -> list[str]:
+    """Accumulators that the body reads and that have one of the rows among their dimensions."""
+    used: dict[str, DType] = {}
+    for stmt in body:
+        expr = stmt_expr(stmt)
+        for e in walk(expr) if expr is not None else ():
+            if isinstance(e, Ref) and e.name in accs and any(d.var in rows for d in accs[e.name].dims):
+                used[e.name] = e.dtype
+    return list(used)
+
+
+def _position(chain: list[Loop]) -> tuple[Aff, int]:
+    """Where an instance lies in the private array, row-major in the loops' order, and the array's size."""
+    index, size = Aff(), 1
+    for loop in reversed(chain):
+        index, size = index + Aff.of({loop.var: size}), size * int(str(loop.extent))
+    return index, size
+
+
+def _with_loads(body: tuple[Stmt, ...], loads: dict[str, Load]) -> tuple[Stmt, ...]:
+    def change(stmt: Stmt) -> tuple[Stmt, ...] | None:
+        if isinstance(stmt, (Let, Store)):
+            return (replace(stmt, expr=rewrite(stmt.expr, lambda e: loads.get(e.name) if isinstance(e, Ref) else None)),)
+        return None
+
+    return map_body(body, change)
