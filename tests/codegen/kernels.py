@@ -235,6 +235,37 @@ kernel crossentropy
   store loss[i] = log(s) + m - picked
   store dx[i, c] = e / s - f32(t[i] == index(c, i32))
 """,
+    "pooled_embedding": """
+kernel pooled_embedding
+  axes i:B, t:6, j:21
+  read ids: i32[B, 6], table: f32[11, 21]
+  write clamped: i32[B, 6], y: f32[B, 21]
+  let c[i, t] = max(min(ids[i, t], 10), 0)
+  store clamped[i, t] = c
+  index row[i, t] = i64(c)
+  reduce s[i, j] = add over t of table[row, j]
+  store y[i, j] = s / 6.0
+""",
+    "row_of_strided_sums": """
+kernel row_of_strided_sums
+  axes i:B, k:9, j:12
+  read x: f32[B, 9], w: f32[12, 9]
+  write m: f32[B], y: f32[B, 12]
+  reduce s[i, j] = add over k of x[i, k] * w[j, k]
+  reduce top[i] = max over j of s
+  store m[i] = top
+  store y[i, j] = s - top
+""",
+    "row_of_sums": """
+kernel row_of_sums
+  axes i:B, k:9, j:12
+  read x: f32[B, 9], w: f32[9, 12]
+  write m: f32[B], y: f32[B, 12]
+  reduce s[i, j] = add over k of x[i, k] * w[k, j]
+  reduce top[i] = max over j of s
+  store m[i] = top
+  store y[i, j] = exp(s - top)
+""",
 }
 
 COLUMNS = {
