@@ -69,7 +69,7 @@ class Runner:
         collected = {}
         for name in self.batch_outputs:
             kind = self._outputs[name]
-            collected[name] = np.empty((rows, *kind.shape[1:]), kind.dtype.numpy)  # type: ignore[arg-type]
+            collected[name] = np.empty((rows, *(int(str(dim)) for dim in kind.shape[1:])), kind.dtype.numpy)
         sinks = {self._buffers[name]: array for name, array in collected.items()}
         return self.executable.loop(feeds, sinks, self._fixed(), order, batch_size), collected
 

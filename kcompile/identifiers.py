@@ -23,14 +23,18 @@ def serialize_object(item: Any, module: str, known: Mapping[str, Any]) -> Any:
         if name is None:
             raise ValueError(f"cannot serialize {item!r}: it has no get_config() and no name")
         return name
+    from .saving.registry import get_registered_name
+
     cls = type(item)
     ours = known.get(cls.__name__) is cls
     return {"module": module if ours else None, "class_name": cls.__name__, "config": item.get_config(),
-            "registered_name": None if ours else cls.__name__}
+            "registered_name": None if ours else get_registered_name(cls)}
 
 
 def deserialize_object(config: Any, kind: str, known: Mapping[str, Any], custom_objects: Mapping[str, Any] | None = None) -> Any:
     """The object of a name, or of a dict with class_name and config. Raises ValueError."""
+    from .saving.registry import find
+
     if config is None:
         return None
     table = {**known, **(custom_objects or {})}
@@ -41,9 +45,12 @@ def deserialize_object(config: Any, kind: str, known: Mapping[str, Any], custom_
     else:
         raise ValueError(f"Could not interpret {kind} config: expected a name or a dict with 'class_name' and 'config', received "
                          f"{config!r}")
-    found = table.get(name)
+    registered = config.get("registered_name") if isinstance(config, dict) else None
+    own = find(None, registered, config["class_name"] if isinstance(config, dict) else config, name)
+    found = own if own is not None and name not in (custom_objects or {}) else table.get(name)
     if found is None:
         raise unknown_identifier(kind, name, table)
     if not isinstance(found, type):
         return found
-    return found.from_config(arguments)
+    make: Any = found
+    return make.from_config(arguments)

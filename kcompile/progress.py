@@ -55,9 +55,9 @@ class Progbar:
         if self.verbose == 1 and (finalize or now - self._last_drawn >= self.interval):
             self._redraw(current, now, finalize)
         elif self.verbose == 2 and finalize:
-            count = f"{self.target}/{self.target}" if self.target is not None else f"{current}/Unknown"
+            shown = f"{self.target}/{self.target}" if self.target is not None else f"{current}/Unknown"
             pace = self._pace(current, now)
-            _write(f"{count} - {now - self._start:.0f}s - {self._pace_text(pace)}{self._values_text(finalize)}\n")
+            _write(f"{shown} - {now - self._start:.0f}s - {self._pace_text(pace)}{self._values_text(finalize)}\n")
         if current >= 1 and self._first_done is None:
             self._first_done = now, current
 

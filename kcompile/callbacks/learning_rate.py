@@ -14,7 +14,7 @@ from .monitor import Monitor
 
 
 def _rate(callback: Callback) -> float:
-    optimizer = getattr(callback.model, "optimizer", None)
+    optimizer: Any = getattr(callback.model, "optimizer", None)
     if not hasattr(optimizer, "learning_rate"):
         raise ValueError('Optimizer must have a "learning_rate" attribute.')
     return float(np.asarray(optimizer.learning_rate))

@@ -15,7 +15,7 @@ from .metric import Metric
 _OUTCOMES = ("true_positives", "true_negatives", "false_positives", "false_negatives")
 
 
-def _thresholds(thresholds: float | Sequence[float] | None) -> list[float]:
+def _thresholds(thresholds: Any) -> list[float]:
     values = [0.5 if thresholds is None else thresholds] if not isinstance(thresholds, (list, tuple)) else list(thresholds)
     for value in values:
         if value is None or not 0 <= value <= 1:

@@ -68,11 +68,11 @@ class CompiledLoss:
             raise ValueError(f"`loss_weights` must match the number of losses, got {count} losses and {len(self._given_weights)} weights.")
         self._factors = assign(self._given_weights, y_pred, self.names, "loss_weights")
         self._losses = found
-        active = [position for position, one in enumerate(found) if one is not None]
+        active = [(position, one) for position, one in enumerate(found) if one is not None]
         if len(active) > 1:
             taken: set[str] = set()
-            for position in active:
-                title = _unique(f"{self.names[position] or found[position].name}_loss", taken)
+            for position, one in active:
+                title = _unique(f"{self.names[position] or one.name}_loss", taken)
                 with session_names.name_scope("compile_loss"):
                     self.trackers.append((position, Mean(name=title)))
 

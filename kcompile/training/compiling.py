@@ -210,8 +210,8 @@ class CompileMixin:
 
     def compile_from_config(self, config: dict[str, Any]) -> None:
         """compile() with what get_compile_config() gave; the optimizer is built when the model is."""
-        config = dict(config)
-        config["optimizer"] = optimizers.deserialize(config["optimizer"])
-        self.compile(**config)
+        from ..saving import deserialize_keras_object
+
+        self.compile(**deserialize_keras_object(config))
         if self.built:  # type: ignore[attr-defined]
             self.optimizer.build(self.trainable_variables)  # type: ignore[attr-defined]

@@ -175,13 +175,12 @@ def train_validation_split(x: Any, y: Any, sample_weight: Any, share: float) -> 
     first = int(np.floor(rows * (1.0 - share)))
     if first == 0 or first == rows:
         raise ValueError(f"Training data contains {rows} samples, which is not sufficient to split it into a validation and training "
-                         f"set as "
-                         f"specified by `validation_split={share}`. Either provide more data, or a different value for the "
+                         f"set as specified by `validation_split={share}`. Either provide more data, or a different value for the "
                          "`validation_split` argument.")
     data = (x, y, sample_weight)
     train = tuple(split_rows(part, 0, first) for part in data)
     held = tuple(split_rows(part, first, rows) for part in data)
-    return train, held  # type: ignore[return-value]
+    return train, held
 
 
 def weights_of_classes(y: Any, class_weight: Mapping[Any, float]) -> Array:

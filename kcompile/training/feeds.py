@@ -34,6 +34,7 @@ class ArrayFeed:
         self._loop: Any = None
         self.position = 0
         self.collected: dict[str, Array] = {}
+        self.model: Any = None  # may bring a generator of row orders of its own
 
     def start_epoch(self) -> None:
         """Before an epoch: begin again at the first row, unless steps_per_epoch left off in the middle."""
@@ -52,7 +53,7 @@ class ArrayFeed:
         """A new order, in place: the native loop reads it as it goes."""
         if self._order is None:
             return
-        generator = shuffle_generator()
+        generator = shuffle_generator(self.model)
         if self.shuffle == "batch":
             blocks = np.array_split(np.arange(self.batch.rows, dtype=np.int64),
                                     range(self.batch_size, self.batch.rows, self.batch_size))

@@ -41,7 +41,8 @@ def metric_for(identifier: Any, y_true: Any, y_pred: Any) -> metrics.Metric:
         found = metrics.MeanMetricWrapper(found, name=getattr(found, "__name__", None) or getattr(found, "name", None))
     if isinstance(identifier, str):
         found.name = identifier
-    return found
+    metric: metrics.Metric = found
+    return metric
 
 
 def loss_for(identifier: Any, y_true: Any, y_pred: Any) -> Any:

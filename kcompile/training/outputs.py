@@ -65,7 +65,7 @@ def _by_name(argument: dict[str, Any], y_pred: Any, names: Sequence[str | None],
         return list(argument.values())
     if unknown:
         raise ValueError(f"`{title}` has the key {unknown[0]!r}, but the outputs of the model are named {known or '(without names)'}")
-    return [argument.get(name) for name in names]
+    return [None if name is None else argument.get(name) for name in names]
 
 
 def _named(names: Sequence[str | None]) -> str:

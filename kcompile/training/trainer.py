@@ -59,7 +59,10 @@ class Trainer(CompileMixin):
 
     def _feed(self, kind: str, data: tuple[Any, Any, Any], batch_size: int | None, what: str = "", **options: Any) -> Feed:
         fixed = getattr(self, "fixed_batch_size", None)
-        return make_feed(*data, self._runner_for(kind), batch_size, fixed_batch=fixed, what=what, **options)
+        feed = make_feed(*data, self._runner_for(kind), batch_size, fixed_batch=fixed, what=what, **options)
+        if isinstance(feed, ArrayFeed):
+            feed.model = self
+        return feed
 
     def _logs(self, feed: Feed) -> dict[str, Any]:
         """The results so far; those of an overridden compute_metrics where it gives other names."""
@@ -246,8 +249,8 @@ def _slices(x: Any, batch: Batch, size: int) -> list[Any]:
 
 def _joined(name: str, arrays: list[Array]) -> Array:
     if not arrays[0].ndim:
-        raise ValueError(f"output {name} of the model is a scalar, so that the outputs of batches cannot be put together: give every output "
-                         "a first axis for the samples, or call predict_on_batch()")
+        raise ValueError(f"output {name} of the model is a scalar, so that the outputs of batches cannot be put together: give every "
+                         "output a first axis for the samples, or call predict_on_batch()")
     return np.concatenate(arrays)
 
 

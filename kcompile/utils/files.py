@@ -57,10 +57,10 @@ def get_file(fname: str | os.PathLike[str] | None = None, origin: str | None = N
         _download(origin, target, file_hash, hash_algorithm)
     if not unpack:
         return str(target)
-    folder = cache / name if untar and target.name != name else cache / f"{_stem(name)}_extracted"
-    if not folder.exists() or not fresh:
-        _extract(target, folder, "tar" if untar else archive_format)
-    return str(folder)
+    unpacked = cache / name if untar and target.name != name else cache / f"{_stem(name)}_extracted"
+    if not unpacked.exists() or not fresh:
+        _extract(target, unpacked, "tar" if untar else archive_format)
+    return str(unpacked)
 
 
 def validate_file(path: str | os.PathLike[str], file_hash: str, hash_algorithm: str = "auto") -> bool:

@@ -6,7 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from ..tensor import Tensor, as_array, eager_tensor
+from ..conversion import as_array
+from ..tensor import Tensor, eager_tensor
 
 
 def to_categorical(x: Any, num_classes: int | None = None) -> Any:
