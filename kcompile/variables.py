@@ -32,6 +32,36 @@ def aligned_empty(shape: tuple[int, ...], dtype: np.dtype[Any]) -> npt.NDArray[A
     return raw[offset:offset + size].view(dtype).reshape(shape)
 
 
+class _Budget(threading.local):
+    def __init__(self) -> None:
+        self.left: float | None = None
+
+
+_budget = _Budget()
+
+
+@contextmanager
+def variable_budget(stored: int) -> Iterator[None]:
+    """Inside, a model is made whose weights come from a file that holds `stored` bytes of them: they start as zeros, and a
+    description that asks for much more than the file holds raises ValueError instead of taking the memory.
+    """
+    before = _budget.left
+    _budget.left = 2.0 * stored + (1 << 24)
+    try:
+        yield
+    finally:
+        _budget.left = before
+
+
+def _spend(shape: tuple[Any, ...], dtype: Any) -> None:
+    size = float(np.dtype(dtype).itemsize)
+    for extent in shape:
+        size *= extent
+    if size > (_budget.left or 0.0):
+        raise ValueError(f"a weight of shape {tuple(shape)} is described, but the file does not hold that much")
+    _budget.left = (_budget.left or 0.0) - size
+
+
 class _Autocast(threading.local):
     def __init__(self) -> None:
         self.dtype: DType | None = None
@@ -226,6 +256,9 @@ def _initial_value(initializer: Any, shape: Any, dtype: Any, name: str) -> tuple
             raise ValueError(f"Shapes used to initialize variables must be fully-defined (no `None` dimensions). "
                              f"Received: shape={tuple(wanted)} for variable '{name}'")
         kind = standardize_dtype(dtype)
+        if _budget.left is not None:
+            _spend(wanted, numpy_dtype(kind))
+            return np.zeros(tuple(wanted), numpy_dtype(kind)), kind
         function = initializers.get(initializer)
         array = as_array(function(tuple(wanted), dtype=kind))
         if array.shape != wanted:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from ..saving.registry import find, get_registered_name
 from .layer import Layer
 
 
@@ -16,7 +17,7 @@ def serialize(layer: Layer) -> dict[str, Any]:
         "module": module,
         "class_name": cls.__name__,
         "config": layer.get_config(),
-        "registered_name": None if module is not None and module.count(".") < 2 else cls.__name__,
+        "registered_name": None if module is not None and module.count(".") < 2 else get_registered_name(cls),
     }
     build_config = layer.get_build_config()
     if build_config is not None and layer.built:
@@ -32,11 +33,11 @@ def _public_module(layer: Layer) -> str:
     return "keras" if isinstance(layer, Model) else "keras.layers"
 
 
-def class_named(class_name: str, custom_objects: dict[str, Any] | None = None) -> type[Layer]:
-    """A layer class by its name, `custom_objects` first. Raises ValueError for an unknown one."""
+def class_named(class_name: str, custom_objects: dict[str, Any] | None = None, registered_name: str | None = None) -> type[Layer]:
+    """A layer class by its name: a user's (given or registered) first. Raises ValueError for an unknown one."""
     from .. import layers, models
 
-    found = (custom_objects or {}).get(class_name)
+    found = find(custom_objects, registered_name, class_name)
     if found is None:
         found = getattr(layers, class_name, None) or getattr(models, class_name, None)
     if not isinstance(found, type) or not issubclass(found, Layer):
@@ -50,7 +51,7 @@ def deserialize(config: dict[str, Any], custom_objects: dict[str, Any] | None = 
 
     if not isinstance(config, dict) or "class_name" not in config or "config" not in config:
         raise ValueError(f"not a serialized layer: {config!r}")
-    cls = class_named(config["class_name"], custom_objects)
+    cls = class_named(config["class_name"], custom_objects, config.get("registered_name"))
     fields = dict(config["config"])
     layer: Any = cls.from_config(fields, custom_objects=custom_objects) if issubclass(cls, Model) else cls.from_config(fields)
     if config.get("build_config") and not layer.built:

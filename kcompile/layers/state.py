@@ -240,6 +240,23 @@ class LayerState:
         for variable, array in zip(own, arrays, strict=True):
             variable.assign(array)
 
+    # -- into files and back ----------------------------------------------------------------------------------
+    def _own_variables(self) -> list[Variable]:
+        return [*self._trainable_variables, *self._non_trainable_variables]
+
+    def save_own_variables(self, store: Any) -> None:
+        """Put the layer's own variables (not those of the layers in it) into a mapping, as arrays under the keys '0', '1', ..."""
+        for place, variable in enumerate(self._own_variables()):
+            store[str(place)] = variable.numpy()
+
+    def load_own_variables(self, store: Any) -> None:
+        """Take them back. Raises ValueError for another number of values or another shape."""
+        own = self._own_variables()
+        if len(store) != len(own):
+            raise ValueError(f"Layer '{self.name}' expected {len(own)} variables, but received {len(store)} variables during loading.")
+        for place, variable in enumerate(own):
+            variable.assign(np.asarray(store[str(place)]))
+
     def count_params(self) -> int:
         """Number of scalars in the weights. Raises ValueError when the layer is not built."""
         if not self.built:

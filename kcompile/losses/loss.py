@@ -67,7 +67,17 @@ class LossFunctionWrapper(Loss):
         return self.fn(y_true, y_pred, **self._fn_kwargs)
 
     def get_config(self) -> dict[str, Any]:
-        return {**super().get_config(), **self._fn_kwargs}
+        own = {"fn": self.fn} if type(self) is LossFunctionWrapper else {}
+        return {**super().get_config(), **own, **self._fn_kwargs}
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> LossFunctionWrapper:
+        from ..saving import deserialize_keras_object
+
+        config = dict(config)
+        if "fn" in config:
+            config["fn"] = deserialize_keras_object(config["fn"])
+        return cls(**config)
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__}({self.fn}, kwargs={self._fn_kwargs})>"

@@ -102,3 +102,12 @@ class MeanMetricWrapper(Mean):
         if type(self) is MeanMetricWrapper:
             base["fn"] = self._fn
         return {**base, **self._fn_kwargs}
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> MeanMetricWrapper:
+        from ..saving import deserialize_keras_object
+
+        config = dict(config)
+        if "fn" in config:
+            config["fn"] = deserialize_keras_object(config["fn"])
+        return cls(**config)

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import functools
+import inspect
 from typing import Any
 
 from .. import ops, tree
+from ..dispatch import body_of
 from ..layers.input_layer import InputLayer
 from ..layers.layer import Layer
 from ..layers.serialization import deserialize, serialize
 from ..naming import to_snake_case
 from ..operation import Node, Operation
+from ..saving.plain import deserialize_keras_object
 from ..tensor import KerasTensor
 
 _FIELDS = ("name", "layers", "input_layers", "output_layers")
@@ -30,10 +34,14 @@ def functional_config(model: Any) -> dict[str, Any]:
 
     records = []
     for operation in model.operations:
-        record = serialize(operation) if isinstance(operation, Layer) else _operation_record(operation)
+        nodes = [node for node in operation._inbound_nodes if id(node) in numbers and node.input_tensors]
+        if isinstance(operation, Layer):
+            record = serialize(operation)
+            calls = [(node.args, node.kwargs) for node in nodes]
+        else:
+            record, calls = _operation_record(operation, nodes)
         record["name"] = operation.name
-        record["inbound_nodes"] = [_node_record(node, reference) for node in operation._inbound_nodes
-                                   if id(node) in numbers and node.input_tensors]
+        record["inbound_nodes"] = [_node_record(args, kwargs, reference) for args, kwargs in calls]
         records.append(record)
     return {
         "name": model.name,
@@ -57,20 +65,56 @@ def _call_numbers(model: Any) -> dict[int, int]:
     return numbers
 
 
-def _operation_record(operation: Operation) -> dict[str, Any]:
-    return {"module": "keras.src.ops", "class_name": type(operation).__name__, "config": {"name": operation.name},
-            "registered_name": type(operation).__name__}
+def _operation_record(operation: Operation, nodes: list[Node]) -> tuple[dict[str, Any], list[tuple[tuple[Any, ...], dict[str, Any]]]]:
+    """(record, calls) of a function's call in Keras's form: tensors are what it is called with, everything else is its configuration."""
+    config: dict[str, Any] = {"name": operation.name}
+    calls = []
+    function: Any = type(operation).function  # type: ignore[attr-defined]
+    body = body_of(function)
+    for node in nodes:
+        if body.variadic is not None:
+            calls.append((node.args, node.kwargs))
+            continue
+        given = inspect.signature(body.function).bind(*node.args, **node.kwargs).arguments
+        tensors = {name: value for name, value in given.items() if name in body.tensors or _holds_tensor(value)}
+        config.update((name, tree.map_structure(_plain, value)) for name, value in given.items() if name not in tensors)
+        calls.append((tuple(tensors.values()), {}))
+    return {"module": _module_of(type(operation).__name__), "class_name": type(operation).__name__, "config": config,
+            "registered_name": type(operation).__name__}, calls
 
 
-def _node_record(node: Node, reference: Any) -> dict[str, Any]:
+def _holds_tensor(value: Any) -> bool:
+    return any(isinstance(leaf, KerasTensor) for leaf in tree.flatten(value))
+
+
+def _module_of(class_name: str) -> str:
+    """The module in which Keras has an operation's class."""
+    name = to_snake_case(class_name)
+    for module in ("nn", "numpy", "linalg"):
+        if hasattr(getattr(ops, module, None), name):
+            return f"keras.src.ops.{module}"
+    return "keras.src.ops.core" if name in ("cast", "scatter", "slice", "while_loop", "cond", "unstack") else "keras.src.ops.math"
+
+
+def _plain(leaf: Any) -> Any:
+    if isinstance(leaf, slice):
+        return {"class_name": "__slice__", "config": {"start": leaf.start, "stop": leaf.stop, "step": leaf.step}}
+    if leaf is Ellipsis:
+        return {"class_name": "__ellipsis__", "config": {}}
+    if isinstance(leaf, str):
+        return str(leaf)
+    return leaf.tolist() if hasattr(leaf, "tolist") else leaf
+
+
+def _node_record(args: tuple[Any, ...], kwargs: dict[str, Any], reference: Any) -> dict[str, Any]:
     def plain(leaf: Any) -> Any:
         if isinstance(leaf, KerasTensor):
             return {"class_name": "__keras_tensor__",
                     "config": {"shape": tuple(leaf.shape), "dtype": str(leaf.dtype), "keras_history": reference(leaf)}}
-        return leaf.tolist() if hasattr(leaf, "tolist") else leaf
+        return _plain(leaf)
 
-    return {"args": [tree.map_structure(plain, value) for value in node.args],
-            "kwargs": {name: tree.map_structure(plain, value) for name, value in node.kwargs.items()}}
+    return {"args": [tree.map_structure(plain, value) for value in args],
+            "kwargs": {name: tree.map_structure(plain, value) for name, value in kwargs.items()}}
 
 
 # -- in -----------------------------------------------------------------------------------------------------------
@@ -129,7 +173,10 @@ def _made(record: dict[str, Any], custom_objects: dict[str, Any] | None) -> Any:
     function = getattr(ops, to_snake_case(record["class_name"]), None)
     if function is None or record["class_name"].startswith("_"):
         raise ValueError(f"unknown operation '{record['class_name']}' in the configuration of a functional model")
-    return function
+    settings = {name: value for name, value in record["config"].items() if name not in ("name", "trainable", "dtype", "_function")}
+    if "dtype" in inspect.signature(function).parameters and isinstance(record["config"].get("dtype"), str):
+        settings["dtype"] = record["config"]["dtype"]
+    return functools.partial(function, **settings) if settings else function
 
 
 def _resolved(node: dict[str, Any], results: dict[tuple[str, int], list[Any]]) -> tuple[Any, dict[str, Any]]:
@@ -144,6 +191,8 @@ def _resolved(node: dict[str, Any], results: dict[tuple[str, int], list[Any]]) -
                 complete = False
                 return None
             return results[name, number][index]
+        if isinstance(leaf, dict) and str(leaf.get("class_name", "")).startswith("__"):
+            return deserialize_keras_object(leaf)
         if isinstance(leaf, dict):
             return {key: value(child) for key, child in leaf.items()}
         return [value(child) for child in leaf] if isinstance(leaf, (list, tuple)) else leaf

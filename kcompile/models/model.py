@@ -38,6 +38,8 @@ class Model(Trainer, Layer):
             _put_in_place_of_model(type(self), Functional)
             Functional.__init__(self, *args, **kwargs)  # type: ignore[arg-type]
             return
+        if "inputs" in kwargs or "outputs" in kwargs:
+            raise TypeError(f"a functional model needs both `inputs` and `outputs`; received {', '.join(map(repr, kwargs))} only")
         Trainer.__init__(self)
         Layer.__init__(self, *args, **kwargs)
 
@@ -104,6 +106,31 @@ class Model(Trainer, Layer):
         from ..inspection import show
 
         print(show(self, stage, step, names, locations))
+
+    # -- into files and back ----------------------------------------------------------------------------------
+    def save(self, filepath: Any, overwrite: bool = True, zipped: bool | None = None, **kwargs: Any) -> None:
+        """Write architecture, weights, compile configuration and optimizer state to `x.keras` or `x.h5`; whole or not at all."""
+        from ..saving import api
+
+        api.save_model(self, filepath, overwrite, zipped, **kwargs)
+
+    def save_weights(self, filepath: Any, overwrite: bool = True, max_shard_size: Any = None, **kwargs: Any) -> None:
+        """Write the weights to `x.weights.h5`, or in Keras 2's layout to `x.h5`."""
+        from ..saving import api
+
+        api.save_weights(self, filepath, overwrite, max_shard_size, **kwargs)
+
+    def load_weights(self, filepath: Any, skip_mismatch: bool = False, **kwargs: Any) -> None:
+        """Take the weights of a `.weights.h5`, `.h5` or `.keras` file. Raises ModelFileError naming every layer that does not fit."""
+        from ..saving import api
+
+        api.load_weights(self, filepath, skip_mismatch, **kwargs)
+
+    def to_json(self, **kwargs: Any) -> str:
+        """The architecture, without weights, as a JSON string."""
+        from ..saving import api
+
+        return api.model_to_json(self, **kwargs)
 
     # -- configuration ----------------------------------------------------------------------------------------
     @classmethod

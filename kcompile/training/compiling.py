@@ -160,8 +160,8 @@ class CompileMixin:
         return [variable for metric in self.metrics for variable in metric.variables]
 
     def reset_metrics(self) -> None:
-        """Start all metrics anew."""
-        for metric in self.metrics:
+        """Start all metrics anew: those of the property `metrics`, which a subclass may override, and those of compile()."""
+        for metric in {id(metric): metric for metric in [*self.metrics, *CompileMixin.metrics.fget(self)]}.values():  # type: ignore[attr-defined]
             metric.reset_state()
 
     def _named_metrics(self) -> list[tuple[str, Metric]]:

@@ -159,15 +159,14 @@ def make_feed(x: Any, y: Any, sample_weight: Any, runner_for: RunnerFor, batch_s
             sample_weight = weights_of_classes(y, class_weight)
         batch = as_batch(x, y, sample_weight, what)
         return ArrayFeed(batch, runner_for, _batch_size(batch_size, fixed_batch, batch.rows, what), shuffle, what)
+    if not hasattr(x, "__iter__") and not hasattr(x, "__next__"):
+        raise ValueError(f"{what}Unrecognized data type: x={x!r} (of type {type(x).__name__}); expected arrays, tensors, or a generator "
+                         "or other iterable of batches")
     if y is not None or sample_weight is not None:
         title = "y" if y is not None else "sample_weight"
         raise ValueError(f"{what}When providing `x` as a generator or another source of batches, `{title}` should not be passed. "
                          f"Instead, it "
                          "should be included in what the source yields.")
-    if not hasattr(x, "__iter__") and not hasattr(x, "__next__"):
-        raise ValueError(f"{what}Unrecognized data type: x={x!r} (of type {type(x).__name__}); expected arrays, tensors, or a generator "
-                         f"or other "
-                         "iterable of batches")
     return BatchFeed(x, _checked_batches(runner_for, fixed_batch), class_weight, what)
 
 

@@ -1,0 +1,35 @@
+"""Owns files that are there whole or not at all: written aside, flushed to the disk, then renamed."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections.abc import Callable
+from typing import Any, BinaryIO
+
+
+def write_whole(path: str | os.PathLike[str], write: Callable[[BinaryIO], Any]) -> None:
+    """Put what `write(file)` writes at `path`. Until the very end an older file stays; after an error nothing is left behind."""
+    target = os.path.realpath(os.fspath(path))  # a symbolic link stays one
+    folder, name = os.path.split(target)
+    aside = os.path.join(folder, f".{name}.{os.getpid()}.{secrets.token_hex(4)}.part")
+    try:
+        with open(aside, "xb") as file:
+            write(file)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(aside, target)
+    except BaseException:
+        if os.path.exists(aside):
+            os.unlink(aside)
+        raise
+    flush_folder(folder)
+
+
+def flush_folder(folder: str) -> None:
+    """Make renames in a folder durable."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

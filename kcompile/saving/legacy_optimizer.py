@@ -1,0 +1,70 @@
+"""Owns the optimizer states of older `.h5` files, whose lists of values differ from version to version."""
+
+from __future__ import annotations
+
+import warnings
+from typing import Any
+
+import numpy as np
+
+
+def load_optimizer_weights(optimizer: Any, names: list[str], values: list[np.ndarray[Any, Any]], what: str) -> None:
+    """Give a built optimizer its state. What cannot be mapped is left fresh, with one warning that says so."""
+    own = list(optimizer._variables)
+    mapped = _mapped(optimizer, own, names, values)
+    if mapped is None:
+        warnings.warn(f"{what}: the state of optimizer '{optimizer.name}' could not be mapped ({len(values)} values "
+                      f"{names[:4]}... for {len(own)} variables); the optimizer starts afresh", stacklevel=5)
+        return
+    for variable, value in mapped:
+        variable.assign(value)
+
+
+def _fits(pairs: list[tuple[Any, np.ndarray[Any, Any]]]) -> bool:
+    return all(tuple(variable.shape) == value.shape for variable, value in pairs)
+
+
+def _mapped(optimizer: Any, own: list[Any], names: list[str], values: list[np.ndarray[Any, Any]]) -> Any:
+    """(variable, value) pairs, or None."""
+    if len(own) == len(values):
+        pairs = list(zip(own, values, strict=True))
+        if _fits(pairs):
+            return pairs
+    # Keras 2 keeps neither the rate nor Nadam's running product among them
+    rate = optimizer._learning_rate
+    product = getattr(optimizer, "_u_product", None)
+    slots = [variable for variable in own[1:] if variable is not rate and variable is not product]
+    weights = optimizer._trainable_variables
+    rest = list(values)
+    counter = rest.pop(0) if rest and rest[0].shape == () else None
+    rest = [value for value, name in zip(rest, names[len(values) - len(rest):], strict=True) if "vhat" not in name or value.shape != (1,)]
+    if len(rest) > len(slots) and all(value.shape == (1,) for value in rest[len(slots):]):
+        rest = rest[:len(slots)]  # Keras before 2.3 stores empty maxima when amsgrad is off
+    if len(rest) != len(slots) or not weights:
+        return None
+    kinds = len(slots) // len(weights)
+    ordered = rest
+    if kinds > 1 and _is_grouped(names[len(names) - len(rest):] if len(names) >= len(rest) else names, len(weights)):
+        ordered = [rest[kind * len(weights) + place] for place in range(len(weights)) for kind in range(kinds)]
+    pairs = list(zip(slots, ordered, strict=True))
+    if not _fits(pairs):
+        return None
+    if counter is not None:
+        pairs.insert(0, (own[0], counter))
+        if product is not None:
+            shares = optimizer.beta_1 * (1.0 - 0.5 * 0.96 ** np.arange(1, int(counter) + 1))
+            pairs.append((product, np.asarray(np.prod(shares), np.float32)))
+    return pairs
+
+
+def _is_grouped(names: list[str], count: int) -> bool:
+    """Whether all first moments come before all second ones, as before Keras 2.11: not so where a weight's states stand together."""
+    def weight(name: str) -> str:
+        parts = name.removesuffix(":0").split("/")
+        return "/".join(parts[2:]) if len(parts) > 2 and len(parts[1]) <= 20 and parts[1] in _SLOTS else name
+
+    return len(names) < 2 or weight(names[0]) != weight(names[1])
+
+
+_SLOTS = ("m", "v", "u", "vhat", "momentum", "velocity", "accumulator", "accumulated_grad", "accumulated_delta_var", "linear",
+          "average_gradient", "norm")

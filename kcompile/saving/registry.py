@@ -1,0 +1,112 @@
+"""Owns which classes and functions of a user's a file may name: registered ones, and those of an open scope."""
+
+from __future__ import annotations
+
+import inspect
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+_objects: dict[str, Any] = {}
+_names: dict[Any, str] = {}
+
+
+class _Scopes(threading.local):
+    def __init__(self) -> None:
+        self.stack: list[Mapping[str, Any]] = []
+
+
+_scopes = _Scopes()
+
+
+def get_custom_objects() -> dict[str, Any]:
+    """The global table of registered objects, by name; it may be changed."""
+    return _objects
+
+
+def register_keras_serializable(package: str = "Custom", name: str | None = None) -> Callable[[Any], Any]:
+    """A decorator: the class or function may be named by files, as 'package>name'. Raises ValueError for a class without get_config."""
+    def decorate(item: Any) -> Any:
+        registered = f"{package}>{name if name is not None else item.__name__}"
+        if inspect.isclass(item) and not hasattr(item, "get_config"):
+            raise ValueError("Cannot register a class that does not have a get_config() method.")
+        _objects[registered] = item
+        _names[item] = registered
+        return item
+
+    return decorate
+
+
+def get_registered_name(obj: Any) -> str:
+    """The name an object was registered under, else its own."""
+    try:
+        found = _names.get(obj)
+    except TypeError:  # not hashable
+        found = None
+    return found if found is not None else str(obj.__name__)
+
+
+def get_registered_object(name: str, custom_objects: Mapping[str, Any] | None = None, module_objects: Mapping[str, Any] | None = None) -> Any:
+    """The class or function of a name: of the open scopes, registered, in custom_objects, in module_objects; or None."""
+    for table in (*reversed(_scopes.stack), _objects, custom_objects or {}, module_objects or {}):
+        if name in table:
+            return table[name]
+    return None
+
+
+def find(custom_objects: Mapping[str, Any] | None, *names: Any) -> Any:
+    """The first object that one of the names (those that are strings) stands for among a user's own, or None."""
+    for name in names:
+        if isinstance(name, str):
+            found = (custom_objects or {}).get(name)
+            found = found if found is not None else get_registered_object(name)
+            if found is not None:
+                return found
+    return None
+
+
+class CustomObjectScope:
+    """`with custom_object_scope({"Name": object}):` files read inside may name these."""
+
+    def __init__(self, custom_objects: Mapping[str, Any] | None = None) -> None:
+        self.custom_objects = dict(custom_objects or {})
+
+    def __enter__(self) -> CustomObjectScope:
+        _scopes.stack.append(self.custom_objects)
+        return self
+
+    def __exit__(self, *args: Any) -> None:
+        _scopes.stack.remove(self.custom_objects)
+
+
+custom_object_scope = CustomObjectScope
+
+
+# -- safe mode ----------------------------------------------------------------------------------------------------
+class _Safety(threading.local):
+    def __init__(self) -> None:
+        self.safe: bool | None = None
+
+
+_safety = _Safety()
+
+
+def in_safe_mode() -> bool | None:
+    """Whether a load forbids (True) or allows (False) code in files; None outside a load."""
+    return _safety.safe
+
+
+@contextmanager
+def safe_mode_scope(safe_mode: bool) -> Iterator[None]:
+    """What is read inside obeys this safe mode."""
+    before, _safety.safe = _safety.safe, bool(safe_mode)
+    try:
+        yield
+    finally:
+        _safety.safe = before
+
+
+def enable_unsafe_deserialization() -> None:
+    """Allow code in files for the rest of this thread's life. Only for files you have written yourself."""
+    _safety.safe = False

@@ -1,0 +1,174 @@
+"""Owns the walk over a model's layers and optimizer in the order of `.weights.h5`, and values going out and in along it."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from ..naming import to_snake_case
+from .errors import ModelFileError
+from .hdf5 import Group
+from .hdf5_writer import Writer
+
+
+def _skipped() -> frozenset[str]:
+    from ..layers import Layer
+
+    return frozenset([*dir(Layer(name="any")), "operations", "_functional", "_sequence", "_graph", "_inputs_struct", "_outputs_struct"])
+
+
+_skipset: list[frozenset[str]] = []
+
+
+def _attributes(owner: Any) -> Iterator[tuple[str, Any]]:
+    """(name, value) of what may hold layers: public names first, private ones last. Of kcompile's own properties only `layers`."""
+    from ..models import Functional, Sequential
+
+    if not _skipset:
+        _skipset.append(_skipped())
+    if isinstance(owner, (Sequential, Functional)):
+        yield "layers", owner.layers
+    names = set(vars(owner))
+    for cls in type(owner).__mro__:
+        if not cls.__module__.startswith(__name__.partition(".")[0] + "."):
+            names.update(name for name, value in vars(cls).items() if isinstance(value, property))
+    if owner._is_model:
+        names.add("layers")
+    for name in sorted(names, key=lambda name: f"~{name}" if name.startswith("_") else name):
+        if name.startswith("__") or name in _skipset[0]:
+            continue
+        try:
+            value = getattr(owner, name)
+        except Exception:  # noqa: BLE001, S112 - a property of the user's may fail: then it holds nothing to save
+            continue
+        yield name, value
+
+
+def walk(model: Any) -> Iterator[tuple[str, Any]]:
+    """(path, layer or optimizer) of everything with variables, each once, in the order and under the names of Keras's files."""
+    yield from _walk(model, "", set(), set())
+
+
+def _walk(item: Any, path: str, seen: set[int], containers: set[int]) -> Iterator[tuple[str, Any]]:
+    from ..layers import Layer
+
+    if id(item) in seen:
+        return
+    seen.add(id(item))
+    yield path, item
+    if not isinstance(item, Layer):
+        return
+    for name, value in _attributes(item):
+        below = f"{path}/{name}" if path else name
+        if _is_saved(value):
+            yield from _walk(value, below, seen, containers)
+        elif isinstance(value, (list, tuple, dict)):
+            yield from _walk_container(value, below, seen, containers)
+
+
+def _walk_container(container: Any, path: str, seen: set[int], containers: set[int]) -> Iterator[tuple[str, Any]]:
+    if id(container) in containers:
+        return
+    containers.add(id(container))
+    used: dict[str, int] = {}
+
+    def unique(name: str) -> str:
+        used[name] = used.get(name, -1) + 1
+        return f"{name}_{used[name]}" if used[name] else name
+
+    for value in list(container.values()) if isinstance(container, dict) else container:
+        if _is_saved(value):
+            yield from _walk(value, f"{path}/{unique(to_snake_case(type(value).__name__))}", seen, containers)
+        elif isinstance(value, (list, tuple, dict)):
+            yield from _walk_container(value, f"{path}/{unique('container')}", seen, containers)
+
+
+def _is_saved(value: Any) -> bool:
+    from ..layers import Layer
+    from ..optimizers import Optimizer
+
+    return isinstance(value, (Layer, Optimizer))
+
+
+# -- out ----------------------------------------------------------------------------------------------------------
+def weights_file(model: Any, include_optimizer: bool = True) -> bytes:
+    """The bytes of a `.weights.h5` file."""
+    writer = Writer()
+    optimizer = getattr(model, "optimizer", None)
+    for path, item in walk(model):
+        if item is optimizer and (not include_optimizer or not item.built):
+            continue
+        store: dict[str, np.ndarray[Any, Any]] = {}
+        item.save_own_variables(store)
+        place = f"{path}/vars" if path else "vars"
+        writer.group(place, {"name": item.name})
+        for key, value in store.items():
+            writer.array(f"{place}/{key}", np.asarray(value))
+    return writer.bytes()
+
+
+# -- in -----------------------------------------------------------------------------------------------------------
+def load_weights_file(model: Any, root: Group, what: str, skip_mismatch: bool = False) -> None:
+    """Give a model the values of a `.weights.h5` file. Raises ModelFileError naming every layer that does not fit, before any changes."""
+    optimizer = getattr(model, "optimizer", None)
+    problems: list[str] = []
+    found: list[tuple[Any, dict[str, Any]]] = []
+    for path, item in walk(model):
+        place = f"{path}/vars" if path else "vars"
+        group = root.group(place)
+        store = dict(group.members) if group is not None else {}
+        if item is optimizer:
+            if store:
+                found.append((item, store))
+            continue
+        problem = misfit(item, store)
+        if problem is None:
+            found.append((item, store))
+        else:
+            problems.append(f"layer '{item.name}' (at {place}): {problem}")
+    if problems and not skip_mismatch:
+        raise ModelFileError(f"{what} does not fit model '{model.name}':\n  " + "\n  ".join(problems))
+    for problem in problems:
+        warnings.warn(f"{what}: {problem}; skipped", stacklevel=4)
+    for item, store in found:
+        if item is optimizer:
+            load_optimizer(model, store, what)
+        else:
+            item.load_own_variables(store)
+
+
+def misfit(layer: Any, store: dict[str, Any]) -> str | None:
+    """Why stored values do not fit a layer's own variables, or None. Layers with a loader of their own judge for themselves."""
+    from ..layers.state import LayerState
+
+    if type(layer).load_own_variables is not LayerState.load_own_variables:
+        return None
+    own = layer._own_variables()
+    if len(own) != len(store):
+        hint = "" if layer.built or own else " (the layer has not been built: call the model on data first)"
+        return f"it has {len(own)} variables, the file has {len(store)}{hint}"
+    for number, variable in enumerate(own):
+        value = store.get(str(number))
+        if not isinstance(value, np.ndarray):
+            return f"the file has no value for '{variable.path}'"
+        if tuple(variable.shape) != value.shape:
+            return f"variable '{variable.path}' has shape {tuple(variable.shape)}, the file {value.shape}"
+    return None
+
+
+def load_optimizer(model: Any, store: dict[str, Any], what: str) -> None:
+    """Give the optimizer its state; one that does not fit is left as it is, with a warning."""
+    optimizer = model.optimizer
+    if not optimizer.built and model.built:
+        optimizer.build(model.trainable_variables)
+    own = optimizer._variables
+    shapes = [tuple(variable.shape) for variable in own]
+    stored = [getattr(store.get(str(number)), "shape", None) for number in range(len(store))]
+    if shapes != stored:
+        warnings.warn(f"{what}: the state of optimizer '{optimizer.name}' does not fit ({len(store)} values for {len(own)} variables); the "
+                      "optimizer starts afresh", stacklevel=5)
+        return
+    optimizer.load_own_variables(store)
