@@ -16,7 +16,6 @@ PROGRAMS = sorted((HERE / "programs").glob("*.py"))
 LEAST_ACCURACY = {name: 0.977 for name in ("mnist_sequential_list", "mnist_sequential_add", "mnist_functional", "mnist_subclass")}
 LATER = {
     "data_pipeline": "tf.data pipelines come with the data pipelines, after this release",
-    "save_and_resume": "saving and loading come with the model files, after this release",
 }
 
 
