@@ -132,5 +132,8 @@ class TensorOperators:
     def __ne__(self, other: Any) -> Any:
         return True if other is None else ops().not_equal(self, other)
 
+    def __setitem__(self, key: Any, value: Any) -> None:
+        raise TypeError(f"a {type(self).__name__} cannot be changed in place: use ops.where or ops.slice_update, which give a new tensor")
+
     def __getitem__(self, key: Any) -> Any:
         return ops().get_item(self, key)

@@ -9,6 +9,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 if TYPE_CHECKING:
     from .tracing import Trace
 
@@ -52,7 +54,14 @@ def eager_scope() -> Iterator[None]:
         stack.traces.pop()
 
 
-_PACKAGE = os.path.dirname(os.path.abspath(__file__)) + os.sep
+def _folder(file: str) -> str:
+    return os.path.dirname(os.path.abspath(file)) + os.sep
+
+
+# Frames in these files are nobody's own code: this package, numpy, the standard library.
+_OURS = (_folder(__file__), _folder(np.__file__), "<frozen")
+_LIBRARY = _folder(os.__file__)
+_INSTALLED = os.path.join(_LIBRARY, "site-packages") + os.sep
 _INSIDE: dict[Any, bool] = {}
 
 
@@ -60,7 +69,7 @@ def _is_ours(code: Any) -> bool:
     found = _INSIDE.get(code)
     if found is None:
         name = code.co_filename
-        found = _INSIDE[code] = name.startswith((_PACKAGE, "<frozen")) or name == contextmanager.__code__.co_filename
+        found = _INSIDE[code] = name.startswith(_OURS) or (name.startswith(_LIBRARY) and not name.startswith(_INSTALLED))
     return found
 
 

@@ -92,6 +92,8 @@ class CompiledLoss:
         for position, loss in enumerate(self._losses):
             if loss is None:
                 continue
+            if labels[position] is None:
+                raise ValueError(f"the loss{_of(self.names, position)} needs labels, but `y` has none for it")
             with _explained(f"loss {loss.name!r}{_of(self.names, position)}", labels[position], predictions[position], weights[position]):
                 value = loss(labels[position], predictions[position], weights[position])
             if len(value.shape):
@@ -209,7 +211,7 @@ def _per_output(given: Any, y_pred: Any, names: Sequence[str | None], title: str
 
 def _of(names: Sequence[str | None], position: int) -> str:
     """' of output ...' where there are several."""
-    return f" of output {names[position]!r}" if names[position] else f" of output {position}" if len(names) > 1 else ""
+    return "" if len(names) == 1 else f" of output {names[position] or position!r}"
 
 
 @contextmanager

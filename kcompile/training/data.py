@@ -130,9 +130,14 @@ def to_array(value: Any, title: str) -> Array:
     elif isinstance(value, Variable):
         array = value.array
     else:
-        array = np.asarray(value)
+        try:
+            array = np.asarray(value)
+        except ValueError as error:
+            raise ValueError(f"{title} cannot be made an array (rows of different lengths?): {error}") from None
     if array.dtype == object:
         try:
+            if any(item is None for item in array.flat):
+                raise ValueError("None is no number")
             array = array.astype(config.floatx())
         except (TypeError, ValueError):
             raise ValueError(f"{title} is an array of Python objects (ragged rows?) and cannot be trained on; give it one shape and "

@@ -97,7 +97,11 @@ class Trainer(CompileMixin):
         if validation_data is not None:
             held = unpack_x_y_sample_weight(validation_data) \
                 if isinstance(validation_data, (tuple, list)) else (validation_data, None, None)
-            validation = self._feed("test", held, validation_batch_size or batch_size, "validation_data: ")
+            try:
+                validation = self._feed("test", held, validation_batch_size or batch_size, "validation_data: ")
+            except (ValueError, TypeError) as error:
+                error.add_note("raised for `validation_data`, which is to be (x, y), (x, y, sample_weight) or a source of such batches")
+                raise
         most = _fewest(steps_per_epoch, config.max_steps_per_epoch())
         epochs = min(epochs, config.max_epochs() or epochs)
         self._put(stop_training=False)
