@@ -9,17 +9,18 @@ from . import schedules
 from .adam import Adam, Adamax, AdamW, Nadam
 from .adaptive import Adadelta, Adagrad
 from .lion import Lion
+from .loss_scale import LossScaleOptimizer
 from .optimizer import Optimizer
 from .rmsprop import RMSprop
 from .sgd import SGD
 
 _CLASSES = (SGD, RMSprop, Adam, AdamW, Adadelta, Adagrad, Adamax, Nadam, Lion)
 _BY_NAME: dict[str, Any] = {cls.__name__.lower(): cls for cls in _CLASSES}
-_BY_CLASS_NAME: dict[str, Any] = {cls.__name__: cls for cls in _CLASSES}
+_BY_CLASS_NAME: dict[str, Any] = {cls.__name__: cls for cls in (*_CLASSES, LossScaleOptimizer)}
 
 __all__ = [
-    "SGD", "Adadelta", "Adagrad", "Adam", "AdamW", "Adamax", "Lion", "Nadam", "Optimizer", "RMSprop", "deserialize", "get", "schedules",
-    "serialize",
+    "SGD", "Adadelta", "Adagrad", "Adam", "AdamW", "Adamax", "Lion", "LossScaleOptimizer", "Nadam", "Optimizer", "RMSprop",
+    "deserialize", "get", "schedules", "serialize",
 ]
 
 

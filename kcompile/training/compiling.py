@@ -45,7 +45,8 @@ class CompileMixin:
 
         optimizer: a name or an Optimizer; loss, metrics, weighted_metrics: names, objects or functions (y_true, y_pred), for several
         outputs as lists or dicts; loss_weights: factors of the outputs' losses. run_eagerly and jit_compile are accepted: a step is
-        always compiled. steps_per_execution: steps between two batch hooks of callbacks. Raises ValueError.
+        always compiled. steps_per_execution: steps between two batch hooks of callbacks. auto_scale_loss: with the dtype policy
+        mixed_float16, scale the loss (see LossScaleOptimizer). Raises ValueError.
         """
         self._refuse_step_overrides()
         if isinstance(steps_per_execution, bool) or not isinstance(steps_per_execution, int) or steps_per_execution < 1:
@@ -54,13 +55,20 @@ class CompileMixin:
         compiled_loss = CompiledLoss(loss, loss_weights, names) if loss is not None else None
         wants_metrics = metrics is not None or weighted_metrics is not None
         compiled_metrics = CompiledMetrics(metrics, weighted_metrics, names) if wants_metrics else None
+        chosen = optimizers.get(optimizer)
+        if auto_scale_loss and self._computes_in_float16() and not isinstance(chosen, optimizers.LossScaleOptimizer):
+            chosen = optimizers.LossScaleOptimizer(chosen, name="loss_scale_optimizer")
         self._put(
-            optimizer=optimizers.get(optimizer), loss=loss, _compile_loss=compiled_loss, _compile_metrics=compiled_metrics,
+            optimizer=chosen, loss=loss, _compile_loss=compiled_loss, _compile_metrics=compiled_metrics,
             _loss_tracker=Mean(name="loss"), compiled=True, stop_training=False, steps_per_execution=steps_per_execution, _runners={},
             _compilation=self._compilation + 1, _run_eagerly=bool(run_eagerly), _jit_compile=jit_compile, auto_scale_loss=auto_scale_loss,
             _compile_config={"optimizer": optimizer, "loss": loss, "loss_weights": loss_weights, "metrics": metrics,
                              "weighted_metrics": weighted_metrics, "run_eagerly": run_eagerly, "steps_per_execution": steps_per_execution,
                              "jit_compile": jit_compile})
+
+    def _computes_in_float16(self) -> bool:
+        policy = self.dtype_policy  # type: ignore[attr-defined]
+        return policy.compute_dtype == "float16" and policy.variable_dtype == "float32"
 
     @property
     def run_eagerly(self) -> bool:
@@ -143,6 +151,10 @@ class CompileMixin:
     @property
     def metrics(self) -> list[Metric]:
         """The loss, metrics held by the model and its layers, the compiled metrics, the losses of single outputs."""
+        return self._all_metrics()
+
+    def _all_metrics(self) -> list[Metric]:
+        """The same, even where a subclass overrides the property."""
         found: list[Metric] = [self._loss_tracker] if self._loss_tracker is not None else []
         found += super().metrics  # type: ignore[misc]
         if self._compile_metrics is not None:
@@ -161,7 +173,7 @@ class CompileMixin:
 
     def reset_metrics(self) -> None:
         """Start all metrics anew: those of the property `metrics`, which a subclass may override, and those of compile()."""
-        for metric in {id(metric): metric for metric in [*self.metrics, *CompileMixin.metrics.fget(self)]}.values():  # type: ignore[attr-defined]
+        for metric in {id(metric): metric for metric in [*self.metrics, *self._all_metrics()]}.values():
             metric.reset_state()
 
     def _named_metrics(self) -> list[tuple[str, Metric]]:
@@ -202,7 +214,10 @@ class CompileMixin:
         from .. import tree
 
         config = dict(self._compile_config)
-        config["optimizer"] = optimizers.serialize(self.optimizer)
+        own = self.optimizer
+        if isinstance(own, optimizers.LossScaleOptimizer) and self._compile_config["optimizer"] is not own:
+            own = own.inner_optimizer  # compile() will put the scaling around it again
+        config["optimizer"] = optimizers.serialize(own)
         config["loss"] = tree.map_structure(loss_module.serialize, config["loss"])
         for key in ("metrics", "weighted_metrics"):
             config[key] = tree.map_structure(metric_module.serialize, config[key])

@@ -16,7 +16,7 @@ def output_names(y_pred: Any, model_names: Sequence[str] | None) -> list[str | N
     """A name for each leaf of y_pred: the model's own, else the keys of dicts; None for positions of lists."""
     paths = [path for path, _ in tree.flatten_with_path(y_pred)]
     if len(paths) == 1 and not paths[0]:
-        return [None]
+        return list(model_names) if model_names is not None and len(model_names) == 1 else [None]
     if all(isinstance(part, str) for path in paths for part in path):
         return ["_".join(path) for path in paths]
     if model_names is not None and len(model_names) == len(paths):

@@ -168,6 +168,18 @@ def optimizer_values(keras):
     return put
 
 
+def loss_scale_values(keras):
+    """A weight, the counter and the scale through gradients that are finite or not."""
+    optimizer = keras.optimizers.LossScaleOptimizer(keras.optimizers.SGD(0.1, momentum=0.9), initial_scale=8.0, dynamic_growth_steps=2)
+    weight = keras.Variable(np.ones(2, "float32"), name="v")
+    optimizer.build([weight])
+    course = []
+    for gradient in ([8, 8], [16, 8], [np.inf, 1], [8, 8], [8, 8], [np.nan, 1], [1, 1]):
+        optimizer.apply([keras.ops.convert_to_tensor(np.array(gradient, "float32"))], [weight])
+        course += [*weight.numpy().tolist(), *(float(np.sum(variable.numpy())) for variable in optimizer.variables)]
+    return {"optimizer loss scaling": course}
+
+
 def callback_values(keras):
     """What EarlyStopping and ReduceLROnPlateau do on given courses of a loss and an accuracy."""
     losses = [1.0, 0.8, 0.81, 0.7995, 0.9, 0.85, 0.7, 0.75, 0.76, 0.77, 0.78, 0.6, 0.61, 0.62]
@@ -201,7 +213,8 @@ def callback_values(keras):
 
 def values(keras):
     data = Data()
-    put = {**loss_values(keras, data), **metric_values(keras, data), **optimizer_values(keras), **callback_values(keras)}
+    put = {**loss_values(keras, data), **metric_values(keras, data), **optimizer_values(keras), **loss_scale_values(keras),
+           **callback_values(keras)}
     return {name: np.asarray(value, "float64").ravel().tolist() for name, value in put.items()}
 
 

@@ -159,3 +159,35 @@ def test_recompiling_starts_anew():
     model.compile("sgd", "sparse_categorical_crossentropy", metrics=["accuracy"])
     assert int(model.optimizer.iterations) == 0
     assert list(model.fit(inputs(), classes(), verbose=0).history) == ["accuracy", "loss"]
+
+
+def test_an_overridden_metrics_property_does_not_keep_the_loss_from_being_reset():
+    class Hidden(Own):
+        @property
+        def metrics(self):
+            return [self.penalty]
+
+    model, x = Hidden(), inputs()
+    model.compile(keras.optimizers.SGD(0.1), "mse")
+    first, second = model.fit(x, x[:, :1], epochs=2, batch_size=20, verbose=0).history["loss"]
+    assert second == pytest.approx(model.evaluate(x, x[:, :1], verbose=0, return_dict=True)["loss"], rel=0.5) and second < first
+
+
+def test_names_of_a_single_output():
+    x = keras.Input((4,))
+    model = keras.Model(x, keras.layers.Dense(1, name="head")(x))
+    model.compile("sgd", {"head": "mse"}, metrics={"head": ["mae"]})
+    logs = model.fit(inputs(), {"head": inputs()[:, :1]}, sample_weight={"head": np.ones(20)}, verbose=0).history
+    assert list(logs) == ["loss", "mae"]
+    with pytest.raises(ValueError, match=r"`y` has the key 'tail', but the outputs of the model are named \['head'\]"):
+        model.fit(inputs(), {"tail": inputs()[:, :1]}, verbose=0)
+
+
+def test_configuration_round_trip():
+    model = classifier("adam", metrics=["accuracy", keras.metrics.SparseCategoricalCrossentropy(name="ce")])
+    config = model.get_compile_config()
+    other = keras.Sequential([keras.Input((4,)), keras.layers.Dense(3, activation="softmax")])
+    other.compile_from_config(config)
+    other.set_weights(model.get_weights())
+    histories = [m.fit(inputs(), classes(), shuffle=False, verbose=0).history for m in (model, other)]
+    assert histories[0] == histories[1]
