@@ -106,3 +106,12 @@ def lanes_for(nest: Nest, target: Target, var: str) -> int:
             if (isinstance(x, Apply) and x.dtype.is_float) or (isinstance(x, AxisValue) and isinstance(stmt, Accum)):
                 dtypes.add(x.dtype)
     return min(target.lanes(d) for d in dtypes)
+
+
+def useful_lanes(nest: Nest, target: Target, loop: Loop) -> int:
+    """Lanes of a vector along a loop: fewer than the target has where most would be dead."""
+    lanes = lanes_for(nest, target, loop.var)
+    extent = static(loop.extent)
+    while extent is not None and lanes >= 2 * extent and lanes > 2:
+        lanes //= 2
+    return lanes

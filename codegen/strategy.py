@@ -9,9 +9,23 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, replace
 
-from .access import Access, accesses, body_cost, chain, guess, has_accumulators, indirect, inner_loops, lanes_for, leaf_cost, static
+from .access import (
+    Access,
+    accesses,
+    body_cost,
+    chain,
+    guess,
+    has_accumulators,
+    indirect,
+    inner_loops,
+    lanes_for,
+    leaf_cost,
+    static,
+    useful_lanes,
+)
 from .epilogue import settle_epilogue, turned_epilogue
 from .nest import Acc, Loop, Nest, Stmt, Store, all_stores, loops, statements
+from .packing import Turned, far_rows, find_turned, store_columns
 from .schedule import collapse, jam, pack, parallel, reorder, rfactor, tile, transpose, unroll, vectorize
 from .schedule.accumulate import carried
 from .schedule.loops import can_collapse
@@ -19,23 +33,12 @@ from .target import Target
 from .tiles import row_tiles
 
 MIN_TRIP_COST = 2000  # a trip of a shared loop should cost at least this many vector instructions
-PACKED_BYTES = 256 << 10  # a packed panel lies on the stack of a worker, and should stay in the second-level cache
 COLUMN_VECTORS = 8  # vectors side by side in a reduction over columns
 
 
 def plan(nest: Nest, target: Target) -> Nest:
     """The scheduled nest. Depends on the nest's extents and the target alone, never on threads or the batch size."""
     return _Planner(nest, target).run()
-
-
-@dataclass(frozen=True)
-class _Turned:
-    """Lanes along one common loop, results stored along another, and the operands to be packed."""
-
-    lanes: Loop
-    columns: Loop
-    over: Loop
-    packed: tuple[str, ...]
 
 
 @dataclass
@@ -59,7 +62,7 @@ class _Planner:
             self._panels(common, vector)
         elif vector is not None:
             self._map(common, vector)
-        elif reduces and (turned := self._turned(common)) is not None:
+        elif reduces and (turned := find_turned(self.nest, common, self.target)) is not None:
             self._turned_panels(common, turned)
         elif inner:
             self._row(inner)
@@ -97,7 +100,7 @@ class _Planner:
             lanes = lanes_for(self.nest, self.target, loop.var)
             extent = static(loop.extent)
             used = 1.0 if extent is None else extent / (-(-extent // lanes) * lanes)
-            turned = self._store_columns(common, loop) is not None
+            turned = store_columns(self.nest, common, loop) is not None
 
             def price(a: Access, loop: Loop = loop, strided: list[Access] = strided, lanes: int = lanes, turned: bool = turned) -> float:
                 if a.coefficient(loop.var) == 0 and a not in strided:
@@ -112,14 +115,14 @@ class _Planner:
     # Maps
 
     def _map(self, common: list[Loop], vector: Loop) -> None:
-        lanes = self._lanes(vector)
+        lanes = useful_lanes(self.nest, self.target, vector)
         cost = leaf_cost(common[-1].body)
         count = 4 if cost <= 24 else 2 if cost <= 60 else 1
         extent = static(vector.extent)
         if extent is not None:
             count = min(count, -(-extent // lanes))
         self.note(f"vectors along {vector.var}: {lanes} lanes, {count} at a time (cost {cost} an element)")
-        columns = self._store_columns(common, vector)
+        columns = store_columns(self.nest, common, vector)
         if columns is not None and lanes > 1:
             self._map_turned(common, vector, columns, lanes)
             return
@@ -131,13 +134,6 @@ class _Planner:
         adding = [s for s in statements(self.nest.body) if isinstance(s, Store) and s.accumulate]
         return {loop.var for loop in chain(self.nest.body) if any(loop.var not in dict(s.index.terms) for s in adding)}
 
-    def _store_columns(self, common: list[Loop], lanes: Loop) -> Loop | None:
-        """The loop along which every store is contiguous, where `lanes` is another."""
-        stores = [a for a in accesses(self.nest, common[-1].body) if a.store]
-        if any(a.coefficient(lanes.var) in (0, 1) or indirect(a, self.nest, lanes.var) for a in stores):
-            return None
-        return next((x for x in common if x.var != lanes.var and all(a.coefficient(x.var) == 1 for a in stores)), None)
-
     def _map_turned(self, common: list[Loop], vector: Loop, columns: Loop, lanes: int) -> None:
         """Reads along one axis, stores along another: blocks transposed in registers."""
         self._cut(vector.var, lanes, lanes)
@@ -146,13 +142,6 @@ class _Planner:
         self.nest = reorder(self.nest, *others, f"{vector.var}.o", f"{columns.var}.o", f"{columns.var}.i", f"{vector.var}.i.v")
         self.nest = transpose(self.nest, f"{columns.var}.i", f"{vector.var}.i.v")
         self.note(f"blocks of {lanes} x {lanes} are transposed in registers: read along {vector.var}, stored along {columns.var}")
-
-    def _lanes(self, loop: Loop) -> int:
-        lanes = lanes_for(self.nest, self.target, loop.var)
-        extent = static(loop.extent)
-        while extent is not None and lanes >= 2 * extent and lanes > 2:
-            lanes //= 2
-        return lanes
 
     def _cut(self, var: str, size: int, lanes: int) -> None:
         self.nest = vectorize(tile(self.nest, var, size), f"{var}.i", lanes)
@@ -167,7 +156,7 @@ class _Planner:
     # Panels: a vector axis beside reductions
 
     def _panels(self, common: list[Loop], vector: Loop) -> None:
-        lanes = self._lanes(vector)
+        lanes = useful_lanes(self.nest, self.target, vector)
         blocks = self._blocks(common)
         room = (28 if self.target.registers >= 32 else 12) // max(1, blocks)
         body = common[-1].body
@@ -204,6 +193,9 @@ class _Planner:
         for var in (f"{vector.var}.i.v", *([f"{vector.var}.i.u"] if count > 1 else []), *reversed(names)):
             self.nest = jam(self.nest, var)
         self.nest = settle_epilogue(self.nest, tuple(names), count)
+        for array, over in far_rows(self.nest, common, body, vector, lanes * count):
+            self.nest = pack(self.nest, array, vector.var, over, lanes)
+            self.note(f"{array} is packed for each panel: its rows lie far apart, and many tiles read the panel")
 
     def _streams(self, body: tuple[Stmt, ...], vector: Loop, rows: list[Loop]) -> bool:
         """Whether panels are the outermost loop: where what all panels read is too large to stay in the cache, one panel of it
@@ -258,32 +250,9 @@ class _Planner:
 
     # Panels whose lanes are an axis of large stride: operands packed, results transposed
 
-    def _turned(self, common: list[Loop]) -> _Turned | None:
-        """A common loop to be the lanes although memory is not contiguous along it: strided operands that do not move along
-        the columns of the result can be packed, and results are transposed as they are stored."""
-        body = common[-1].body if common else ()
-        inner = [s for s in body if isinstance(s, Loop)]
-        if len(inner) != 1 or any(isinstance(s, Loop) for s in statements(inner[0].body)):
-            return None
-        depth = static(inner[0].extent)
-        loads = [a for a in accesses(self.nest, tuple(inner)) if not a.store]
-        for loop in common:
-            columns = self._store_columns(common, loop)
-            if columns is None or guess(loop.extent) < 8:
-                continue
-            strided = [a for a in loads if a.depends_on(loop.var) and a.coefficient(loop.var) != 1]
-            size = 2 * self._lanes(loop) * (depth or 0) * max((a.dtype.size for a in strided), default=0)
-            if any(a.depends_on(columns.var) or a.guards or a.coefficient(inner[0].var) != 1 or depth is None or size > PACKED_BYTES
-                   for a in strided) or len({a.array for a in strided}) != len(strided):
-                continue
-            if any(indirect(a, self.nest, loop.var) or (a.depends_on(loop.var) and a.depends_on(columns.var)) for a in loads):
-                continue
-            return _Turned(loop, columns, inner[0], tuple(a.array for a in strided))
-        return None
-
-    def _turned_panels(self, common: list[Loop], turned: _Turned) -> None:
+    def _turned_panels(self, common: list[Loop], turned: Turned) -> None:
         vector, columns, over = turned.lanes.var, turned.columns.var, turned.over.var
-        lanes = self._lanes(turned.lanes)
+        lanes = useful_lanes(self.nest, self.target, turned.lanes)
         extent = static(turned.lanes.extent)
         blocks = max(1, self._blocks(common))
         room = (28 if self.target.registers >= 32 else 12) // blocks
@@ -324,7 +293,7 @@ class _Planner:
                 self.note(f"{var}: stores do not move along it, so it is not cut into vectors")
                 continue
             strided = [a for a in found if a.coefficient(var) not in (0, 1)]
-            lanes = self._lanes(loop)
+            lanes = useful_lanes(self.nest, self.target, loop)
             extent = static(loop.extent)
             count = 4 if extent is None else min(4, -(-extent // lanes))
             if strided and len(strided) == sum(1 for a in found if a.coefficient(var) != 0):
@@ -348,7 +317,7 @@ class _Planner:
             if any(a.coefficient(var) not in (0, 1) or indirect(a, self.nest, var) or (a.store and a.coefficient(var) == 0)
                    for a in found):
                 continue
-            lanes, extent = self._lanes(loop), static(loop.extent)
+            lanes, extent = useful_lanes(self.nest, self.target, loop), static(loop.extent)
             count = 4 if extent is None else min(4, -(-extent // lanes))
             self._cut(var, lanes * count, lanes)
             parts = ([f"{var}.i.u"] if count > 1 else []) + [f"{var}.i.v"]

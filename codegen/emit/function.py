@@ -7,11 +7,8 @@ but arrays and row buffers. Unrolled loops are written out, a vector loop is one
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
-from itertools import product
 
-from ...ir.scalar import Apply, Expr, Load
-from ...ir.types import Dim, DimLike, boolean, i64
+from ...ir.types import Dim, DimLike
 from .. import scalar_code
 from ..nest import (
     UNROLL,
@@ -28,17 +25,13 @@ from ..nest import (
     Transpose,
     all_stores,
     expr_names,
-    identity,
     statements,
     stmt_expr,
 )
 from ..target import Target
-from .scopes import Scopes
+from .statements import Key, Statements
 from .transpose import write_transposed
-from .values import Index, Lanes, Operand, Values
-from .values import suffix as memory_suffix
-
-Key = tuple[int, ...]
+from .values import Index, Lanes, Operand
 
 
 def emit(nest: Nest, target: Target, name: str) -> str:
@@ -50,37 +43,10 @@ def emit(nest: Nest, target: Target, name: str) -> str:
     return _Function(nest, target).text(name)
 
 
-@dataclass
-class _Block:
-    """The accumulators declared by one Acc: the current value of each instance."""
-
-    acc: Acc
-    values: dict[Key, Operand] = field(default_factory=dict)
-
-
-@dataclass
-class _LetValues:
-    """The values of a let (or fold), one for each setting of the unrolled variables around its definition."""
-
-    over: tuple[str, ...]
-    values: dict[Key, Operand | Index] = field(default_factory=dict)
-
-
-class _Function(Values):
+class _Function(Statements):
     def __init__(self, nest: Nest, target: Target) -> None:
-        super().__init__(nest, Scopes())
-        self.target = target
-        self.block = "start"
-        self.needs_dump = False
-        self.extents: dict[str, DimLike] = {}  # of the loops entered so far
-        self.unrolled: dict[str, int] = {}
-        self.live: dict[str, str] = {}  # clipped unrolled variables: whether the current iteration is live, an i1
-        self.accs: dict[str, _Block] = {}
-        self.lets: dict[str, _LetValues] = {}
-        self.uses = _count_names(nest.body)
-        stored = {s.array for s in all_stores(nest.body)}
-        partners = {read for write, read in nest.in_place.items()}
-        self.versions = dict.fromkeys(stored | partners, 0)
+        super().__init__(nest, target)
+        self.uses = count_names(nest.body)
 
     # The function around the body
 
@@ -105,11 +71,6 @@ class _Function(Values):
         tail = ["done:", "  ret void", "}"]
         return "\n".join([*w.declarations, *head, *self.scopes.stack[0].lines, *tail]) + "\n"
 
-    def dump(self) -> str:
-        """Memory that may be written and is never read, for what dead lanes hold."""
-        self.needs_dump = True
-        return "%dump"
-
     def body(self, body: tuple[Stmt, ...]) -> None:
         waiting: list[Callable[[], None]] = []  # stores of one run of statements: after all its loads, which they would hold up
         for stmt in body:
@@ -119,18 +80,18 @@ class _Function(Values):
                 case Loop():
                     self._loop(stmt)
                 case Acc():
-                    self._declare(stmt)
+                    self.declare_accumulators(stmt)
                 case Accum():
-                    self._accumulate(stmt)
+                    self.accumulate(stmt)
                 case Fold():
-                    self._fold(stmt)
+                    self.fold(stmt)
                 case Let():
-                    self._let(stmt)
+                    self.let(stmt)
                 case Store():
-                    waiting.append(self._store(stmt))
+                    waiting.append(self.store(stmt))
                 case Transpose():
                     write_transposed(self, stmt)
-                    self._written({stmt.array})
+                    self.written({stmt.array})
         _write_all(waiting)
 
     # Loops
@@ -160,7 +121,7 @@ class _Function(Values):
         if loop.clip and (value or not self.begins_live(loop.clip)):
             live = self._clamp(loop.var, value, loop.clip)
             if self._may_skip(loop):
-                self._branch(live, lambda: self.body(loop.body))
+                self.branch(live, lambda: self.body(loop.body))
             else:
                 self.live[loop.var] = live
                 self.body(loop.body)
@@ -168,11 +129,6 @@ class _Function(Values):
         else:
             self.body(loop.body)
         del self.unrolled[loop.var]
-
-    def begins_live(self, clip: Clip) -> bool:
-        """Whether the first iteration under a clip is surely live: its base is the variable of a loop that ends with the clip."""
-        base = clip.base
-        return len(base.terms) == 1 and base.const == 0 and base.terms[0][1] == 1 and self.extents.get(base.terms[0][0]) == clip.extent
 
     def _clamp(self, var: str, value: int, clip: Clip) -> str:
         """Sets the variable to the last live value at most; returns whether `value` is live."""
@@ -202,23 +158,8 @@ class _Function(Values):
                 made.add(s.name)
         if not stores or any(isinstance(s, Accum) and s.name not in made for s in statements(loop.body)):
             return False
-        inside = _count_names(loop.body)
+        inside = count_names(loop.body)
         return all(inside.get(n, 0) == self.uses.get(n, 0) for n in made)
-
-    def _branch(self, condition: str, write: object) -> None:
-        """Runs `write` where the condition holds."""
-        w = self.w
-        then, after = w.fresh_label("live"), w.fresh_label("next")
-        self.scopes.push()
-        w.label(then)
-        self.block = then
-        write()  # type: ignore[operator]
-        w.line(f"br label %{after}")
-        lines = self.scopes.pop()
-        w.line(f"br i1 {condition}, label %{then}, label %{after}")
-        w.lines.extend(lines)
-        w.label(after)
-        self.block = after
 
     def _run_time(self, loop: Loop) -> None:
         extent = self.dim(loop.extent)
@@ -268,7 +209,7 @@ class _Function(Values):
         declared = {s.name for s in statements(body) if isinstance(s, Acc)}
         updated = dict.fromkeys(s.name for s in statements(body) if isinstance(s, Accum) and s.name not in declared)
         stored = {s.array for s in all_stores(body)}
-        self._written(stored)
+        self.written(stored)
         label, after = w.fresh_label("loop"), w.fresh_label("after")
         before, self.block = self.block, label
         scopes.push()
@@ -315,166 +256,13 @@ class _Function(Values):
         self.block = after
         for (name, key), operand in entered.items():
             self.accs[name].values[key] = operand
-        self._written(stored)
-
-    def _written(self, arrays: set[str]) -> None:
-        """Values loaded from these arrays, or from what shares their storage, are not to be used again."""
-        for array in arrays:
-            for other in (array, self.nest.in_place.get(array)):
-                if other in self.versions:
-                    self.versions[other] += 1
-
-    # Accumulators and lets
-
-    def _declare(self, acc: Acc) -> None:
-        lanes = next((d.extent for d in acc.dims if d.vector), 1)
-        first = Operand(scalar_code.constant(acc.dtype, identity(acc.op, acc.dtype), lanes), acc.dtype, lanes)
-        block = _Block(acc)
-        for key in product(*(range(d.extent) for d in acc.dims if not d.vector)):
-            block.values[key] = first
-        self.accs[acc.name] = block
-
-    def _key(self, acc: Acc) -> Key:
-        return tuple(self.unrolled[d.var] for d in acc.dims if not d.vector)
-
-    def _accumulate(self, stmt: Accum) -> None:
-        block = self.accs[stmt.name]
-        acc, key = block.acc, self._key(block.acc)
-        old = block.values[key]
-        dead = [self.live[v] for v in acc.folded if v in self.live]
-        mask = self.lane_mask() if self.vector and self.vector.var in acc.folded else ""
-        product_of = _factors(stmt.expr) if acc.op == "add" and acc.dtype.is_float and not dead and not mask else None
-        if product_of:
-            a, b = (self.broadcast(self.value(x), old.lanes) for x in product_of)
-            kind = scalar_code.register_type(acc.dtype, old.lanes)
-            name = f"llvm.fma.{scalar_code.suffix(acc.dtype, old.lanes)}"
-            text = self.w.call(kind, name, (kind, a.text), (kind, b.text), (kind, old.text))
-            block.values[key] = Operand(text, acc.dtype, old.lanes)
-            return
-        new = self.broadcast(self.value(stmt.expr), old.lanes)
-        neutral = Operand(scalar_code.constant(acc.dtype, identity(acc.op, acc.dtype), 1), acc.dtype)
-        for live in ([mask] if mask else []) + dead:
-            condition = Operand(live, boolean, old.lanes if live is mask else 1)
-            new = self.apply("select", [condition, new, neutral], acc.dtype)
-        text = scalar_code.apply(self.w, acc.op, [old.text, new.text], [acc.dtype] * 2, acc.dtype, old.lanes)
-        block.values[key] = Operand(text, acc.dtype, old.lanes)
-
-    def _fold(self, stmt: Fold) -> None:
-        block = self.accs[stmt.source]
-        acc = block.acc
-        ranges = [range(d.extent) if d.var in stmt.over else (self.unrolled[d.var],) for d in acc.dims if not d.vector]
-        parts = [block.values[key] for key in product(*ranges)]
-        while len(parts) > 1:
-            paired = [self._combine(acc, a, b) for a, b in zip(parts[::2], parts[1::2], strict=False)]
-            parts = paired + (parts[-1:] if len(parts) % 2 else [])
-        total = parts[0]
-        if any(d.vector and d.var in stmt.over for d in acc.dims):
-            total = self._fold_lanes(acc, total)
-        over = tuple(d.var for d in acc.dims if not d.vector and d.var not in stmt.over)
-        self._define(stmt.name, over, total)
-
-    def _combine(self, acc: Acc, a: Operand, b: Operand) -> Operand:
-        text = scalar_code.apply(self.w, acc.op, [a.text, b.text], [acc.dtype] * 2, acc.dtype, a.lanes)
-        return Operand(text, acc.dtype, a.lanes)
-
-    def _fold_lanes(self, acc: Acc, x: Operand) -> Operand:
-        """The lanes combined by halves."""
-        w = self.w
-        while x.lanes > 1:
-            wide, half = scalar_code.register_type(x.dtype, x.lanes), x.lanes // 2
-            if half == 1:
-                low, high = (w.value(f"extractelement {wide} {x.text}, i64 {n}") for n in (0, 1))
-            else:
-                low, high = (w.value(f"shufflevector {wide} {x.text}, {wide} poison, <{half} x i32> "
-                                     f"<{', '.join(f'i32 {n}' for n in range(start, start + half))}>") for start in (0, half))
-            x = self._combine(acc, Operand(low, x.dtype, half), Operand(high, x.dtype, half))
-        return x
-
-    def _let(self, stmt: Let) -> None:
-        value = self.value(stmt.expr)
-        over = tuple(self.unrolled)
-        if not stmt.index:
-            self._define(stmt.name, over, value)
-            return
-        if value.dtype != i64:
-            value = self.apply("cast", [value], i64)
-        self._define(stmt.name, over, Index(text=value.text, depth=self.scopes.depth, lanes=value.lanes))
-
-    def _define(self, name: str, over: tuple[str, ...], value: Operand | Index) -> None:
-        known = self.lets.get(name)
-        if known is None or known.over != over:
-            known = self.lets[name] = _LetValues(over)
-        known.values[tuple(self.unrolled[v] for v in over)] = value
-
-    def look_up(self, name: str) -> Operand | Index:
-        known = self.lets[name]
-        return known.values[tuple(self.unrolled[v] for v in known.over)]
-
-    def named(self, name: str) -> Operand:
-        if name in self.lets:
-            return self.look_up(name)  # type: ignore[return-value]
-        block = self.accs[name]
-        return block.values[self._key(block.acc)]
-
-    def index(self, var: str) -> Index:
-        return self.look_up(var) if var in self.lets else self.indices[var]  # type: ignore[return-value]
-
-    # Stores
-
-    def _store(self, stmt: Store) -> Callable[[], None]:
-        """Evaluates what is stored; the call that is returned stores it."""
-        value = self._added(stmt) if stmt.accumulate else self.value(stmt.expr)
-        live = dict(self.live)
-
-        def write() -> None:
-            if not live:
-                self._write(stmt, value)
-            else:
-                total = ""
-                for one in live.values():
-                    total = self.pure(f"and i1 {total}, {one}") if total else one
-                self._branch(total, lambda: self._write(stmt, value))
-            self._written({stmt.array})
-
-        return write
-
-    def _write(self, stmt: Store, value: Operand) -> None:
-        dtype, w = self.nest.dtype_of(stmt.array), self.w
-        terms = self._vector_terms(stmt.index)
-        if not terms:
-            if value.lanes > 1:
-                raise ValueError(f"nest {self.nest.name}: the lanes of a vector are stored to one element of {stmt.array}")
-            text = scalar_code.to_memory(w, dtype, 1, value.text)
-            w.line(f"store {scalar_code.memory_type(dtype, 1)} {text}, ptr {self.pointer(stmt.array, stmt.index)}, align {dtype.size}")
-            return
-        assert self.vector
-        count, mask = self.vector.count, self.lane_mask()
-        text = scalar_code.to_memory(w, dtype, count, self.broadcast(value, count).text)
-        wide = scalar_code.memory_type(dtype, count)
-        unit = terms == [(self.vector.var, 1)]
-        where = self.pointer(stmt.array, stmt.index) if unit else self.addresses(stmt.array, stmt.index)
-        if unit and not mask:
-            w.line(f"store {wide} {text}, ptr {where}, align {dtype.size}")
-            return
-        kind = memory_suffix(dtype, count)
-        name, pointer = (f"llvm.masked.store.{kind}.p0", "ptr") if unit else (f"llvm.masked.scatter.{kind}.v{count}p0", f"<{count} x ptr>")
-        w.declare(f"declare void @{name}({wide}, {pointer}, i32, <{count} x i1>)")
-        w.line(f"call void @{name}({wide} {text}, {pointer} {where}, i32 {dtype.size}, <{count} x i1> {mask or 'splat (i1 true)'})")
-
-    def _added(self, stmt: Store) -> Operand:
-        """The present content of the element plus the value."""
-        dtype = self.nest.dtype_of(stmt.array)
-        return self.apply("add", [self.load(Load(stmt.array, (stmt.index,), dtype)), self.value(stmt.expr)], dtype)
+        self.written(stored)
 
 
 def _write_all(waiting: list[Callable[[], None]]) -> None:
     for write in waiting:
         write()
     waiting.clear()
-
-
-def _factors(expr: Expr) -> tuple[Expr, Expr] | None:
-    return (expr.args[0], expr.args[1]) if isinstance(expr, Apply) and expr.fn == "mul" else None
 
 
 def _names(body: tuple[Stmt, ...]) -> Iterator[str]:
@@ -490,7 +278,7 @@ def _names(body: tuple[Stmt, ...]) -> Iterator[str]:
             yield stmt.value
 
 
-def _count_names(body: tuple[Stmt, ...]) -> dict[str, int]:
+def count_names(body: tuple[Stmt, ...]) -> dict[str, int]:
     """How many statements use each name."""
     counts: dict[str, int] = {}
     for name in _names(body):

@@ -16,13 +16,14 @@ from typing import TYPE_CHECKING
 from ...ir.types import f32, f64
 from .. import scalar_code
 from ..nest import Clip, Transpose
-from .values import Index, Lanes, Operand, suffix
+from .memory import suffix
+from .values import Index, Lanes, Operand
 
 if TYPE_CHECKING:
-    from .function import _Function
+    from .statements import Statements
 
 
-def write_transposed(f: _Function, stmt: Transpose) -> None:
+def write_transposed(f: Statements, stmt: Transpose) -> None:
     """Emits the statement. The number of columns and lanes must be powers of two."""
     dtype = f.nest.dtype_of(stmt.array)
     parts: list[Operand] = []
@@ -54,7 +55,7 @@ def _mask(order: list[int]) -> str:
     return f"<{', '.join(f'i32 {n}' for n in order)}>"
 
 
-def _store_rows(f: _Function, stmt: Transpose, texts: list[str], kind: str) -> None:
+def _store_rows(f: Statements, stmt: Transpose, texts: list[str], kind: str) -> None:
     """`texts` hold the rows one after the other, `count / width` (or a part) of them in each vector."""
     dtype, width, count = f.nest.dtype_of(stmt.array), stmt.width, stmt.count
     row_kind = scalar_code.memory_type(dtype, width)
@@ -80,7 +81,7 @@ def _store_rows(f: _Function, stmt: Transpose, texts: list[str], kind: str) -> N
         f.w.line(f"call void @{name}({row_kind} {text}, ptr {where}, i32 {dtype.size}, <{width} x i1> {columns})")
 
 
-def _row(f: _Function, texts: list[str], kind: str, start: int, width: int, count: int) -> str:
+def _row(f: Statements, texts: list[str], kind: str, start: int, width: int, count: int) -> str:
     """The `width` elements from `start` on in the concatenation of the vectors."""
     text, offset = texts[start // count], start % count
     if width == count:
@@ -97,7 +98,7 @@ def _row(f: _Function, texts: list[str], kind: str, start: int, width: int, coun
     return pieces[0]
 
 
-def _live(f: _Function, var: str, count: int, clip: Clip | None) -> str:
+def _live(f: Statements, var: str, count: int, clip: Clip | None) -> str:
     """The live values of a variable as a vector of i1; '' where all are."""
     if clip is None:
         return ""

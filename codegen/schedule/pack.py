@@ -50,7 +50,8 @@ def pack(nest: Nest, array: str, panel: str, over: str, lanes: int) -> Nest:
     """Copies the operand of a panel of `panel.o`, transposed, to private memory, where lanes lie side by side.
 
     `panel` has been tiled, and vectorized as panel.i; `over` is a plain loop of static extent; the loads of the array in
-    accumulations have stride 1 along `over`.
+    accumulations have stride 1 along `over` (then the copy is transposed) or along the lanes (then it brings rows that lie far
+    apart together).
     """
     step = f"pack({array}, {panel}, {over}, {lanes})"
     outer, depth = loops(nest, f"{panel}.o"), loops(nest, over)
@@ -78,9 +79,12 @@ def pack(nest: Nest, array: str, panel: str, over: str, lanes: int) -> Nest:
     if len(found) != 1:
         raise ScheduleError(f"{step}: the array is read through {len(found)} different indices")
     (index,) = found
-    if index.coefficient(over) != 1:
-        raise ScheduleError(f"{step}: {array} has the stride {index.coefficient(over)} along {over}")
-    copy = _copy(nest, name, array, index, (panel, over), lanes, count, extent)
+    if index.coefficient(lane) == 1:
+        copy = _copy_rows(nest, name, array, index, (panel, over), lanes, count, extent)
+    elif index.coefficient(over) == 1:
+        copy = _copy(nest, name, array, index, (panel, over), lanes, count, extent)
+    else:
+        raise ScheduleError(f"{step}: {array} has the stride {index.coefficient(over)} along {over} and none of 1 along {panel}")
 
     def insert(stmt: Stmt) -> tuple[Stmt, ...] | None:
         if isinstance(stmt, Loop) and stmt.var == f"{panel}.o":
@@ -89,6 +93,20 @@ def pack(nest: Nest, array: str, panel: str, over: str, lanes: int) -> Nest:
 
     packed = replace(nest, scratch={**nest.scratch, name: (dtype, width * extent)})
     return record(packed, map_body(body, insert), step)
+
+
+def _copy_rows(nest: Nest, name: str, array: str, index: Aff, axes: tuple[str, str], lanes: int, count: int, extent: int) -> Loop:
+    """The loop that fills the packed panel where lanes lie side by side already: row after row."""
+    panel, over = axes
+    row, unit, lane = f"{over}.p", f"{panel}.p.u", f"{panel}.p.v"
+    clip = next((x.clip for x in loops(nest, f"{panel}.i.v")), None)
+    renamed = {f"{panel}.i.v": Aff.of(lane), f"{panel}.i.u": Aff.of(unit), over: Aff.of(row)}
+    base = Aff.of({unit: lanes}) if count > 1 else Aff()
+    copied = Store(name, Aff.of({row: lanes * count, lane: 1}) + base, Load(array, (index.substitute(renamed),), nest.arrays[array].dtype))
+    body: tuple[Stmt, ...] = (Loop(lane, lanes, (copied,), mode=VECTOR, clip=clip and Clip(clip.base.substitute(renamed), clip.extent)),)
+    if count > 1:
+        body = (Loop(unit, count, body, mode=UNROLL),)
+    return Loop(row, extent, body)
 
 
 def _copy(nest: Nest, name: str, array: str, index: Aff, axes: tuple[str, str], lanes: int, count: int, extent: int) -> Loop:

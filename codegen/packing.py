@@ -1,0 +1,80 @@
+"""Which operands of a contraction are copied to private memory, and which results are turned on their way out.
+
+`find_turned`: no axis suits the lanes as memory lies, but one would if small operands were packed and results transposed.
+`far_rows`: the lanes suit, but the rows of the operand lie pages apart and are read often.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from .access import accesses, guess, indirect, static, useful_lanes
+from .nest import Loop, Nest, Stmt, loops, statements
+from .target import Target
+
+PACKED_BYTES = 256 << 10  # a packed panel lies on the stack of a worker, and should stay in the second-level cache
+FAR_APART = 4096  # bytes between rows from which on a panel's rows get in each other's way in the caches
+FAR_ROWS_READ = 128  # rows of the result for which packing a panel pays
+
+
+@dataclass(frozen=True)
+class Turned:
+    """Lanes along one common loop, results stored along another, and the operands to be packed."""
+
+    lanes: Loop
+    columns: Loop
+    over: Loop
+    packed: tuple[str, ...]
+
+
+def store_columns(nest: Nest, common: list[Loop], lanes: Loop) -> Loop | None:
+    """The loop along which every store is contiguous, where `lanes` is another."""
+    stores = [a for a in accesses(nest, common[-1].body) if a.store]
+    if any(a.coefficient(lanes.var) in (0, 1) or indirect(a, nest, lanes.var) for a in stores):
+        return None
+    return next((x for x in common if x.var != lanes.var and all(a.coefficient(x.var) == 1 for a in stores)), None)
+
+
+def find_turned(nest: Nest, common: list[Loop], target: Target) -> Turned | None:
+    """A common loop to be the lanes although memory is not contiguous along it: strided operands that do not move along
+    the columns of the result can be packed, and results are transposed as they are stored."""
+    body = common[-1].body if common else ()
+    inner = [s for s in body if isinstance(s, Loop)]
+    if len(inner) != 1 or any(isinstance(s, Loop) for s in statements(inner[0].body)):
+        return None
+    depth = static(inner[0].extent)
+    loads = [a for a in accesses(nest, tuple(inner)) if not a.store]
+    for loop in common:
+        columns = store_columns(nest, common, loop)
+        if columns is None or guess(loop.extent) < 8:
+            continue
+        strided = [a for a in loads if a.depends_on(loop.var) and a.coefficient(loop.var) != 1]
+        size = 2 * useful_lanes(nest, target, loop) * (depth or 0) * max((a.dtype.size for a in strided), default=0)
+        if any(a.depends_on(columns.var) or a.guards or a.coefficient(inner[0].var) != 1 or depth is None or size > PACKED_BYTES
+               for a in strided) or len({a.array for a in strided}) != len(strided):
+            continue
+        if any(indirect(a, nest, loop.var) or (a.depends_on(loop.var) and a.depends_on(columns.var)) for a in loads):
+            continue
+        return Turned(loop, columns, inner[0], tuple(a.array for a in strided))
+    return None
+
+
+def far_rows(nest: Nest, common: list[Loop], body: tuple[Stmt, ...], vector: Loop, width: int) -> list[tuple[str, str]]:
+    """The operand along the lanes, with the loop to be summed over, where its rows are pages apart and are read often."""
+    inside = [s for s in body if isinstance(s, Loop)]
+    others = [loop.var for loop in common if loop.var != vector.var]
+    often = math.prod(static(loop.extent) or 1 for loop in common if loop.var != vector.var) >= FAR_ROWS_READ
+    extent = static(vector.extent) or 0
+    if not often or len(inside) != 1 or static(inside[0].extent) is None or extent < 8 * width:
+        return []
+    if any(isinstance(s, Loop) for s in statements(inside[0].body)) or len(loops(nest, inside[0].var)) != 1:
+        return []
+    depth = int(str(inside[0].extent))
+    loads = [a for a in accesses(nest, (inside[0],)) if not a.store]
+    found = [a for a in loads if a.coefficient(vector.var) == 1 and not a.guards and not any(a.depends_on(v) for v in others)]
+    if len(found) != 1 or depth * width * found[0].dtype.size > PACKED_BYTES:
+        return []
+    stride = found[0].coefficient(inside[0].var)
+    far = isinstance(stride, int) and stride * found[0].dtype.size >= FAR_APART
+    return [(found[0].array, inside[0].var)] if far else []
