@@ -280,11 +280,16 @@ class Layer(LayerState, Operation):
 
     def symbolic_call(self, *args: Any, **kwargs: Any) -> Any:
         """Outputs for the symbolic tensors of a definition; the call is recorded as the user wrote it."""
+        names = {name: value for name, value in kwargs.items() if self._call_signature.accepts(name)}
+        if not self.built and any(None in tensor.shape[1:] for tensor in tree.flatten((args, names)) if isinstance(tensor, KerasTensor)):
+            arguments = CallArguments(self._call_signature, args, names)
+            check_inputs(self.input_spec, arguments.first, self.name)
+            with self._open_scope():
+                self._build_for(arguments)  # here, for compute_output_spec puts numbers in place of unknown sizes
         outputs = self.compute_output_spec(*args, **kwargs)
         self._clear_losses()
         Node(self, args, kwargs, outputs)
         if self.supports_masking:
-            names = {name: value for name, value in kwargs.items() if self._call_signature.accepts(name)}
             self._set_masks(CallArguments(self._call_signature, args, names), outputs)
         return outputs
 
