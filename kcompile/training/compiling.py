@@ -68,7 +68,7 @@ class CompileMixin:
 
     def _computes_in_float16(self) -> bool:
         policy = self.dtype_policy  # type: ignore[attr-defined]
-        return policy.compute_dtype == "float16" and policy.variable_dtype == "float32"
+        return bool(policy.compute_dtype == "float16" and policy.variable_dtype == "float32")
 
     @property
     def run_eagerly(self) -> bool:
