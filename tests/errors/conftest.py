@@ -1,36 +1,16 @@
-"""Small models for mistakes to be made with."""
+"""Data for mistakes to be made with: 8 rows of 4 features."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
 
-import kcompile as keras
-from kcompile import layers
 
-ROWS = 8
-
-
-def classifier(loss="mse", units=1, activation=None, **compile_arguments):
-    """A compiled Sequential over 4 features."""
-    model = keras.Sequential([keras.Input((4,), name="features"), layers.Dense(3, activation="relu", name="hidden"),
-                              layers.Dense(units, activation=activation, name="out")], name="net")
-    model.compile("sgd", loss, **compile_arguments)
-    return model
-
-
-def pair():
-    """A model of two inputs, a and b, and two outputs, one and two; not compiled."""
-    a, b = keras.Input((4,), name="a"), keras.Input((2,), name="b")
-    hidden = layers.Concatenate()([a, b])
-    return keras.Model([a, b], [layers.Dense(1, name="one")(hidden), layers.Dense(3, name="two")(hidden)], name="pair")
+@pytest.fixture
+def x() -> np.ndarray:
+    return np.random.default_rng(0).normal(size=(8, 4)).astype("float32")
 
 
 @pytest.fixture
-def x():
-    return np.random.default_rng(0).normal(size=(ROWS, 4)).astype("float32")
-
-
-@pytest.fixture
-def y():
-    return np.random.default_rng(1).normal(size=(ROWS, 1)).astype("float32")
+def y() -> np.ndarray:
+    return np.random.default_rng(1).normal(size=(8, 1)).astype("float32")

@@ -68,9 +68,9 @@ def test_the_step_is_train_when_compiled_else_predict():
 def test_names_and_locations():
     net = model()
     plain, unnamed, located = show(net), show(net, names=False), show(net, locations=True)
-    assert net.layers[0].name in plain and "test_show.py" not in plain
+    assert net.layers[0].name in plain and "test_cli_show.py" not in plain
     assert net.layers[0].name not in unnamed
-    assert f"# net/{net.layers[0].name} " in located and "test_show.py:" in located
+    assert f"# net/{net.layers[0].name} " in located and "test_cli_show.py:" in located
 
 
 def test_model_show_prints(capsys):

@@ -2,8 +2,8 @@
 
 import numpy as np
 import pytest
-from conftest import classifier
-from expecting import raises
+from expected_errors import raises
+from faulty_models import classifier
 
 import kcompile as keras
 from kcompile import layers

@@ -1,8 +1,8 @@
 """Inputs of the wrong shape: the layer's path, what it expects, what it got, and the user's own line."""
 
 import numpy as np
-from conftest import classifier, pair
-from expecting import line, raises
+from expected_errors import line, raises
+from faulty_models import classifier, pair
 
 import kcompile as keras
 from kcompile import layers, ops

@@ -1,8 +1,8 @@
 """Wrong names of inputs, outputs, losses, layers and arguments: the wrong one, the known ones, the nearest."""
 
 import numpy as np
-from conftest import classifier, pair
-from expecting import raises
+from expected_errors import raises
+from faulty_models import classifier, pair
 
 import kcompile as keras
 from kcompile import layers

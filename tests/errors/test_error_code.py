@@ -1,8 +1,8 @@
 """Mistakes in the user's own code: Python on symbolic tensors, state made in the wrong place, steps out of order."""
 
 import numpy as np
-from conftest import classifier
-from expecting import line, raises
+from expected_errors import line, raises
+from faulty_models import classifier
 
 import kcompile as keras
 from kcompile import layers, ops
