@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
-from .kernel import ACCUMULATE, INDEX, LET, REDUCE, STORE, Eq, Kernel, expr_refs, expr_variables
+from .kernel import ACCUMULATE, INDEX, LET, REDUCE, STORE, Eq, Kernel
 from .kernel_edit import rename_axes
 from .scalar import SCALAR_OPS, Aff, Apply, AxisValue, Const, Expr, Guard, Load, Ref, apply, rewrite, walk
 from .types import boolean, i64
@@ -37,7 +37,7 @@ def store_of(kernel: Kernel, array: str) -> Eq | None:
 
 
 def loads_of(kernel: Kernel, array: str) -> list[Load]:
-    return [e for q in kernel.equations for e in walk(q.expr) if isinstance(e, Load) and e.array == array]
+    return [load for q in kernel.equations for load in q.loads if load.array == array]
 
 
 def shared_arrays(producer: Kernel, consumer: Kernel) -> list[str]:
@@ -120,7 +120,7 @@ def share_axes(kernel: Kernel) -> Kernel:
 
     Axes that meet in an equation, or beside different other axes, keep their names: their loops are nested differently.
     """
-    spaces = [set(q.axes) | (expr_variables(q.expr) & set(kernel.axes)) for q in kernel.equations]
+    spaces = [set(q.axes) | (q.variables & set(kernel.axes)) for q in kernel.equations]
     names = list(kernel.axes)
     for n, first in enumerate(names):
         for second in names[n + 1:]:
@@ -190,8 +190,8 @@ def tidy(kernel: Kernel) -> Kernel:
     """Drop equations nothing uses, arrays nothing touches and axes nothing runs over."""
     equations = list(kernel.equations)
     while True:
-        used = frozenset().union(*(expr_refs(q.expr) for q in equations)) if equations else frozenset()
-        indexed = frozenset().union(*(expr_variables(q.expr) for q in equations), *(a.variables for q in equations for a in q.index)) \
+        used = frozenset().union(*(q.refs for q in equations)) if equations else frozenset()
+        indexed = frozenset().union(*(q.variables for q in equations), *(a.variables for q in equations for a in q.index)) \
             if equations else frozenset()
         kept = [q for q in equations if q.kind in (STORE, ACCUMULATE) or q.name in used or (q.kind == INDEX and q.name in indexed)]
         if len(kept) == len(equations):

@@ -13,10 +13,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 
 from .fusion import axis_mapping, expr_cost, is_map, loads_of, plain_axes, store_of
-from .kernel import ACCUMULATE, INDEX, LET, REDUCE, STORE, Eq, Kernel, expr_refs
-from .scalar import Apply, Const, Expr, Load, Ref, walk
+from .kernel import ACCUMULATE, INDEX, LET, REDUCE, STORE, Eq, Kernel
+from .scalar import Apply, Const, Load, Ref
 from .types import DimLike, is_static, product
 
 MERGE, INLINE, APART = "merge", "inline", "apart"
@@ -29,13 +30,14 @@ ARRAY_LIMIT = 24  # arrays in one kernel: beyond it, addresses and live values s
 def kind(kernel: Kernel) -> str:
     """The kind of a kernel, see the module's table."""
     equations = kernel.equations
-    if any(q.kind == ACCUMULATE for q in equations):
+    sorts = {q.kind for q in equations}
+    if ACCUMULATE in sorts:
         return "scatter"
-    reduces = [q for q in equations if q.kind == REDUCE]
-    if not reduces:
+    if REDUCE not in sorts:
         if len(equations) == 1 and isinstance(equations[0].expr, Const):
             return "fill"
-        return "gather" if any(q.kind == INDEX for q in equations) else "map"
+        return "gather" if INDEX in sorts else "map"
+    reduces = [q for q in equations if q.kind == REDUCE]
     kinds = {_reduce_kind(q, kernel) for q in reduces}
     for heaviest in ("contract", "window", "column", "row", "total"):
         if heaviest in kinds:
@@ -44,7 +46,7 @@ def kind(kernel: Kernel) -> str:
 
 
 def _reduce_kind(q: Eq, kernel: Kernel) -> str:
-    loads = _all_loads(q.expr, kernel)
+    loads = _all_loads(q, kernel)
     over = set(q.over)
     reading = [(load, {v for a in load.index for v in a.variables}) for load in loads]
     reading = [(load, axes) for load, axes in reading if axes & over]
@@ -63,10 +65,11 @@ def _reduce_kind(q: Eq, kernel: Kernel) -> str:
     return "row"
 
 
-def _all_loads(expr: Expr, kernel: Kernel) -> list[Load]:
-    lets = {q.name: q.expr for q in kernel.equations if q.kind == LET}
-    loads = [e for e in walk(expr) if isinstance(e, Load)]
-    for name in expr_refs(expr):
+def _all_loads(q: Eq, kernel: Kernel) -> list[Load]:
+    """The loads of an equation and of the lets it refers to."""
+    lets = {x.name: x for x in kernel.equations if x.kind == LET} if q.refs else {}
+    loads = list(q.loads)
+    for name in q.refs:
         if name in lets:
             loads += _all_loads(lets[name], kernel)
     return loads
@@ -81,7 +84,7 @@ class Edge:
     array: str
     sole: bool
 
-    @property
+    @cached_property
     def mapping(self) -> dict[str, str] | None:
         return axis_mapping(self.producer, self.consumer)
 
@@ -96,12 +99,12 @@ class Edge:
         store = store_of(self.producer, self.array)
         if store is None:
             return 1_000_000
-        lets = {q.name: q.expr for q in self.producer.equations if q.kind == LET}
-        needed, waiting = 0, [store.expr]
+        lets = {q.name: q for q in self.producer.equations if q.kind == LET}
+        needed, waiting = 0, [store]
         while waiting:
-            expr = waiting.pop()
-            needed += expr_cost(expr)
-            waiting += [lets.pop(r) for r in expr_refs(expr) if r in lets]
+            q = waiting.pop()
+            needed += expr_cost(q.expr)
+            waiting += [lets.pop(r) for r in q.refs if r in lets]
         return needed
 
     @property
@@ -218,9 +221,9 @@ TABLE: tuple[Row, ...] = (
 )
 
 
-def decide(edge: Edge) -> Row:
-    """The first row that fits."""
-    p, c = kind(edge.producer), kind(edge.consumer)
+def decide(edge: Edge, kinds: tuple[str, str] | None = None) -> Row:
+    """The first row that fits. `kinds`: of producer and consumer, where the caller knows them."""
+    p, c = kinds or (kind(edge.producer), kind(edge.consumer))
     for row in TABLE:
         if p in row.producers and c in row.consumers and row.when(edge):
             return row

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 
 from .scalar import Aff, AxisValue, Expr, Load, Ref, walk
 from .types import DimLike, TensorType
@@ -47,6 +48,21 @@ class Eq:
     def axes(self) -> tuple[str, ...]:
         return self.free + self.over
 
+    @cached_property
+    def loads(self) -> tuple[Load, ...]:
+        """Every load of the expression."""
+        return tuple(e for e in walk(self.expr) if isinstance(e, Load))
+
+    @cached_property
+    def variables(self) -> frozenset[str]:
+        """Axes and index equations that the expression uses directly."""
+        return expr_variables(self.expr)
+
+    @cached_property
+    def refs(self) -> frozenset[str]:
+        """Equations that the expression refers to."""
+        return expr_refs(self.expr)
+
 
 @dataclass(frozen=True)
 class Kernel:
@@ -64,18 +80,17 @@ class Kernel:
     source: str = ""
     in_place: Mapping[str, str] = field(default_factory=dict)
 
-    @property
+    @cached_property
     def writes(self) -> tuple[str, ...]:
         seen = dict.fromkeys(e.name for e in self.equations if e.kind in (STORE, ACCUMULATE))
         return tuple(seen)
 
-    @property
+    @cached_property
     def reads(self) -> tuple[str, ...]:
         seen: dict[str, None] = {}
         for equation in self.equations:
-            for e in walk(equation.expr):
-                if isinstance(e, Load):
-                    seen[e.array] = None
+            for load in equation.loads:
+                seen[load.array] = None
         seen.update(dict.fromkeys(e.name for e in self.equations if e.kind == ACCUMULATE))
         return tuple(seen)
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Union
 
 import numpy as np
@@ -34,9 +35,9 @@ class Aff:
     def coefficient(self, variable: str) -> DimLike:
         return dict(self.terms).get(variable, 0)
 
-    @property
+    @cached_property
     def variables(self) -> frozenset[str]:
-        return frozenset(v for v, _ in self.terms)
+        return frozenset([v for v, _ in self.terms])
 
     def __add__(self, other: Aff | DimLike) -> Aff:
         if not isinstance(other, Aff):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from ..fusion import axis_mapping, inline, merge, store_of, tidy
-from ..fusion_table import APART, INLINE, Edge, decide
+from ..fusion_table import APART, INLINE, Edge, Row, decide, kind
 from ..kernel import ACCUMULATE, STORE, Kernel
 from ..program import Program, Step, Verdict
 
@@ -14,6 +14,7 @@ class _Fuser:
     def __init__(self, program: Program) -> None:
         self.program = program
         self.kernels: dict[int, Kernel] = {n: s.kernel for n, s in enumerate(program.steps)}
+        self.kinds: dict[int, str] = {}
         self.writers: dict[str, set[int]] = {}
         self.readers: dict[str, set[int]] = {}
         for n, kernel in self.kernels.items():
@@ -21,9 +22,11 @@ class _Fuser:
         self.kept = {*program.outputs.values(), *program.updates.values()}
         self.kept |= {b.of for b in program.buffers.values() if b.of}  # read through a view: the memory must exist
         self.verdicts: list[Verdict] = []
+        self.decided: dict[tuple[int, int, str, bool], tuple[Kernel, Kernel, Row]] = {}
 
     def enter(self, n: int, kernel: Kernel) -> None:
         self.kernels[n] = kernel
+        self.kinds[n] = kind(kernel)
         for array in kernel.writes:
             self.writers.setdefault(array, set()).add(n)
         for array in kernel.reads:
@@ -93,7 +96,7 @@ class _Fuser:
             if p is None or p == c:
                 continue
             producer = self.kernels[p]
-            row = decide(Edge(producer, consumer, array, self.is_sole(array, c)))
+            row = self.decision(p, c, array, self.is_sole(array, c))
             done = row.action == INLINE if only_inline else row.action != APART
             if done and row.action != INLINE and self.makes_cycle(p, c):
                 done = False
@@ -102,6 +105,16 @@ class _Fuser:
                 self.apply(row.action, p, c, array)
                 return True
         return False
+
+    def decision(self, p: int, c: int, array: str, sole: bool) -> Row:
+        """The row of the table for an edge, kept until one of its kernels changes: every sweep asks for most edges again."""
+        producer, consumer = self.kernels[p], self.kernels[c]
+        known = self.decided.get((p, c, array, sole))
+        if known is not None and known[0] is producer and known[1] is consumer:
+            return known[2]
+        row = decide(Edge(producer, consumer, array, sole), (self.kinds[p], self.kinds[c]))
+        self.decided[p, c, array, sole] = producer, consumer, row
+        return row
 
     def left_apart(self) -> list[Verdict]:
         """Why the edges that remain were not fused."""
@@ -113,7 +126,7 @@ class _Fuser:
                 if p is None or p == c:
                     continue
                 producer = self.kernels[p]
-                row = decide(Edge(producer, consumer, root, self.is_sole(array, c)))
+                row = self.decision(p, c, root, self.is_sole(array, c))
                 reason = row.reason if row.action == APART else "another kernel lies between them"
                 found.append(Verdict(producer.label, consumer.label, array, False, row.name, reason))
         return found
