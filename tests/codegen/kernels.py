@@ -430,9 +430,9 @@ kernel vector_product
 """,
     "conv": """
 kernel conv
-  axes n:B, y:4, x:11, o:40, u:3, v:3, c:5
-  read t: f32[B, 6, 13, 5], w: f32[3, 3, 5, 40], b: f32[40]
-  write r: f32[B, 4, 11, 40]
+  axes n:B, y:2, x:9, o:33, u:3, v:3, c:2
+  read t: f32[B, 4, 11, 2], w: f32[3, 3, 2, 33], b: f32[33]
+  write r: f32[B, 2, 9, 33]
   reduce s[n, y, x, o] = add over u, v, c of t[n, y + u, x + v, c] * w[u, v, c, o]
   store r[n, y, x, o] = max(s + b[o], 0.0)
 """,
@@ -454,26 +454,26 @@ kernel conv_groups
 """,
     "conv_filter_gradient": """
 kernel conv_filter_gradient
-  axes u:3, v:3, c:5, o:40, n:B, y:4, x:11
-  read t: f32[B, 6, 13, 5], d: f32[B, 4, 11, 40]
-  write dw: f32[3, 3, 5, 40]
+  axes u:3, v:3, c:3, o:33, n:B, y:2, x:9
+  read t: f32[B, 4, 11, 3], d: f32[B, 2, 9, 33]
+  write dw: f32[3, 3, 3, 33]
   reduce s[u, v, c, o] = add over n, y, x of t[n, y + u, x + v, c] * d[n, y, x, o]
   store dw[u, v, c, o] = s
 """,
     "conv_filter_gradient_1": """
 kernel conv_filter_gradient_1
-  axes u:3, v:3, c:1, o:40, n:B, y:4, x:11
-  read t: f32[B, 6, 13, 1], d: f32[B, 4, 11, 40]
-  write dw: f32[3, 3, 1, 40]
+  axes u:3, v:3, c:1, o:33, n:B, y:2, x:9
+  read t: f32[B, 4, 11, 1], d: f32[B, 2, 9, 33]
+  write dw: f32[3, 3, 1, 33]
   reduce s[u, v, c, o] = add over n, y, x of t[n, y + u, x + v, c] * d[n, y, x, o]
   store dw[u, v, c, o] = s
 """,
     "conv_input_gradient": """
 kernel conv_input_gradient
-  axes n:B, y:6, x:13, c:20, u:3, v:3, o:24
-  read d: f32[B, 4, 11, 24], w: f32[3, 3, 20, 24]
-  write dx: f32[B, 6, 13, 20]
-  reduce s[n, y, x, c] = add over u, v, o of (d[n, y - u, x - v, o] if 0 <= y - u < 4 and 0 <= x - v < 11 else 0.0) * w[u, v, c, o]
+  axes n:B, y:4, x:7, c:9, u:3, v:3, o:17
+  read d: f32[B, 2, 5, 17], w: f32[3, 3, 9, 17]
+  write dx: f32[B, 4, 7, 9]
+  reduce s[n, y, x, c] = add over u, v, o of (d[n, y - u, x - v, o] if 0 <= y - u < 2 and 0 <= x - v < 5 else 0.0) * w[u, v, c, o]
   store dx[n, y, x, c] = s
 """,
     "two_products": """
