@@ -6,7 +6,7 @@ but arrays and row buffers. Unrolled loops are written out, a vector loop is one
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 from ...ir.types import Dim, DimLike
 from .. import scalar_code
@@ -24,9 +24,7 @@ from ..nest import (
     Store,
     Transpose,
     all_stores,
-    expr_names,
     statements,
-    stmt_expr,
 )
 from ..target import Target
 from .statements import Key, Statements
@@ -44,10 +42,6 @@ def emit(nest: Nest, target: Target, name: str) -> str:
 
 
 class _Function(Statements):
-    def __init__(self, nest: Nest, target: Target) -> None:
-        super().__init__(nest, target)
-        self.uses = count_names(nest.body)
-
     # The function around the body
 
     def text(self, name: str) -> str:
@@ -66,7 +60,7 @@ class _Function(Statements):
         for n, (dtype, size) in enumerate(nest.scratch.values()):
             head.append(f"  %scratch{n} = alloca [{size} x {scalar_code.memory_type(dtype, 1)}], align 64")
         if self.needs_dump:
-            head.append("  %dump = alloca [64 x i8], align 64")
+            head.append("  %dump = alloca [1024 x i8], align 64")
         head += ["  %any = icmp slt i64 %lo, %hi", "  br i1 %any, label %start, label %done", "start:"]
         tail = ["done:", "  ret void", "}"]
         return "\n".join([*w.declarations, *head, *self.scopes.stack[0].lines, *tail]) + "\n"
@@ -120,12 +114,9 @@ class _Function(Statements):
         self.indices[loop.var] = Index(const=value)
         if loop.clip and (value or not self.begins_live(loop.clip)):
             live = self._clamp(loop.var, value, loop.clip)
-            if self._may_skip(loop):
-                self.branch(live, lambda: self.body(loop.body))
-            else:
-                self.live[loop.var] = live
-                self.body(loop.body)
-                del self.live[loop.var]
+            self.live[loop.var] = live
+            self.body(loop.body)
+            del self.live[loop.var]
         else:
             self.body(loop.body)
         del self.unrolled[loop.var]
@@ -146,20 +137,6 @@ class _Function(Statements):
         assert isinstance(known, tuple)
         self.indices[var] = Index(text=known[0], depth=depth, unrolled=True)
         return str(known[1])
-
-    def _may_skip(self, loop: Loop) -> bool:
-        """Whether dead iterations may jump over the whole body: it stores, and leaves nothing behind."""
-        made: set[str] = set()
-        stores = False
-        for s in statements(loop.body):
-            if isinstance(s, Store):
-                stores = True
-            elif isinstance(s, (Let, Fold, Acc)):
-                made.add(s.name)
-        if not stores or any(isinstance(s, Accum) and s.name not in made for s in statements(loop.body)):
-            return False
-        inside = count_names(loop.body)
-        return all(inside.get(n, 0) == self.uses.get(n, 0) for n in made)
 
     def _run_time(self, loop: Loop) -> None:
         extent = self.dim(loop.extent)
@@ -263,26 +240,3 @@ def _write_all(waiting: list[Callable[[], None]]) -> None:
     for write in waiting:
         write()
     waiting.clear()
-
-
-def _names(body: tuple[Stmt, ...]) -> Iterator[str]:
-    for stmt in statements(body):
-        expr = stmt_expr(stmt)
-        if expr is not None:
-            yield from expr_names(expr)
-        if isinstance(stmt, Store):
-            yield from stmt.index.variables
-        if isinstance(stmt, Fold):
-            yield stmt.source
-        if isinstance(stmt, Transpose):
-            yield stmt.value
-
-
-def count_names(body: tuple[Stmt, ...]) -> dict[str, int]:
-    """How many statements use each name."""
-    counts: dict[str, int] = {}
-    for name in _names(body):
-        counts[name] = counts.get(name, 0) + 1
-    return counts
-
-

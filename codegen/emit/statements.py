@@ -153,35 +153,38 @@ class Statements(Values):
     def store(self, stmt: Store) -> Callable[[], None]:
         """Evaluates what is stored; the call that is returned stores it."""
         value = self._added(stmt) if stmt.accumulate else self.value(stmt.expr)
-        live = dict(self.live)
+        live = ""
+        for one in self.live.values():
+            live = self.pure(f"and i1 {live}, {one}") if live else one
 
         def write() -> None:
-            if not live:
-                self._write(stmt, value)
-            else:
-                total = ""
-                for one in live.values():
-                    total = self.pure(f"and i1 {total}, {one}") if total else one
-                self.branch(total, lambda: self._write(stmt, value))
+            self._write(stmt, value, live)
             self.written({stmt.array})
 
         return write
 
-    def _write(self, stmt: Store, value: Operand) -> None:
+    def place(self, where: str, live: str) -> str:
+        """The address, or, in a dead iteration, that of memory whose content does not matter."""
+        return self.w.value(f"select i1 {live}, ptr {where}, ptr {self.dump()}") if live else where
+
+    def _write(self, stmt: Store, value: Operand, live: str) -> None:
         dtype, w = self.nest.dtype_of(stmt.array), self.w
         terms = self._vector_terms(stmt.index)
         if not terms:
             if value.lanes > 1:
                 raise ValueError(f"nest {self.nest.name}: the lanes of a vector are stored to one element of {stmt.array}")
             text = scalar_code.to_memory(w, dtype, 1, value.text)
-            w.line(f"store {scalar_code.memory_type(dtype, 1)} {text}, ptr {self.pointer(stmt.array, stmt.index)}, align {dtype.size}")
+            where = self.place(self.pointer(stmt.array, stmt.index), live)
+            w.line(f"store {scalar_code.memory_type(dtype, 1)} {text}, ptr {where}, align {dtype.size}")
             return
         assert self.vector
         count, mask = self.vector.count, self.lane_mask()
         text = scalar_code.to_memory(w, dtype, count, self.broadcast(value, count).text)
         wide = scalar_code.memory_type(dtype, count)
         unit = terms == [(self.vector.var, 1)]
-        where = self.pointer(stmt.array, stmt.index) if unit else self.addresses(stmt.array, stmt.index)
+        where = self.place(self.pointer(stmt.array, stmt.index), live) if unit else self.addresses(stmt.array, stmt.index)
+        if live and not unit:
+            mask = self.pure(f"select i1 {live}, <{count} x i1> {mask or 'splat (i1 true)'}, <{count} x i1> zeroinitializer")
         if unit and not mask:
             w.line(f"store {wide} {text}, ptr {where}, align {dtype.size}")
             return
@@ -205,21 +208,6 @@ class Statements(Values):
         """Whether the first iteration under a clip is surely live: its base is the variable of a loop that ends with the clip."""
         base = clip.base
         return len(base.terms) == 1 and base.const == 0 and base.terms[0][1] == 1 and self.extents.get(base.terms[0][0]) == clip.extent
-
-    def branch(self, condition: str, write: object) -> None:
-        """Runs `write` where the condition holds."""
-        w = self.w
-        then, after = w.fresh_label("live"), w.fresh_label("next")
-        self.scopes.push()
-        w.label(then)
-        self.block = then
-        write()  # type: ignore[operator]
-        w.line(f"br label %{after}")
-        lines = self.scopes.pop()
-        w.line(f"br i1 {condition}, label %{then}, label %{after}")
-        w.lines.extend(lines)
-        w.label(after)
-        self.block = after
 
     def written(self, arrays: set[str]) -> None:
         """Values loaded from these arrays, or from what shares their storage, are not to be used again."""

@@ -72,7 +72,7 @@ def _store_rows(f: Statements, stmt: Transpose, texts: list[str], kind: str) -> 
         text = _row(f, texts, kind, row * width, width, count)
         if left and (row or not first_is_live):  # what a dead lane holds is thrown away
             live = f.pure(f"icmp sgt i64 {left}, {row}")
-            where = f.w.value(f"select i1 {live}, ptr {where}, ptr {f.dump()}")
+            where = f.place(where, live)
         if not columns:
             f.w.line(f"store {row_kind} {text}, ptr {where}, align {dtype.size}")
             continue
