@@ -10,7 +10,7 @@ import functools
 import re
 import subprocess
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from .target import Target
@@ -104,27 +104,34 @@ def object_code(text: str, target: Target, name: str = "kcompile") -> bytes:
 
 
 def assembly(text: str, target: Target) -> str:
-    """Assembly of a module's text. A foreign target is tried in a process of its own: LLVM ends it on a failure."""
-    parse(text)
+    """Assembly of a module's text; see `assemblies`."""
+    return assemblies([text], target)[0]
+
+
+def assemblies(texts: Sequence[str], target: Target) -> list[str]:
+    """Assembly of the text of each module. A foreign target is tried in a process of its own: LLVM ends it on a failure."""
     if target.triple == _llvm().get_process_triple():
-        return _assembly_here(text, target)
-    program = ("import sys, pickle; text, target = pickle.load(sys.stdin.buffer); "
-               "from kcompile.codegen import module; sys.stdout.write(module.foreign_assembly(text, target))")
+        return [_assembly_here(text, target) for text in texts]
+    for text in texts:
+        parse(text)
+    program = ("import sys, pickle; texts, target = pickle.load(sys.stdin.buffer); "
+               "from kcompile.codegen import module; sys.stdout.buffer.write(pickle.dumps(module.foreign_assemblies(texts, target)))")
     import pickle
 
-    done = subprocess.run([sys.executable, "-c", program], input=pickle.dumps((text, target)), capture_output=True, check=False)
+    done = subprocess.run([sys.executable, "-c", program], input=pickle.dumps((list(texts), target)), capture_output=True, check=False)
     if done.returncode:
         tail = done.stderr.decode(errors="replace").strip().splitlines()[-1:]
         raise ValueError(f"target {target.name!r} cannot express this program: {' '.join(tail)}")
-    return done.stdout.decode()
+    found: list[str] = pickle.loads(done.stdout)
+    return found
 
 
-def foreign_assembly(text: str, target: Target) -> str:
+def foreign_assemblies(texts: Sequence[str], target: Target) -> list[str]:
     """Assembly for any triple that llvmlite was built with; may end the process."""
     binding = _llvm()
     binding.initialize_all_targets()
     binding.initialize_all_asmprinters()
-    return _assembly_here(text, target)
+    return [_assembly_here(text, target) for text in texts]
 
 
 def _assembly_here(text: str, target: Target) -> str:

@@ -74,8 +74,8 @@ def _llvm(nests: list[Any], target: Target) -> list[str]:
 
 
 def _assembly(functions: list[str], target: Target) -> list[str]:
-    from .codegen.module import assembly
-    return [assembly(text, target) for text in functions]
+    from .codegen.module import assemblies
+    return assemblies(functions, target)
 
 
 def _described(graph: Graph, target: Target) -> Program:
