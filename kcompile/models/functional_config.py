@@ -173,6 +173,8 @@ def _made(record: dict[str, Any], custom_objects: dict[str, Any] | None) -> Any:
     function = getattr(ops, to_snake_case(record["class_name"]), None)
     if function is None or record["class_name"].startswith("_"):
         raise ValueError(f"unknown operation '{record['class_name']}' in the configuration of a functional model")
+    if record["class_name"] == "GetItem":
+        return lambda x, key: function(x, tuple(key) if isinstance(key, list) else key)  # JSON knows no tuples
     settings = {name: value for name, value in record["config"].items() if name not in ("name", "trainable", "dtype", "_function")}
     if "dtype" in inspect.signature(function).parameters and isinstance(record["config"].get("dtype"), str):
         settings["dtype"] = record["config"]["dtype"]

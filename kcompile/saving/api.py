@@ -140,11 +140,12 @@ def load_model(filepath: Path, custom_objects: Mapping[str, Any] | None = None, 
     with safe_mode_scope(safe_mode if in_safe_mode() is None else bool(in_safe_mode()) and safe_mode):
         if data[:4] in (b"PK\x03\x04", b"PK\x05\x06"):
             archive = Archive(data, path)
-            record = archive.config()
+            metadata = archive.metadata()
+            record = _modern(archive.config(), metadata, path)
             root = read_hdf5(archive.weights(), f"{path}: model.weights.h5")
             with explained(record, custom, path), variable_budget(root.stored):
                 model = _model_of(record, custom)
-            _load_archive(model, archive, root, record if compile else {}, custom, path)
+            _load_archive(model, metadata, root, record if compile else {}, custom, path)
             return model
         if data[:8] == SIGNATURE:
             return _load_hdf5(data, path, custom, compile)
@@ -162,6 +163,19 @@ def _model_of(record: dict[str, Any], custom: dict[str, Any]) -> Any:
     return model
 
 
+def _modern(record: dict[str, Any], metadata: dict[str, Any], path: str) -> dict[str, Any]:
+    """The record of a `.keras` file; one that Keras 2 wrote is brought into the form of Keras 3."""
+    if not str(metadata.get("keras_version", "")).startswith("2."):
+        return record
+    from .legacy_config import modern_model, modern_training
+
+    config = record.get("compile_config")
+    made = modern_model({key: value for key, value in record.items() if key != "compile_config"}, path)
+    if isinstance(config, dict) and isinstance(config.get("optimizer"), dict):
+        made["compile_config"] = modern_training({**config, "optimizer_config": config["optimizer"]}, None)
+    return made
+
+
 def _compile(model: Any, config: Any, custom: dict[str, Any], path: str) -> None:
     try:
         with CustomObjectScope(custom):
@@ -173,7 +187,7 @@ def _compile(model: Any, config: Any, custom: dict[str, Any], path: str) -> None
                              "or your own objects in `custom_objects`.") from error
 
 
-def _load_archive(model: Any, archive: Archive, root: Group, record: dict[str, Any], custom: dict[str, Any], path: str) -> None:
+def _load_archive(model: Any, metadata: dict[str, Any], root: Group, record: dict[str, Any], custom: dict[str, Any], path: str) -> None:
     from .random_state import restore_random_state
     from .state import load_weights_file
 
@@ -181,7 +195,7 @@ def _load_archive(model: Any, archive: Archive, root: Group, record: dict[str, A
     if isinstance(config, dict) and config.get("optimizer") is not None:
         _compile(model, config, custom, path)
     load_weights_file(model, root, path)
-    restore_random_state(model, archive.metadata().get("kcompile"))
+    restore_random_state(model, metadata.get("kcompile"))
 
 
 def _load_hdf5(data: bytes, path: str, custom: dict[str, Any], compile: bool) -> Any:  # noqa: A002

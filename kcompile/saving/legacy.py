@@ -82,6 +82,16 @@ def legacy_record(record: Any) -> Any:
             if key not in ("module", "registered_name", "build_config", "compile_config") or "class_name" not in record}
 
 
+def legacy_record_of_training(value: Any) -> Any:
+    """Losses and metrics of a compile configuration, without the modules that kcompile and Keras know by the place they stand in."""
+    if isinstance(value, list):
+        return [legacy_record_of_training(item) for item in value]
+    if not isinstance(value, dict):
+        return value
+    own = isinstance(value.get("class_name"), str) and str(value.get("module") or "").startswith("keras.")
+    return {key: legacy_record_of_training(item) for key, item in value.items() if not (own and key in ("module", "registered_name"))}
+
+
 def legacy_model_file(model: Any, record: dict[str, Any], include_optimizer: bool, version: str) -> bytes:
     """The bytes of a whole model in the older format. `record` is the model's record."""
     writer = Writer()
@@ -92,7 +102,7 @@ def legacy_model_file(model: Any, record: dict[str, Any], include_optimizer: boo
     compile_config = record.get("compile_config")
     _write_weights(writer, "model_weights", model, version)
     if include_optimizer and compile_config:
-        training = {key: value for key, value in compile_config.items() if key != "optimizer"}
+        training = {key: legacy_record_of_training(value) for key, value in compile_config.items() if key != "optimizer"}
         optimizer = compile_config["optimizer"]
         training["optimizer_config"] = {"class_name": optimizer.get("registered_name") or optimizer["class_name"],
                                         "config": optimizer["config"]}

@@ -231,7 +231,7 @@ def _optimizer(record: dict[str, Any]) -> dict[str, Any]:
             del config[key]
     if not config.get("decay"):
         config.pop("decay", None)
-    return {**record, "class_name": str(record.get("class_name")).rsplit(">", 1)[-1] if str(record.get("class_name")).startswith("Custom>")
+    return {"module": "keras.optimizers", **record, "class_name": str(record.get("class_name")).rsplit(">", 1)[-1] if str(record.get("class_name")).startswith("Custom>")
             else record.get("class_name"), "config": config}
 
 
@@ -242,7 +242,7 @@ def _loss(value: Any) -> Any:
         config = {key: item for key, item in value.get("config", {}).items() if key != "fn"}
         if config.get("reduction") == "auto":
             config["reduction"] = "sum_over_batch_size"
-        return {**value, "config": config}
+        return {"module": "keras.losses", **value, "config": config}
     if isinstance(value, dict):
         return {key: _loss(item) for key, item in value.items()}
     return FUNCTIONS.get(value, value) if isinstance(value, str) else value
@@ -261,7 +261,7 @@ def _metrics(value: Any, output_names: list[str]) -> Any:
             config["fn"] = {"module": "keras.metrics", "class_name": "function", "config": fn, "registered_name": fn}
         elif "fn" in config:
             del config["fn"]
-        return {**value, "config": config}
+        return {"module": "keras.metrics", **value, "config": config}
     if isinstance(value, dict):
         return {key: _metrics(item, output_names) for key, item in value.items()}
     return FUNCTIONS.get(value, value) if isinstance(value, str) else value

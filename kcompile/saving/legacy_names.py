@@ -30,7 +30,7 @@ DROPPED = {
     "Embedding": ("dropout", "input_length", "activity_regularizer"),
     "BatchNormalization": ("virtual_batch_size", "fused", "adjustment", "renorm", "renorm_clipping", "renorm_momentum"),
     "InputLayer": ("trainable",),
-    "Concatenate": (), "Dropout": (),
+    "SpatialDropout1D": ("trainable", "noise_shape"), "SpatialDropout2D": ("trainable", "noise_shape"),
     "Conv1D": ("input_dim", "input_length"),
 }
 INITIALIZERS = {"uniform": "random_uniform", "normal": "random_normal", "zero": "zeros", "one": "ones"}

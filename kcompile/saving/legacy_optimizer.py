@@ -40,6 +40,8 @@ def _mapped(optimizer: Any, own: list[Any], names: list[str], values: list[np.nd
     rest = [value for value, name in zip(rest, names[len(values) - len(rest):], strict=True) if "vhat" not in name or value.shape != (1,)]
     if len(rest) > len(slots) and all(value.shape == (1,) for value in rest[len(slots):]):
         rest = rest[:len(slots)]  # Keras before 2.3 stores empty maxima when amsgrad is off
+    if not slots and counter is not None:
+        rest = []  # Keras 2 keeps momenta even where there is no momentum
     if len(rest) != len(slots) or not weights:
         return None
     kinds = len(slots) // len(weights)

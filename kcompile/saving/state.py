@@ -12,6 +12,7 @@ from ..naming import to_snake_case
 from .errors import ModelFileError
 from .hdf5 import Group
 from .hdf5_writer import Writer
+from .legacy_optimizer import load_optimizer_weights
 
 
 def _skipped() -> frozenset[str]:
@@ -164,11 +165,7 @@ def load_optimizer(model: Any, store: dict[str, Any], what: str) -> None:
     optimizer = model.optimizer
     if not optimizer.built and model.built:
         optimizer.build(model.trainable_variables)
-    own = optimizer._variables
-    shapes = [tuple(variable.shape) for variable in own]
-    stored = [getattr(store.get(str(number)), "shape", None) for number in range(len(store))]
-    if shapes != stored:
-        warnings.warn(f"{what}: the state of optimizer '{optimizer.name}' does not fit ({len(store)} values for {len(own)} variables); the "
-                      "optimizer starts afresh", stacklevel=5)
-        return
-    optimizer.load_own_variables(store)
+    values = [store.get(str(number)) for number in range(len(store))]
+    if not all(isinstance(value, np.ndarray) for value in values):
+        raise ModelFileError(f"{what}: the optimizer's values are not numbered 0 to {len(store) - 1}")
+    load_optimizer_weights(optimizer, [""] * len(values), values, what)  # type: ignore[arg-type]

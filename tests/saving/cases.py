@@ -1,0 +1,244 @@
+"""Models that both kcompile and real Keras build, each from the `keras` it is given; between them every layer, loss, optimizer and metric.
+
+A case is a function keras -> (model, inputs, labels). Random layers have rate 0 where a training step is compared.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+CASES = {}
+WEIGHTS_ONLY = {"subclassed"}  # cannot be described: only their weights go into files
+PREDICT_ONLY = {"random_layers"}  # two libraries draw different numbers
+UNJUDGED_LAYERS = {"Layer", "InputSpec", "Wrapper"}
+
+
+def case(function):
+    CASES[function.__name__] = function
+    return function
+
+
+def data(*shape, seed=0, classes=None):
+    generator = np.random.default_rng(seed)
+    if classes:
+        return generator.integers(0, classes, shape).astype("int32")
+    return generator.uniform(-1, 1, shape).astype("float32")
+
+
+def compiled(model, optimizer, loss="mse", **kwargs):
+    model.compile(optimizer, loss, **kwargs)
+    return model
+
+
+@case
+def vector_layers(keras):
+    L = keras.layers
+    model = keras.Sequential([
+        L.Input((6,), name="given"),
+        L.Dense(8, activation="tanh", kernel_regularizer="l2", bias_regularizer=keras.regularizers.L1L2(0.01, 0.02),
+                kernel_constraint=keras.constraints.MaxNorm(1.5), kernel_initializer=keras.initializers.HeNormal(seed=3), name="first"),
+        L.BatchNormalization(momentum=0.9), L.LayerNormalization(), L.ELU(0.7), L.Dense(7, use_bias=False), L.LeakyReLU(0.1),
+        L.Dense(6, activity_regularizer=keras.regularizers.L2(0.01)), L.PReLU(), L.Activation("sigmoid"), L.Dropout(0.0),
+        L.GaussianNoise(0.0), L.GaussianDropout(0.0), L.ReLU(max_value=4.0, negative_slope=0.1), L.Identity(), L.Dense(3), L.Softmax()])
+    compiled(model, keras.optimizers.Adam(0.01), "categorical_crossentropy", metrics=["accuracy"])
+    return model, [data(9, 6)], np.eye(3, dtype="float32")[data(9, classes=3)]
+
+
+@case
+def image_layers(keras):
+    L = keras.layers
+    model = keras.Sequential([
+        L.Input((12, 12, 3)), L.Rescaling(0.5, offset=0.1), L.ZeroPadding2D(((1, 0), (0, 1))), L.Conv2D(4, 3, padding="same", activation="relu"),
+        L.MaxPooling2D(2), L.Conv2D(6, (2, 3), strides=(1, 2), groups=2), L.SpatialDropout2D(0.0), L.UpSampling2D(2), L.AveragePooling2D(2),
+        L.Cropping2D(((1, 0), (0, 0))), L.BatchNormalization(), L.Conv2D(4, 2, dilation_rate=1, use_bias=False), L.Flatten(), L.Dense(2)])
+    return compiled(model, keras.optimizers.SGD(0.05, momentum=0.9)), [data(5, 12, 12, 3)], data(5, 2, seed=1)
+
+
+@case
+def pooled_images(keras):
+    L = keras.layers
+    given = keras.Input((6, 6, 2))
+    x = L.Conv2D(3, 2, kernel_initializer="glorot_normal", bias_initializer=keras.initializers.Constant(0.1))(given)
+    outputs = L.Concatenate()([L.GlobalMaxPooling2D()(x), L.GlobalAveragePooling2D()(x)])
+    return compiled(keras.Model(given, L.Dense(2)(outputs)), "rmsprop"), [data(4, 6, 6, 2)], data(4, 2, seed=1)
+
+
+@case
+def sequence_layers(keras):
+    L = keras.layers
+    model = keras.Sequential([
+        L.Input((10,), dtype="int32"), L.Embedding(20, 6, name="words"), L.SpatialDropout1D(0.0), L.Conv1D(5, 3, padding="causal"),
+        L.ZeroPadding1D(1), L.MaxPooling1D(2), L.UpSampling1D(2), L.AveragePooling1D(2), L.Cropping1D(1), L.Permute((2, 1)), L.Reshape((-1,)),
+        L.RepeatVector(3), L.Conv1D(4, 2), L.GlobalAveragePooling1D(), L.Dense(1, activation="sigmoid")])
+    compiled(model, keras.optimizers.SGD(0.05), "binary_crossentropy", metrics=["accuracy"])
+    return model, [data(6, 10, classes=20)], data(6, 1, classes=2).astype("float32")
+
+
+@case
+def masked_sequences(keras):
+    L = keras.layers
+    given = keras.Input((5, 3))
+    x = L.Masking(0.0)(given)
+    x = L.Dense(4)(x)
+    outputs = L.Concatenate()([L.GlobalAveragePooling1D()(x), L.GlobalMaxPooling1D()(L.Activation("tanh")(given))])
+    rows = data(4, 5, 3)
+    rows[1, 3:] = 0
+    return compiled(keras.Model(given, L.Dense(2)(outputs)), "adam"), [rows], data(4, 2, seed=1)
+
+
+@case
+def merging_layers(keras):
+    L = keras.layers
+    a, b = keras.Input((4,), name="a"), keras.Input((4,), name="b")
+    x, y = L.Dense(5)(a), L.Dense(5)(b)
+    merged = [L.Add()([x, y]), L.Subtract()([x, y]), L.Multiply()([x, y]), L.Average()([x, y]), L.Maximum()([x, y]), L.Minimum()([x, y]),
+              L.Dot(axes=1)([x, y])]
+    return compiled(keras.Model([a, b], L.Dense(1)(L.Concatenate()(merged))), "nadam"), [data(7, 4), data(7, 4, seed=2)], data(7, 1, seed=1)
+
+
+@case
+def nested_and_shared(keras):
+    L = keras.layers
+    inner_input = keras.Input((5,))
+    inner = keras.Model(inner_input, [L.Dense(4, name="kernel_of_inner")(inner_input), inner_input], name="inner")
+    deep = keras.Sequential([L.Input((4,)), L.Dense(4, activation="relu"), L.BatchNormalization()], name="deep")
+    a, b = keras.Input((5,), name="left"), keras.Input((5,), name="right")
+    shared = L.Dense(5, name="shared")
+    p, q = inner(shared(a))
+    r, _ = inner(shared(b))
+    outputs = L.Concatenate(name="all")([deep(p), deep(r), q])
+    return compiled(keras.Model([a, b], L.Dense(2)(outputs)), "adam"), [data(6, 5), data(6, 5, seed=2)], data(6, 2, seed=1)
+
+
+@case
+def several_outputs(keras):
+    L = keras.layers
+    given = keras.Input((4,))
+    x = L.Dense(5, activation="relu")(given)
+    model = keras.Model(given, [L.Dense(1, name="one")(x), L.Dense(3, activation="softmax", name="two")(x)])
+    compiled(model, "adam", ["mse", "sparse_categorical_crossentropy"], loss_weights=[0.3, 0.7], metrics=[["mae"], ["accuracy"]])
+    return model, [data(6, 4)], [data(6, 1, seed=1), data(6, classes=3)]
+
+
+@case
+def operations(keras):
+    ops = keras.ops
+    given = keras.Input((4, 3))
+    x = ops.mean(given, axis=1)
+    y = ops.reshape(ops.transpose(given, (0, 2, 1)), (-1, 12))
+    z = ops.concatenate([x, y * 2.0, given[:, 0]], axis=-1)
+    outputs = ops.sum(ops.relu(z) / 2.0 + 1.0, axis=-1, keepdims=True)
+    return compiled(keras.Model(given, keras.layers.Dense(2)(outputs)), "sgd"), [data(5, 4, 3)], data(5, 2, seed=1)
+
+
+@case
+def random_layers(keras):
+    L = keras.layers
+    model = keras.Sequential([L.Input((6, 4)), L.SpatialDropout1D(0.2), L.Dense(3), L.Dropout(0.3, noise_shape=(None, 1, 3), seed=5),
+                              L.GaussianNoise(0.2), L.GaussianDropout(0.1), L.Flatten(), L.Dense(2)])
+    return compiled(model, "adam"), [data(5, 6, 4)], data(5, 2, seed=1)
+
+
+@case
+def subclassed(keras):
+    class Block(keras.layers.Layer):
+        def __init__(self, **kwargs):
+            super().__init__(**kwargs)
+            self.steps = [keras.layers.Dense(3), keras.layers.Dense(4)]
+            self.named = {"a": [keras.layers.Dense(4)]}
+
+        def build(self, input_shape):
+            self.scale = self.add_weight(shape=(4,), initializer="ones")
+            for layer in (*self.steps, self.named["a"][0]):
+                layer.build(input_shape)
+                input_shape = (*input_shape[:-1], layer.units)
+            self.built = True
+
+        def call(self, x):
+            for step in self.steps:
+                x = step(x)
+            return self.named["a"][0](x) * self.scale
+
+    class Whole(keras.Model):
+        def __init__(self):
+            super().__init__()
+            self.block = Block()
+            self._private = keras.layers.Dense(2)
+            self.norm = keras.layers.BatchNormalization()
+
+        def call(self, x, training=None):  # Keras trains a model whose call has no such argument in inference mode
+            return self._private(self.norm(self.block(x), training=training))
+
+    model = compiled(Whole(), "adam")
+    model(data(5, 4))
+    return model, [data(5, 4)], data(5, 2, seed=1)
+
+
+def small(keras, outputs=3, activation=None):
+    return keras.Sequential([keras.layers.Input((4,)), keras.layers.Dense(outputs, activation=activation)])
+
+
+LOSSES = {"BinaryCrossentropy": ("sigmoid", {"label_smoothing": 0.1}), "CategoricalCrossentropy": ("softmax", {"from_logits": False}),
+          "CategoricalHinge": (None, {}), "CosineSimilarity": (None, {}), "Hinge": (None, {}), "Huber": (None, {}),
+          "KLDivergence": ("softmax", {}), "LogCosh": (None, {}), "MeanAbsoluteError": (None, {}), "MeanAbsolutePercentageError": (None, {}),
+          "MeanSquaredError": (None, {"reduction": "sum"}), "MeanSquaredLogarithmicError": ("sigmoid", {}), "Poisson": ("softplus", {}),
+          "SparseCategoricalCrossentropy": ("softmax", {}), "SquaredHinge": (None, {})}
+OPTIMIZERS = {"SGD": {"momentum": 0.9, "nesterov": True, "clipnorm": 1.0}, "RMSprop": {"momentum": 0.5, "centered": True},
+              "Adam": {"amsgrad": True, "global_clipnorm": 2.0}, "AdamW": {"weight_decay": 0.01}, "Adadelta": {}, "Adagrad": {},
+              "Adamax": {"clipvalue": 0.5}, "Nadam": {}, "Lion": {}}
+SCHEDULES = {"CosineDecay": (0.1, 20), "CosineDecayRestarts": (0.1, 5), "ExponentialDecay": (0.1, 10, 0.9), "InverseTimeDecay": (0.1, 10, 0.5),
+             "PiecewiseConstantDecay": ([3, 6], [0.1, 0.05, 0.01]), "PolynomialDecay": (0.1, 10)}
+METRICS = {"Accuracy": {}, "BinaryAccuracy": {"threshold": 0.4}, "BinaryCrossentropy": {}, "CategoricalAccuracy": {},
+           "CategoricalCrossentropy": {}, "CategoricalHinge": {}, "CosineSimilarity": {}, "FalseNegatives": {}, "FalsePositives": {}, "Hinge": {},
+           "KLDivergence": {}, "LogCoshError": {}, "MeanAbsoluteError": {}, "MeanAbsolutePercentageError": {},
+           "MeanSquaredError": {}, "MeanSquaredLogarithmicError": {}, "Poisson": {}, "Precision": {"thresholds": [0.3, 0.6]},
+           "Recall": {"class_id": 1}, "RootMeanSquaredError": {}, "SquaredHinge": {}, "TopKCategoricalAccuracy": {"k": 2},
+           "TrueNegatives": {}, "TruePositives": {}}
+SPARSE_METRICS = {"SparseCategoricalAccuracy": {}, "SparseCategoricalCrossentropy": {}, "SparseTopKCategoricalAccuracy": {"k": 2}}
+
+
+def _loss(name):
+    def build(keras):
+        activation, options = LOSSES[name]
+        model = compiled(small(keras, 3, activation), "sgd", getattr(keras.losses, name)(**options))
+        labels = data(6, classes=3)
+        return model, [data(6, 4)], labels if name.startswith("Sparse") else np.eye(3, dtype="float32")[labels]
+
+    return build
+
+
+def _optimizer(name, **more):
+    def build(keras):
+        options = dict(OPTIMIZERS[name], **more)
+        model = keras.Sequential([keras.layers.Input((4,)), keras.layers.Dense(5, activation="tanh"), keras.layers.Dense(2)])
+        return compiled(model, getattr(keras.optimizers, name)(learning_rate=0.01, **options)), [data(6, 4)], data(6, 2, seed=1)
+
+    return build
+
+
+def _schedule(name):
+    def build(keras):
+        rate = getattr(keras.optimizers.schedules, name)(*SCHEDULES[name])
+        return compiled(small(keras, 2), keras.optimizers.Adam(rate)), [data(6, 4)], data(6, 2, seed=1)
+
+    return build
+
+
+def _metrics(names, sparse):
+    def build(keras):
+        metrics = [getattr(keras.metrics, name)(**options) for name, options in names.items()]
+        loss = "sparse_categorical_crossentropy" if sparse else "categorical_crossentropy"
+        model = compiled(small(keras, 3, "softmax"), "sgd", loss, metrics=metrics)
+        labels = data(6, classes=3)
+        return model, [data(6, 4)], labels if sparse else np.eye(3, dtype="float32")[labels]
+
+    return build
+
+
+CASES.update({f"loss_{name}": _loss(name) for name in LOSSES})
+CASES.update({f"optimizer_{name}": _optimizer(name) for name in OPTIMIZERS})
+CASES.update({f"schedule_{name}": _schedule(name) for name in SCHEDULES})
+CASES["optimizer_averaged"] = _optimizer("Adam", amsgrad=False, global_clipnorm=None, use_ema=True, ema_overwrite_frequency=2)
+CASES["optimizer_accumulating"] = _optimizer("SGD", clipnorm=None, gradient_accumulation_steps=2)
+CASES["metrics_dense"] = _metrics(METRICS, False)
+CASES["metrics_sparse"] = _metrics(SPARSE_METRICS, True)
