@@ -33,7 +33,7 @@ def check_names(stage: str, step: str | None) -> None:
 
 def step_graph(model: Any, step: str | None = None) -> Graph:
     """The traced graph of a model's train, test or predict step. Raises TargetError when the model is not ready for it."""
-    from .training.steps import trace_step
+    from .training.steps import default_spec, trace_step
     compiled = getattr(model, "compiled", False)
     if step is None:
         step = "train" if compiled else "predict"
@@ -41,7 +41,11 @@ def step_graph(model: Any, step: str | None = None) -> Graph:
         raise TargetError(f"the {step} step of model {model.name!r} needs its loss and optimizer: call model.compile() first")
     if not model.built:
         raise TargetError(f"model {model.name!r} has no weights yet, so its shapes are unknown: give it an Input or call model.build()")
-    return trace_step(model, step).graph
+    try:
+        spec = default_spec(model, step)
+    except ValueError as error:  # an input of unknown sizes
+        raise TargetError(f"the {step} step of model {model.name!r} cannot be shown: {str(error).splitlines()[0]}") from error
+    return trace_step(model, step, spec).graph
 
 
 def show(model: Any, stage: str = "simplified", step: str | None = None, names: bool = True, locations: bool = False) -> str:

@@ -27,6 +27,7 @@ def of_nothing():
 model = build()
 uncompiled = tf.keras.Sequential([layers.Input((6,)), layers.Dense(8)])
 unbuilt = tf.keras.Sequential([layers.Dense(8)])
+any_size = tf.keras.Sequential([layers.Input((None, None, 3)), layers.Conv2D(4, 3)])
 number = 3
 '''
 
@@ -109,7 +110,7 @@ def test_command(command, program, arguments, text):
     (("net.py",), ["not a target: 'net.py'", "file.py:name"]),
     (("net.py:",), ["not a target", "file.py:name"]),
     (("net.py:modle",), ["net.py defines no 'modle'", "did you mean 'model'"]),
-    (("net.py:elsewhere",), ["net.py defines no 'elsewhere'", "model, uncompiled, unbuilt"]),
+    (("net.py:elsewhere",), ["net.py defines no 'elsewhere'", "model, uncompiled, unbuilt, any_size"]),
     (("net.py:number",), ["net.py:number is a int", "expected a model"]),
     (("net.py:of_nothing",), ["net.py:of_nothing is a int", "expected a model"]),
     (("net.py:of_size",), ["wants the arguments units"]),
@@ -117,6 +118,7 @@ def test_command(command, program, arguments, text):
     (("net.py:model", "--step", "fit"), ["unknown step 'fit'", "train, test, predict"]),
     (("net.py:uncompiled", "--step", "train"), ["train step", "model.compile()"]),
     (("net.py:unbuilt",), ["no weights yet", "model.build()"]),
+    (("net.py:any_size",), ["predict step", "x has sizes that are not known", "(None, None, 3)"]),
     (("broken.py:model",), ["broken.py:2: "]),
     ((), ["required: target"]),
 ])
@@ -128,6 +130,12 @@ def test_mistakes_are_one_line(command, program, arguments, parts):
     assert lines[0].startswith("kcompile show: ")
     for part in parts:
         assert part in lines[0]
+
+
+def test_an_option_that_cannot_be_used(command, program, monkeypatch):
+    monkeypatch.setenv("KCOMPILE_TARGET", "pentium")
+    done = command("show", "net.py:model", "--stage", "assembly")
+    assert done.returncode == 2 and "KCOMPILE_TARGET='pentium': expected one of host" in done.stderr.splitlines()[-1]
 
 
 def test_mistakes_in_a_program_are_errors_of_the_same_kind():
