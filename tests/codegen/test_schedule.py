@@ -1,0 +1,40 @@
+"""Schedules as data: a plan's recorded steps replay to the same nest, and every plan says why."""
+
+from __future__ import annotations
+
+import pytest
+
+from kcompile.codegen.emit import emit
+from kcompile.codegen.lower import lower
+from kcompile.codegen.schedule import ScheduleError, apply
+from kcompile.codegen.strategy import plan
+from kcompile.codegen.target import Target
+from kcompile.ir.text.kernels import parse_kernel
+
+from .kernels import ALL
+
+
+@pytest.mark.parametrize("target", ["avx512", "avx2", "neon", "scalar"])
+@pytest.mark.parametrize("name", ALL)
+def test_steps_replay(name: str, target: str) -> None:
+    nest = lower(parse_kernel(ALL[name].strip() + "\n"))
+    planned = plan(nest, Target.named(target))
+    again = nest
+    for step in planned.steps:
+        again = apply(again, step)
+    assert again.body == planned.body
+    assert dict(again.scratch) == dict(planned.scratch)
+    assert planned.notes
+
+
+@pytest.mark.parametrize("name", ["dense", "adam", "softmax_long", "input_gradient", "conv"])
+def test_the_same_kernel_gives_the_same_bytes(name: str) -> None:
+    kernel = parse_kernel(ALL[name].strip() + "\n")
+    target = Target.named("avx512")
+    assert emit(plan(lower(kernel), target), target, "f") == emit(plan(lower(kernel), target), target, "f")
+
+
+def test_parallel_loops_must_be_perfectly_nested() -> None:
+    nest = lower(parse_kernel(ALL["layernorm"].strip() + "\n"))
+    with pytest.raises(ScheduleError, match="carries"):
+        apply(nest, "parallel(j)")
