@@ -107,6 +107,12 @@ class Model(Trainer, Layer):
 
         print(show(self, stage, step, names, locations))
 
+    def memory_plan(self, batch: int = 32, step: str | None = None) -> Any:
+        """The exact memory of a step at a batch size, before anything runs; `print` it for a table. Raises ValueError."""
+        from ..tools.memory import memory_plan
+
+        return memory_plan(self, batch, step)
+
     # -- into files and back ----------------------------------------------------------------------------------
     def save(self, filepath: Any, overwrite: bool = True, zipped: bool | None = None, **kwargs: Any) -> None:
         """Write architecture, weights, compile configuration and optimizer state to `x.keras` or `x.h5`; whole or not at all."""

@@ -1,0 +1,91 @@
+"""The tools' part of the command line: their arguments, and what each calls. The tools themselves are imported when called."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+from typing import Any
+
+from .report import Report
+
+TOOLS: dict[str, Callable[[argparse.Namespace], Report]] = {}
+Parsers = Any  # argparse has no public name for what add_subparsers returns
+
+
+def _tool(function: Callable[[argparse.Namespace], Report]) -> Callable[[argparse.Namespace], Report]:
+    TOOLS[function.__name__.strip("_")] = function
+    return function
+
+
+def add_tools(commands: Parsers) -> None:
+    """Register every tool's parser."""
+    show = _target(commands, "show", "print any stage of a model, from the traced graph to assembly, or of a .kir text")
+    show.add_argument("--stage", default=None, help="see `kcompile list stages` (default: simplified; a text's own stage)")
+    show.add_argument("--no-names", action="store_true", help="graphs: number params and states in place of their names")
+    show.add_argument("--locations", action="store_true", help="graphs: end each line with its layer and your own file and line")
+    show.add_argument("--layer", default=None, metavar="PATH", help="only what this layer (or op) made")
+    show.add_argument("--kernel", default=None, metavar="K", help="only this kernel, such as k3")
+    show.add_argument("--batch", type=int, default=None, metavar="N", help="for this batch size in place of the symbol B")
+    show.add_argument("--target", default=None, dest="cpu", metavar="CPU", help="host, avx512, avx2, neon or scalar")
+    show.add_argument("--dot", default=None, metavar="FILE", help="also write the graph (or program) as Graphviz text")
+
+    why = _target(commands, "explain", "why ops were fused or not, where buffers lie, why loops are as they are", json=True)
+    why.add_argument("topic", help="fusion, memory or schedule")
+    why.add_argument("names", nargs="*", metavar="A B", help="layers or ops (fusion: two; memory, schedule: one)")
+    why.add_argument("--batch", type=int, default=None, metavar="N")
+    why.add_argument("--target", default=None, dest="cpu", metavar="CPU")
+
+    memory = _target(commands, "memory", "the exact memory of a step, buffer by buffer, before anything runs", json=True)
+    memory.add_argument("--batch", type=int, default=None, metavar="N", help="rows of a batch (default: 32)")
+
+    trace = _target(commands, "trace", "what each pass and rule did, and how long it took", json=True)
+    trace.add_argument("--target", default=None, dest="cpu", metavar="CPU")
+
+
+def _target(commands: Parsers, name: str, text: str, json: bool = False) -> Any:
+    parser = commands.add_parser(name, help=text)
+    parser.add_argument("target", help="file.py:name, where name is a model or a function that builds one; or a .kir text")
+    parser.add_argument("--step", default=None, help="train, test or predict (default: train when compiled, else predict)")
+    if json:
+        parser.add_argument("--json", action="store_true", help="for programs to read")
+    return parser
+
+
+def _batch(arguments: argparse.Namespace) -> int:
+    from .subject import DEFAULT_BATCH
+    return DEFAULT_BATCH if arguments.batch is None else int(arguments.batch)
+
+
+@_tool
+def _show(arguments: argparse.Namespace) -> Report:
+    from ..inspection import check_names
+    from .show import show_stage
+    from .subject import load_subject, target_named
+    if arguments.stage is not None:
+        check_names(arguments.stage, arguments.step)  # before the file runs
+    cpu = target_named(arguments.cpu) if arguments.cpu else None
+    subject = load_subject(arguments.target, arguments.step, arguments.batch)
+    return Report(show_stage(subject, arguments.stage, layer=arguments.layer, kernel=arguments.kernel, target=cpu,
+                             names=not arguments.no_names, locations=arguments.locations, dot=arguments.dot))
+
+
+@_tool
+def _explain(arguments: argparse.Namespace) -> Report:
+    from .explain import explain
+    from .subject import load_subject, target_named
+    cpu = target_named(arguments.cpu) if arguments.cpu else None
+    return explain(load_subject(arguments.target, arguments.step), arguments.topic, arguments.names, _batch(arguments), cpu)
+
+
+@_tool
+def _memory(arguments: argparse.Namespace) -> Report:
+    from .memory import memory_report
+    from .subject import load_subject
+    return memory_report(load_subject(arguments.target, arguments.step), _batch(arguments))
+
+
+@_tool
+def _trace(arguments: argparse.Namespace) -> Report:
+    from .subject import load_subject, target_named
+    from .trace import trace
+    return trace(load_subject(arguments.target, arguments.step), target_named(arguments.cpu))

@@ -1,0 +1,155 @@
+"""What a tool looks at: a model's step, or the `.kir` text of any graph, kernel or program."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from difflib import get_close_matches
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ..compiler import STAGE_NAMES, lower_to, stage_index
+from ..inspection import TargetError, check_names, load_target, step_graph
+from ..ir.graph import Graph
+from ..ir.kernel import Kernel
+from ..ir.ops.pseudo import PSEUDO_OPS
+from ..ir.program import Buffer, Program, Step
+from ..ir.text import ParseError, parse
+
+if TYPE_CHECKING:
+    from ..codegen.target import Target
+
+DEFAULT_BATCH = 32
+
+
+@dataclass(frozen=True)
+class Subject:
+    """`item` is the object of stage `start`; `model` is None for a text."""
+
+    name: str
+    item: Graph | Program
+    start: str
+    model: Any = None
+
+    def at(self, stage: str, target: Target | None = None) -> Any:
+        """The object of a stage. Raises TargetError for one that comes before what there is."""
+        check_names(stage, None)
+        if stage_index(stage) < stage_index(self.start):
+            raise TargetError(f"{self.name} holds the stage {self.start!r}; {stage!r} comes before it")
+        return lower_to(self.item, stage, target, self.start)  # type: ignore[arg-type]
+
+    @property
+    def is_graph(self) -> bool:
+        return isinstance(self.item, Graph)
+
+
+def load_subject(target: str, step: str | None = None, batch: int | None = None) -> Subject:
+    """The subject that `file.py:name` or `file.kir` means; with `batch`, for that batch size alone. Raises TargetError."""
+    check_names(STAGE_NAMES[0], step)
+    if target.endswith(".kir"):
+        if step is not None:
+            raise TargetError(f"{target} is a text: it has no other step than its own")
+        subject = _from_text(target)
+    else:
+        model = load_target(target)
+        subject = of_model(model, step, target)
+    return subject if batch is None else bound(subject, batch)
+
+
+def of_model(model: Any, step: str | None = None, name: str = "") -> Subject:
+    """The traced step of a model (train when compiled, else predict). Raises TargetError."""
+    graph = step_graph(model, step)
+    return Subject(name or graph.name, graph, "traced", model)
+
+
+def _from_text(path: str) -> Subject:
+    file = Path(path)
+    if not file.is_file():
+        raise TargetError(f"no such file: {path}")
+    from ..ir import build  # noqa: F401  (defines every op)
+    try:
+        item = parse(file.read_text(), path)
+    except ParseError as error:
+        raise TargetError(str(error)) from None
+    except UnicodeDecodeError:
+        raise TargetError(f"{path} is not a text") from None
+    if isinstance(item, Kernel):
+        item = program_of(item)
+    return Subject(path, item, stage_of(item))
+
+
+def program_of(kernel: Kernel) -> Program:
+    """A planned program of one kernel: what it writes are outputs, what else it touches are params."""
+    written = set(kernel.writes)
+    buffers = {name: Buffer(name, type_, "output" if name in written else "param") for name, type_ in kernel.arrays.items()}
+    return Program(kernel.name, buffers, (Step(kernel),), {name: name for name in kernel.writes})
+
+
+def stage_of(item: Graph | Program) -> str:
+    """The stage whose object a text is; a graph without gradients counts as differentiated."""
+    if isinstance(item, Graph):
+        pseudo = any(node.op.name in PSEUDO_OPS for node in item.digraph)
+        return "traced" if pseudo else "differentiated"
+    if not item.updates and (item.lifetimes or not any(b.kind == "temp" for b in item.buffers.values())):
+        return "planned"
+    return "fused" if item.verdicts else "described"
+
+
+def bound(subject: Subject, batch: int) -> Subject:
+    """The subject with the symbol B replaced by a number. Raises TargetError for a batch below 1, or for a program."""
+    from ..ir.evaluate import bind
+    from ..ir.rebuild import rebuild
+    if batch < 1:
+        raise TargetError(f"--batch must be at least 1, not {batch}")
+    if not isinstance(subject.item, Graph):
+        raise TargetError(f"{subject.name} is a program; a batch size can be put into graphs only")
+    others = sorted(subject.item.symbols() - {"B"})
+    if others:
+        raise TargetError(f"{subject.name} has other sizes than the batch that are unknown: {', '.join(others)}")
+    graph = rebuild(subject.item, lambda new, node, inputs: new.add(
+        node.op, inputs, {name: bind(value, {"B": batch}) for name, value in node.attrs.items()}))
+    return Subject(subject.name, graph, subject.start, subject.model)
+
+
+def target_named(name: str | None) -> Target:
+    """The target of that name, or the one KCOMPILE_TARGET names. Raises TargetError."""
+    from ..codegen.target import Target
+    from ..compiler import current_target
+    if name is None:
+        return current_target()
+    try:
+        return Target.named(name)
+    except ValueError as error:
+        raise TargetError(str(error)) from None
+
+
+# -- names of layers and ops, as people write them ----------------------------------------------------------------
+def matches(query: str, path: str) -> bool:
+    """Whether a query such as `dense`, `dense/add` or `add` names a path such as `net/dense/add`, or something inside it."""
+    return f"/{query.strip('/')}/" in f"/{path}/"
+
+
+def label_paths(label: str) -> list[str]:
+    """`net/dense/dot + add` -> [net/dense/dot, net/dense/add]: the ops of a kernel's label, each with its layer."""
+    paths, layer = [], ""
+    for part in filter(None, label.split(" + ")):
+        stem, slash, op = part.rpartition("/")
+        layer = stem if slash else layer
+        paths.append(f"{layer}/{op}" if layer else op)
+    return paths
+
+
+def label_matches(query: str, label: str) -> bool:
+    return any(matches(query, path) for path in label_paths(label))
+
+
+def layers_of(label: str) -> str:
+    """The layers a kernel's label names, each once."""
+    return ", ".join(dict.fromkeys(path.rpartition("/")[0] or "(top)" for path in label_paths(label)))
+
+
+def no_match(query: str, paths: list[str], what: str) -> TargetError:
+    """The error for a name that nothing has: it names the nearest."""
+    names = dict.fromkeys(part for path in paths for part in path.split("/") if part)
+    near = get_close_matches(query, list(names), n=3, cutoff=0.5)
+    hint = f"did you mean {', '.join(map(repr, near))}?" if near else f"there are {', '.join(list(names)[:12])}"
+    return TargetError(f"no {what} is named {query!r}; {hint}")

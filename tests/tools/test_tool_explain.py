@@ -1,0 +1,63 @@
+"""`explain`: verdicts with their rows and reasons, where buffers lie, why loops are as they are."""
+
+import json
+
+import pytest
+
+from kcompile.ir.fusion_table import TABLE
+
+
+def test_two_layers_left_apart(cli):
+    code, out, _ = cli("explain", "net.py:build", "fusion", "conv", "pool", "--step", "predict")
+    assert code == 0 and out.startswith("conv and pool: in no kernel together\napart: net/conv/conv")
+    assert "row 'reduction into heavy': the second reduction needs all of the first" in out
+
+
+def test_two_ops_fused(cli):
+    out = cli("explain", "net.py:build", "fusion", "conv/conv", "maximum", "--step", "predict")[1]
+    assert out.startswith("conv/conv and maximum: together in k")
+    assert "fused: " in out and "applied while the result is in registers" in out
+
+
+def test_the_way_between_two_that_do_not_meet(cli):
+    out = cli("explain", "net.py:build", "fusion", "conv", "dense/dot", "--step", "predict")[1]
+    assert "no kernel together; nothing goes from one straight to the other" in out
+    assert out.index("net/conv/conv") < out.index("net/pool/window_max") < out.index("net/dense/dot")
+
+
+def test_nothing_flows_between(cli, tmp_path):
+    (tmp_path / "g.kir").write_text("graph g {\n  param %x: f32[B]\n  %0 = exp(%x)\n  %1 = log(%x)\n  out a = %0\n  out b = %1\n}\n")
+    assert "nothing flows" in cli("explain", "g.kir", "fusion", "exp", "log")[1]
+
+
+def test_every_row_is_one_of_the_table(cli):
+    data = json.loads(cli("explain", "net.py:build", "fusion", "--json")[1])
+    assert {v["row"] for v in data["verdicts"]} <= {row.name for row in TABLE}
+    assert {v["fused"] for v in data["verdicts"]} == {True, False} and data["kernels"]
+
+
+def test_memory_of_a_layer(cli):
+    out = cli("explain", "net.py:build", "memory", "conv", "--batch", "8")[1]
+    assert "the variable's own array" in out and "arena, byte " in out and "made by net/conv/" in out
+    assert "net/dense/dot" not in out
+
+
+def test_schedule_gives_reasons(cli):
+    out = cli("explain", "net.py:build", "schedule", "dense/dot", "--step", "predict", "--target", "avx2")[1]
+    assert out.startswith("k") and "net/dense/dot" in out and "vectors along" in out and "4 lanes" in out  # three columns
+    assert "threads share" in out and "step: tile(" in out
+
+
+@pytest.mark.parametrize("arguments, parts", [
+    (("fuse",), ["'fuse'", "fusion, memory, schedule"]),
+    (("fusion", "a", "b", "c"), ["takes two", "not 3"]),
+    (("schedule", "a", "b"), ["takes one", "not 2"]),
+    (("fusion", "dens"), ["'dens'", "did you mean 'dense'"]),
+    (("fusion", "flat"), ["'flat'", "has no kernel", "view"]),
+    (("memory", "qqq"), ["'qqq'"]),
+    (("schedule", "qqq"), ["'qqq'"]),
+])
+def test_mistakes(cli, arguments, parts):
+    code, out, err = cli("explain", "net.py:build", *arguments)
+    assert (code, out, err.count("\n")) == (2, "", 1)
+    assert all(part in err for part in ["kcompile explain: ", *parts]), err

@@ -1,0 +1,66 @@
+"""The forecast of memory is what the executable allocates, to the byte and to the offset."""
+
+import json
+
+import pytest
+
+import kcompile as keras
+from kcompile.codegen.executable import compile_program
+from kcompile.compiler import lower_to
+from kcompile.inspection import TargetError, step_graph
+from kcompile.tools.memory import memory_plan
+
+
+@pytest.mark.parametrize("step", ["train", "test", "predict"])
+@pytest.mark.parametrize("batch", [1, 7, 32])
+def test_the_arena_is_the_executables(model, step, batch):
+    plan = memory_plan(model, batch, step)
+    executable = compile_program(lower_to(step_graph(model, step), "planned"))
+    executable.reserve({"B": batch})
+    assert plan.arena == executable.arena.nbytes
+    assert {row.name: row.offset for row in plan.rows if row.kind == "temp"} == executable.offsets
+    assert {row.name for row in plan.rows if row.kind != "temp"} == set(executable.given)
+
+
+def test_every_buffer_has_a_layer_to_blame_and_fits(model):
+    plan = memory_plan(model, 16)
+    for row in plan.rows:
+        if row.kind == "temp":
+            assert row.blame and 0 <= row.first <= row.last < plan.steps
+            assert row.offset % 64 == 0 and row.offset + row.bytes <= plan.arena
+    assert plan.peak == plan.arena + sum(r.bytes for r in plan.rows if r.kind != "temp")
+    assert plan.total("param") == 16 * (36 * 4 + 8)
+    assert sum(r.bytes for r in plan.rows if r.role == "weight") == 4 * sum(w.numpy().size for w in model.weights if w.trainable)
+
+
+def test_two_that_live_at_once_do_not_overlap(model):
+    temps = [r for r in memory_plan(model, 5).rows if r.kind == "temp"]
+    for a in temps:
+        for b in temps:
+            if a.name < b.name and a.first <= b.last and b.first <= a.last:
+                assert a.offset + a.bytes <= b.offset or b.offset + b.bytes <= a.offset
+
+
+def test_method_of_the_model(model):
+    assert model.memory_plan(16).arena == memory_plan(model, 16).arena
+    assert str(model.memory_plan(16, step="predict")).startswith("net.predict at batch 16")
+
+
+def test_command(cli):
+    code, out, _ = cli("memory", "net.py:build", "--batch", "64")
+    assert code == 0 and out.startswith("net.train at batch 64\n  params") and "net/conv" in out
+    data = json.loads(cli("memory", "net.py:build", "--batch", "64", "--json")[1])
+    assert data["peak"] == data["arena"] + data["params"] + data["states"] + data["outputs"]
+    assert str(data["peak"]) in out
+
+
+@pytest.mark.parametrize("arguments, part", [(("--batch", "0"), "at least 1"), (("--batch", "x"), "invalid int value"),
+                                             (("--step", "fit"), "unknown step")])
+def test_mistakes(cli, arguments, part):
+    code, out, err = cli("memory", "net.py:build", *arguments)
+    assert (code, out) == (2, "") and part in err
+
+
+def test_a_model_that_is_not_ready():
+    with pytest.raises(TargetError, match=r"model\.build\(\)"):
+        keras.Sequential([keras.layers.Dense(3)]).memory_plan()
