@@ -3,6 +3,7 @@
 from ..suggest import suggest_names
 from .callback import Callback
 from .callback_list import CallbackList
+from .checkpoint import BackupAndRestore, ModelCheckpoint
 from .early_stopping import EarlyStopping
 from .history import History
 from .learning_rate import LearningRateScheduler, ReduceLROnPlateau
@@ -10,7 +11,7 @@ from .progbar_logger import ProgbarLogger
 from .small import CSVLogger, LambdaCallback, TerminateOnNaN
 
 __all__ = [
-    "CSVLogger", "Callback", "CallbackList", "EarlyStopping", "History", "LambdaCallback", "LearningRateScheduler", "ProgbarLogger",
+    "BackupAndRestore", "CSVLogger", "Callback", "CallbackList", "EarlyStopping", "History", "LambdaCallback", "LearningRateScheduler", "ModelCheckpoint", "ProgbarLogger",
     "ReduceLROnPlateau", "TerminateOnNaN",
 ]
 

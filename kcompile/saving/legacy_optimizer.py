@@ -44,11 +44,8 @@ def _mapped(optimizer: Any, own: list[Any], names: list[str], values: list[np.nd
         rest = []  # Keras 2 keeps momenta even where there is no momentum
     if len(rest) != len(slots) or not weights:
         return None
-    kinds = len(slots) // len(weights)
-    ordered = rest
-    if kinds > 1 and _is_grouped(names[len(names) - len(rest):] if len(names) >= len(rest) else names, len(weights)):
-        ordered = [rest[kind * len(weights) + place] for place in range(len(weights)) for kind in range(kinds)]
-    pairs = list(zip(slots, ordered, strict=True))
+    ordered = _grouped(slots, weights) if _is_grouped(names[len(names) - len(rest):]) else slots
+    pairs = list(zip(ordered, rest, strict=True))
     if not _fits(pairs):
         return None
     if counter is not None:
@@ -59,14 +56,20 @@ def _mapped(optimizer: Any, own: list[Any], names: list[str], values: list[np.nd
     return pairs
 
 
-def _is_grouped(names: list[str], count: int) -> bool:
-    """Whether all first moments come before all second ones, as before Keras 2.11: not so where a weight's states stand together."""
-    def weight(name: str) -> str:
-        parts = name.removesuffix(":0").split("/")
-        return "/".join(parts[2:]) if len(parts) > 2 and len(parts[1]) <= 20 and parts[1] in _SLOTS else name
-
-    return len(names) < 2 or weight(names[0]) != weight(names[1])
+def _is_grouped(names: list[str]) -> bool:
+    """Whether all first moments come before all second ones, as before Keras 2.11: names end with the moment, or say nothing."""
+    ends = [name.removesuffix(":0").rsplit("/", 1)[-1] for name in names]
+    return bool(ends) and all(end in _OLD_SLOTS or end.startswith("Variable") for end in ends)
 
 
-_SLOTS = ("m", "v", "u", "vhat", "momentum", "velocity", "accumulator", "accumulated_grad", "accumulated_delta_var", "linear",
-          "average_gradient", "norm")
+_OLD_SLOTS = ("m", "v", "vhat", "rms", "mg", "momentum", "accumulator", "accum_grad", "accum_var")
+
+
+def _grouped(slots: list[Any], weights: list[Any]) -> list[Any]:
+    """The variables of an optimizer by kind, those of a kind in the order of the weights."""
+    kinds: dict[str, list[Any]] = {}
+    for variable in slots:
+        name = variable.path.split("/", 1)[-1]
+        owner = max((weight.path.replace("/", "_") for weight in weights if name.startswith(weight.path.replace("/", "_"))), key=len, default="")
+        kinds.setdefault(name[len(owner):], []).append(variable)
+    return [variable for group in kinds.values() for variable in group]

@@ -107,6 +107,7 @@ class Trainer(CompileMixin):
         self._put(stop_training=False)
         hooks = self._callbacks(callbacks, verbose, epochs=epochs, steps=most or feed.num_batches, add_history=True)
         hooks.on_train_begin()
+        initial_epoch = getattr(self, "_initial_epoch", None) or initial_epoch  # of a run that BackupAndRestore goes on with
         logs: dict[str, Any] = {}
         for epoch in range(initial_epoch, epochs):
             feed.start_epoch()
