@@ -48,10 +48,10 @@ class MissingNameError(AttributeError):
 
     def __init__(self, module: str, name: str) -> None:
         super().__init__(name=name)
-        self.module = module
+        self.module, self.missing = module, name
 
     def __str__(self) -> str:
-        return missing_message(self.module, self.name)
+        return missing_message(self.module, self.missing)
 
 
 def _imports_a_name(frame: Any) -> bool:

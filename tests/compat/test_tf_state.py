@@ -197,6 +197,7 @@ def test_shapes_behave_like_tensorflows():
     assert tf.constant([[1.0, 2.0]]).shape.as_list() == [1, 2]
     assert tf.TensorSpec((None, 2)).dtype == tf.float32
     assert tf.is_tensor(tf.constant(1)) and tf.is_tensor(tf.Variable(1)) and not tf.is_tensor(np.zeros(2))
+    assert isinstance(tf.constant(1), tf.Tensor) and isinstance(tf.keras.Input((2,)), tf.Tensor) and not isinstance(1, tf.Tensor)
     assert np.zeros((2, 3))[..., tf.newaxis].shape == (2, 3, 1)
 
 

@@ -8,7 +8,6 @@ import importlib.util
 from typing import Any
 
 import kcompile as keras
-from kcompile.tensor import KerasTensor, Tensor
 
 from . import config, dtypes, image, linalg, math, nn, random
 from .arrays import (
@@ -132,7 +131,7 @@ from .math import (
     tanh,
     truediv,
 )
-from .variable import TensorShape, TensorSpec, Variable, executing_eagerly, function
+from .variable import Tensor, TensorShape, TensorSpec, Variable, executing_eagerly, function
 
 __version__ = "2.21.0"
 
@@ -160,7 +159,7 @@ _INITIALIZERS = {
 
 def is_tensor(x: Any) -> builtins.bool:
     """Whether `x` is a tensor, eager or symbolic, or a variable."""
-    return isinstance(x, (Tensor, KerasTensor, keras.Variable))
+    return isinstance(x, (Tensor, keras.Variable))
 
 
 def __getattr__(name: str) -> Any:

@@ -1,4 +1,4 @@
-"""tf.Variable, tf.function, tf.TensorShape, tf.TensorSpec."""
+"""tf.Variable, tf.Tensor, tf.function, tf.TensorShape, tf.TensorSpec."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from kcompile.tensor import Shape
+from kcompile.tensor import KerasTensor, Shape
+from kcompile.tensor import Tensor as EagerTensor
 from kcompile.tracing import eager_scope
 from kcompile.variables import Variable as KerasVariable
 
@@ -44,6 +45,15 @@ def executing_eagerly() -> bool:
     """True outside of a trace."""
     from kcompile.tracing import in_trace
     return not in_trace()
+
+
+class _AnyTensor(type):
+    def __instancecheck__(cls, instance: Any) -> bool:
+        return isinstance(instance, (EagerTensor, KerasTensor))
+
+
+class Tensor(metaclass=_AnyTensor):
+    """For annotations and isinstance: every tensor is one, eager or symbolic."""
 
 
 TensorShape = Shape
