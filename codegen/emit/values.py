@@ -166,7 +166,7 @@ class Values:
                 by = self.broadcast(Operand(self.dim(factor), i64), count).text
                 part = self.pure(f"mul <{count} x i64> {part}, {by}")
             total = self.pure(f"add <{count} x i64> {total}, {part}") if total else part
-        return total
+        return total or "zeroinitializer"
 
     def _iota(self, count: int, element: str = "i64") -> str:
         return f"<{', '.join(f'{element} {n}' for n in range(count))}>"
