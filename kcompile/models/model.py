@@ -113,6 +113,15 @@ class Model(Trainer, Layer):
 
         return memory_plan(self, batch, step)
 
+    def verify(self, batch: int = 5, step: str | None = None, seed: int = 0) -> Any:
+        """Check this model's native code: each op and the fused step against float64, gradients against finite differences.
+
+        The result's `passed` says whether all agree; `print` it for the worst error of each layer. Nothing of the model changes.
+        """
+        from ..tools.verify import verify_model
+
+        return verify_model(self, batch, step, seed)
+
     # -- into files and back ----------------------------------------------------------------------------------
     def save(self, filepath: Any, overwrite: bool = True, zipped: bool | None = None, **kwargs: Any) -> None:
         """Write architecture, weights, compile configuration and optimizer state to `x.keras` or `x.h5`; whole or not at all."""

@@ -41,6 +41,14 @@ def add_tools(commands: Parsers) -> None:
     trace = _target(commands, "trace", "what each pass and rule did, and how long it took", json=True)
     trace.add_argument("--target", default=None, dest="cpu", metavar="CPU")
 
+    verify = _target(commands, "verify", "every op of this model, native against float64, and its gradients against differences", json=True)
+    verify.add_argument("--batch", type=int, default=5, metavar="N", help="rows of the random batch (default: 5)")
+    verify.add_argument("--seed", type=int, default=0, metavar="N")
+
+    profile = _target(commands, "profile", "run a step: time, FLOP and bytes of each kernel against this machine's limits", json=True)
+    profile.add_argument("--batch", type=int, default=None, metavar="N", help="rows of the random batch (default: 32)")
+    profile.add_argument("--threads", type=int, default=None, metavar="N", help="default: as many as a step of this size gets")
+
 
 def _target(commands: Parsers, name: str, text: str, json: bool = False) -> Any:
     parser = commands.add_parser(name, help=text)
@@ -89,3 +97,20 @@ def _trace(arguments: argparse.Namespace) -> Report:
     from .subject import load_subject, target_named
     from .trace import trace
     return trace(load_subject(arguments.target, arguments.step), target_named(arguments.cpu))
+
+
+@_tool
+def _verify(arguments: argparse.Namespace) -> Report:
+    from .subject import load_subject
+    from .verify import verify_report
+    return verify_report(load_subject(arguments.target, arguments.step), arguments.batch, arguments.seed)
+
+
+@_tool
+def _profile(arguments: argparse.Namespace) -> Report:
+    from ..inspection import TargetError
+    from .profile import profile
+    from .subject import load_subject
+    if arguments.threads is not None and arguments.threads < 1:
+        raise TargetError(f"--threads must be at least 1, not {arguments.threads}")
+    return profile(load_subject(arguments.target, arguments.step), _batch(arguments), arguments.threads)

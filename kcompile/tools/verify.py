@@ -1,0 +1,254 @@
+"""`verify`: every op of one model, native against float64; the fused step against float64; gradients against differences.
+
+Each op is judged on the very operands that native code gave it, so an error is the op's own and not its predecessors'. Sums are
+judged against the sum of the magnitudes of their terms, everything else against the largest magnitude of the result.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ..ir.evaluate import evaluate, run_node
+from ..ir.graph import Graph, Node, Value
+from ..ir.passes.describe import describe
+from ..ir.passes.differentiate import differentiate
+from ..ir.passes.fuse import fuse
+from ..ir.passes.plan import plan
+from ..ir.passes.simplify import simplify
+from ..ir.passes.split import split
+from ..ir.passes.widen import widen
+from ..ir.rebuild import rebuild
+from .native import run_native
+from .operands import Operands, operands
+from .report import Report, table
+from .subject import Subject
+
+Array = npt.NDArray[Any]
+BATCH = 5
+SUMS = frozenset({"dot", "conv", "conv_input_grad", "conv_filter_grad", "reduce_sum", "cumsum", "window_sum", "window_sum_grad",
+                  "scatter_add"})
+ROUNDINGS = 64  # roundings of the dtype that one op may be off by
+STEP_TOLERANCE = 2e-3  # of a whole fused step: errors of many ops add up
+DIFFERENCE = 1e-5  # how far finite differences move a weight
+GRADIENT_TOLERANCE = 5e-3
+SOURCES = ("param", "state")
+
+
+@dataclass(frozen=True)
+class Check:
+    """One comparison: `error` in units of what is allowed (above 1 fails). `what`: op, output or gradient."""
+
+    kind: str
+    layer: str
+    what: str
+    source: str
+    error: float
+    allowed: float
+
+    @property
+    def ok(self) -> bool:
+        return self.error <= self.allowed
+
+
+@dataclass(frozen=True)
+class Verification:
+    """What `model.verify()` gives; `passed` is what a test asks, `str` is a table with the worst of each layer."""
+
+    name: str
+    batch: int
+    checks: tuple[Check, ...]
+
+    @property
+    def passed(self) -> bool:
+        return all(check.ok for check in self.checks)
+
+    def of(self, kind: str) -> list[Check]:
+        return [check for check in self.checks if check.kind == kind]
+
+    def __str__(self) -> str:
+        ops, whole, gradients = self.of("op"), self.of("step"), self.of("gradient")
+        lines = [f"{self.name} at batch {self.batch}: {'passed' if self.passed else 'FAILED'}; {len(ops)} ops, "
+                 f"{len(whole)} results of the fused step, {len(gradients)} gradients"]
+        for title, checks in (("ops: native against float64, worst of each layer", ops),
+                              ("the fused step against float64", whole), ("gradients against finite differences", gradients)):
+            if checks:
+                lines.append(title)
+                lines += _worst_lines(checks)
+        return "\n".join(lines)
+
+    def data(self) -> dict[str, Any]:
+        return {"name": self.name, "batch": self.batch, "passed": self.passed,
+                "checks": [{**vars(check), "ok": check.ok} for check in self.checks]}
+
+
+def _worst_lines(checks: list[Check]) -> list[str]:
+    layers: dict[str, list[Check]] = {}
+    for check in checks:
+        layers.setdefault(check.layer, []).append(check)
+    rows = []
+    for layer, found in layers.items():
+        worst = max(found, key=lambda c: (c.error / c.allowed if c.allowed else np.inf * c.error if c.error else 0.0))
+        rows.append(("ok" if all(c.ok for c in found) else "FAILED", layer or "(top)", f"{len(found)}", f"{worst.error:.2g}",
+                     f"allowed {worst.allowed:.2g}", f"{worst.what}  {worst.source}".rstrip()))
+    return table(rows, right=(2, 3), indent="  ")
+
+
+def verify(subject: Subject, batch: int = BATCH, seed: int = 0) -> Verification:
+    """Raises TargetError for a subject that is no graph, or whose sizes are not known."""
+    traced, given = operands(subject, batch, seed)
+    checks = [*_ops(simplify(differentiate(traced)), given)]
+    probe, weights = _probe(traced)
+    native, after = _fused_step(probe, given)
+    checks += _whole(probe, given, native, after)
+    checks += _gradients(traced, weights, given, native)
+    return Verification(traced.name, batch, tuple(checks))
+
+
+def verify_model(model: Any, batch: int = BATCH, step: str | None = None, seed: int = 0) -> Verification:
+    """What `model.verify` returns."""
+    from .subject import of_model
+    return verify(of_model(model, step), batch, seed)
+
+
+def verify_report(subject: Subject, batch: int, seed: int) -> Report:
+    found = verify(subject, batch, seed)
+    return Report(str(found), found.data(), 0 if found.passed else 1)
+
+
+# -- op by op -----------------------------------------------------------------------------------------------------
+def _ops(graph: Graph, given: Operands) -> list[Check]:
+    """Every node with a kernel of its own, run natively in one program whose outputs are all values."""
+    every = rebuild(graph)
+    nodes = [node for node in every.nodes() if node.op.name not in SOURCES]
+    every.outputs = {f"{n}.{v.index}": v for n, node in enumerate(nodes) for v in node.outputs}
+    every.updates = {}
+    wide = [node for node in widen(every).nodes() if node.op.name not in SOURCES]
+    outputs, _ = run_native(plan(describe(every)), given.params, given.states, given.symbols)
+    values: dict[Value, Array] = {v: given.params[name] for name, v in every.params.items()}
+    values.update({v: given.states[path] for path, v in every.states.items()})
+    for n, node in enumerate(nodes):
+        values.update({v: outputs[f"{n}.{v.index}"] for v in node.outputs})
+    checks = []
+    with np.errstate(all="ignore"):
+        for node, exact in zip(nodes, wide, strict=True):
+            inputs = [_widened(values[v]) for v in node.inputs]
+            wanted = run_node(exact, inputs, given.symbols)
+            scales = run_node(exact, [np.abs(a) if a.dtype.kind == "f" else a for a in inputs], given.symbols) \
+                if node.op.name in SUMS else wanted
+            for value, reference, scale in zip(node.outputs, wanted, scales, strict=True):
+                error = _error(values[value], reference, scale)
+                checks.append(Check("op", node.path, node.op.name, node.source, error, _allowed(node, value)))
+    return checks
+
+
+def _allowed(node: Node, value: Value) -> float:
+    """The dtype's own rounding, times ROUNDINGS; 0 for integers and booleans, which are exact."""
+    if not value.dtype.is_float:
+        return 0.0
+    types = [v.dtype for v in (*node.inputs, value) if v.dtype.is_float]
+    return ROUNDINGS * max(_epsilon(t.numpy) for t in types)
+
+
+def _epsilon(dtype: Any) -> float:
+    import ml_dtypes
+    return float(ml_dtypes.finfo(dtype).eps)
+
+
+def _widened(array: Array) -> Array:
+    return array.astype(np.float64) if _is_float(array) else array
+
+
+def _is_float(array: Array) -> bool:
+    return array.dtype.kind == "f" or array.dtype.name == "bfloat16"
+
+
+def _error(native: Array, reference: Array, scale: Array) -> float:
+    """The largest difference by the largest magnitude; for integers the share of elements that differ. NaN and infinities
+    must be where the reference, rounded to the native dtype, has them."""
+    if not _is_float(native):
+        return float(np.mean(native != reference)) if native.size else 0.0
+    rounded = reference.astype(native.dtype).astype(np.float64)
+    found = native.astype(np.float64)
+    finite = np.isfinite(rounded)
+    if not np.array_equal(np.isfinite(found), finite) or not np.array_equal(found[~finite], rounded[~finite], equal_nan=True):
+        return float("inf")
+    if not finite.any():
+        return 0.0
+    magnitudes = np.abs(scale[np.isfinite(scale)])
+    largest = max(float(magnitudes.max(initial=0.0)), float(np.finfo(np.float32).tiny))
+    return float(np.abs(found[finite] - reference[finite]).max()) / largest
+
+
+# -- the fused step -----------------------------------------------------------------------------------------------
+def _probe(traced: Graph) -> tuple[Graph, list[Value]]:
+    """The step without its optimizer: outputs, metrics, and the gradients as outputs; and the weights of the gradients, of `traced`."""
+    gradients = [node for node in traced.nodes() if node.op.name == "gradient"]
+    weights = [v for node in gradients for v in node.inputs[1:]]
+    probe = Graph(traced.name)
+    probe.digraph, probe._next = traced.digraph, traced._next
+    probe.params, probe.states = dict(traced.params), dict(traced.states)
+    probe.outputs = {f"output {name}": value for name, value in traced.outputs.items()}
+    probe.updates = {path: value for path, value in traced.updates.items()
+                     if not gradients or traced.role(path) in ("metric", "statistic")}
+    number = 0
+    for node in gradients:
+        probe.outputs.setdefault("loss", node.inputs[0])
+        for value in node.outputs:
+            probe.outputs[f"gradient {number}"] = value
+            number += 1
+    return rebuild(probe), weights
+
+
+def _fused_step(probe: Graph, given: Operands) -> tuple[dict[str, Array], dict[str, Array]]:
+    program = plan(split(fuse(describe(simplify(differentiate(probe))))))
+    return run_native(program, given.params, given.states, given.symbols)
+
+
+def _whole(probe: Graph, given: Operands, native: Mapping[str, Array], after: Mapping[str, Array]) -> list[Check]:
+    outputs, updates = evaluate(widen(differentiate(probe)), {k: _widened(a) for k, a in given.params.items()},
+                                {k: _widened(a) for k, a in given.states.items()}, given.symbols)
+    checks = []
+    for kind, wanted, found, table_ in (("", outputs, native, probe.outputs), ("state ", updates, after, probe.updates)):
+        for name, reference in wanted.items():
+            value = table_[name]
+            node = value.node.inputs[1 + value.index].node if value.node.op.name == "gradient" else value.node
+            layer = str(node.attrs["path"]) if node.op.name == "state" else node.path
+            allowed = max(STEP_TOLERANCE, ROUNDINGS * _epsilon(value.dtype.numpy)) if value.dtype.is_float else 0.0
+            error = _error(found[name], reference, reference)
+            checks.append(Check("step", layer, f"{kind}{name}", node.source, error, allowed))
+    return checks
+
+
+# -- gradients ----------------------------------------------------------------------------------------------------
+def _gradients(traced: Graph, weights: list[Value], given: Operands, native: Mapping[str, Array]) -> list[Check]:
+    """The native gradient along a random direction of each weight against the loss at two points beside, in float64."""
+    node = next((n for n in traced.nodes() if n.op.name == "gradient"), None)
+    if node is None:
+        return []
+    if any(v.node.op.name != "state" for v in weights):
+        return []  # gradients by values in the middle of a graph: nothing to move
+    only = Graph(traced.name)
+    only.digraph, only._next = traced.digraph, traced._next
+    only.params, only.states, only.outputs = dict(traced.params), dict(traced.states), {"loss": node.inputs[0]}
+    loss = widen(differentiate(rebuild(only)))
+    params = {k: _widened(a) for k, a in given.params.items()}
+    states = {k: _widened(a) for k, a in given.states.items()}
+    rng = np.random.default_rng(1)
+    checks = []
+    for number, weight in enumerate(node.inputs[1:]):
+        path = str(weight.node.attrs["path"])
+        direction = rng.standard_normal(states[path].shape)
+        sides = [float(evaluate(loss, params, {**states, path: states[path] + sign * DIFFERENCE * direction}, given.symbols)[0]["loss"])
+                 for sign in (1, -1)]
+        slope = (sides[0] - sides[1]) / (2 * DIFFERENCE)
+        products = _widened(native[f"gradient {number}"]) * direction
+        scale = float(np.abs(products).sum()) + abs(slope)
+        error = abs(float(products.sum()) - slope) / scale if scale > 1e-7 else 0.0
+        allowed = max(GRADIENT_TOLERANCE, ROUNDINGS * _epsilon(weight.dtype.numpy))
+        checks.append(Check("gradient", path, "slope along a random direction", weight.node.source, error, allowed))
+    return checks

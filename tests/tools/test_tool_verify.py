@@ -1,0 +1,86 @@
+"""`verify`: passes on a right model, names the layer of whatever is wrong, leaves the model as it was."""
+
+import json
+
+import numpy as np
+import pytest
+
+from kcompile.tools import verify as tool
+
+
+@pytest.mark.parametrize("step", ["train", "predict"])
+def test_a_right_model_passes(model, step):
+    before = [v.numpy() for v in model.variables]
+    found = model.verify(step=step)
+    assert found.passed and str(found).startswith(f"net.{step} at batch 5: passed")
+    assert {c.what for c in found.of("op")} >= {"conv", "window_max", "dot", "exp"}
+    assert len(found.of("gradient")) == (4 if step == "train" else 0)
+    assert {c.layer for c in found.of("gradient")} == ({w.path for w in model.trainable_variables} if step == "train" else set())
+    for was, now in zip(before, model.variables, strict=True):
+        np.testing.assert_array_equal(was, now.numpy())
+
+
+def _break(monkeypatch, which):
+    """Native results with one array changed by a fiftieth of its size."""
+    run = tool.run_native
+
+    def broken(program, *arguments):
+        outputs, after = run(program, *arguments)
+        for name in outputs:
+            if which(program, name):
+                outputs[name] = outputs[name] + np.float32(0.02) * np.abs(outputs[name]).max()
+        return outputs, after
+    monkeypatch.setattr(tool, "run_native", broken)
+
+
+def test_a_wrong_op_fails_and_names_its_layer(model, monkeypatch):
+    from kcompile.inspection import step_graph
+    from kcompile.ir.passes.differentiate import differentiate
+    from kcompile.ir.passes.simplify import simplify
+    nodes = [n for n in simplify(differentiate(step_graph(model))).nodes() if n.op.name not in tool.SOURCES]
+    place = next(n for n, node in enumerate(nodes) if node.op.name == "conv")
+    _break(monkeypatch, lambda program, name: name == f"{place}.0")
+    found = model.verify()
+    assert not found.passed and "FAILED" in str(found)
+    failed = [c for c in found.of("op") if not c.ok]
+    assert ("net/conv", "conv") in {(c.layer, c.what) for c in failed}
+    assert all(c.ok for c in found.of("gradient"))
+
+
+def test_a_wrong_gradient_fails_and_names_its_weight(model, monkeypatch):
+    _break(monkeypatch, lambda program, name: name == "gradient 2")
+    found = model.verify()
+    assert [c.layer for c in found.of("gradient") if not c.ok] == [model.trainable_variables[2].path]
+    assert all(c.ok for c in found.of("op"))
+
+
+@pytest.mark.parametrize("native, reference, error", [
+    ([1.0, np.nan], [1.0, np.nan], 0.0), ([1.0, np.inf], [1.0, np.inf], 0.0), ([1.0, 2.0], [1.0, np.nan], np.inf),
+    ([1.0, np.inf], [1.0, -np.inf], np.inf), ([1.0, 3.0], [1.0, 4.0], 0.25), ([np.inf], [1e300], 0.0), ([], [], 0.0),
+])
+def test_error(native, reference, error):
+    reference = np.array(reference, np.float64)
+    with np.errstate(over="ignore"):
+        assert tool._error(np.array(native, np.float32), reference, reference) == error
+
+
+def test_integers_are_exact():
+    assert tool._error(np.array([1, 2, 3, 4]), np.array([1, 2, 3, 5]), np.array([1])) == 0.25
+
+
+def test_command(cli):
+    code, out, _ = cli("verify", "net.py:build", "--step", "predict", "--batch", "3", "--json")
+    assert code == 0 and json.loads(out)["passed"] and json.loads(out)["batch"] == 3
+
+
+def test_failure_is_exit_code_1(cli, monkeypatch):
+    _break(monkeypatch, lambda program, name: name.startswith("output "))
+    code, out, _ = cli("verify", "net.py:build", "--step", "predict")
+    assert code == 1 and "FAILED" in out.splitlines()[0]
+
+
+@pytest.mark.parametrize("arguments, part", [(("net.py:build", "--batch", "0"), "at least 1"), (("k.kir",), "needs a graph")])
+def test_mistakes(cli, tmp_path, arguments, part):
+    (tmp_path / "k.kir").write_text("kernel k0\n  axes i:B\n  read x: f32[B]\n  write y: f32[B]\n  store y[i] = exp(x[i])\n")
+    code, out, err = cli("verify", *arguments)
+    assert (code, out, err.count("\n")) == (2, "", 1) and part in err
