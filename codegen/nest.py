@@ -189,12 +189,15 @@ class Nest:
         return self.scratch[array][0] if array in self.scratch else self.arrays[array].dtype
 
 
-def statements(body: tuple[Stmt, ...]) -> Iterator[Stmt]:
+def statements(body: tuple[Stmt, ...]) -> list[Stmt]:
     """All statements of a body, parents first."""
-    for stmt in body:
-        yield stmt
+    stack, out = [*reversed(body)], []
+    while stack:
+        stmt = stack.pop()
+        out.append(stmt)
         if isinstance(stmt, Loop):
-            yield from statements(stmt.body)
+            stack.extend(reversed(stmt.body))
+    return out
 
 
 def loops(nest: Nest, var: str) -> list[Loop]:

@@ -6,7 +6,7 @@ and the numpy reference stands here.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Union
@@ -229,17 +229,15 @@ def cast(x: Expr, dtype: DType) -> Expr:
     return x if x.dtype == dtype else Apply("cast", (x,), dtype)
 
 
-def children(expr: Expr) -> tuple[Expr, ...]:
-    return expr.args if isinstance(expr, Apply) else ()
-
-
-def walk(expr: Expr) -> Iterator[Expr]:
+def walk(expr: Expr) -> list[Expr]:
     """The expression and all its parts, parents first."""
-    stack = [expr]
+    stack, out = [expr], []
     while stack:
         e = stack.pop()
-        yield e
-        stack.extend(reversed(children(e)))
+        out.append(e)
+        if isinstance(e, Apply):
+            stack.extend(reversed(e.args))
+    return out
 
 
 def rewrite(expr: Expr, change: Callable[[Expr], Expr | None]) -> Expr:
