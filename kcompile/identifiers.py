@@ -16,15 +16,14 @@ def unknown_identifier(kind: str, identifier: Any, known: Iterable[str]) -> Valu
 
 def serialize_object(item: Any, module: str, known: Mapping[str, Any]) -> Any:
     """What Keras writes of an object: module, class_name, config; of a function its name; of None None."""
+    from .saving.registry import get_registered_name
+
     if item is None or isinstance(item, str):
         return item
     if not hasattr(item, "get_config"):
-        name = getattr(item, "__name__", None)
-        if name is None:
+        if getattr(item, "__name__", None) is None:
             raise ValueError(f"cannot serialize {item!r}: it has no get_config() and no name")
-        return name
-    from .saving.registry import get_registered_name
-
+        return get_registered_name(item)
     cls = type(item)
     ours = known.get(cls.__name__) is cls
     return {"module": module if ours else None, "class_name": cls.__name__, "config": item.get_config(),

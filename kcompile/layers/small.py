@@ -94,6 +94,25 @@ class Lambda(Layer):
                 **{name: value for name, value in optional.items() if value is not None}}
 
 
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> Lambda:
+        """The layer of a configuration; functions are found by name, or, with safe_mode=False, made of the code in it."""
+        from ..saving import deserialize_keras_object
+
+        config = dict(config)
+        for name in ("function", "output_shape", "mask"):
+            kind = config.pop(f"{name}_type", None)  # Keras 2
+            config.pop("module" if name == "function" else f"{name}_module", None)
+            value = config.get(name)
+            if kind == "lambda" and value is not None:
+                value = {"class_name": "__lambda__", "config": {"value": value}}
+            elif kind == "function" and isinstance(value, str):
+                value = {"class_name": "function", "config": value, "registered_name": value}
+            if isinstance(value, (dict, str)):
+                config[name] = deserialize_keras_object(value)
+        return cls(**config)
+
+
 class Masking(Layer):
     """Masks the steps of x[N, steps, C] whose every element equals `mask_value`, and sets them to 0."""
 

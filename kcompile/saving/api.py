@@ -126,7 +126,7 @@ def _read(filepath: Path) -> tuple[str, bytes]:
         return path, file.read()
 
 
-def load_model(filepath: Path, custom_objects: Mapping[str, Any] | None = None, compile: bool = True, safe_mode: bool = True) -> Any:  # noqa: A002
+def load_model(filepath: Path, custom_objects: Mapping[str, Any] | None = None, compile: bool = True, safe_mode: bool = True) -> Any:
     """The model of a `.keras` or whole-model HDF5 file; which of them it is, its first bytes say.
 
     custom_objects: a user's classes and functions by name; compile: also as compiled; safe_mode: refuse code (bodies of lambdas).
@@ -172,7 +172,7 @@ def _modern(record: dict[str, Any], metadata: dict[str, Any], path: str) -> dict
     config = record.get("compile_config")
     made = modern_model({key: value for key, value in record.items() if key != "compile_config"}, path)
     if isinstance(config, dict) and isinstance(config.get("optimizer"), dict):
-        made["compile_config"] = modern_training({**config, "optimizer_config": config["optimizer"]}, None)
+        made["compile_config"] = modern_training({**config, "optimizer_config": config["optimizer"]}, None, path)
     return made
 
 
@@ -198,7 +198,7 @@ def _load_archive(model: Any, metadata: dict[str, Any], root: Group, record: dic
     restore_random_state(model, metadata.get("kcompile"))
 
 
-def _load_hdf5(data: bytes, path: str, custom: dict[str, Any], compile: bool) -> Any:  # noqa: A002
+def _load_hdf5(data: bytes, path: str, custom: dict[str, Any], compile: bool) -> Any:
     from ..variables import variable_budget
     from . import legacy
     from .diagnosis import explained
@@ -211,7 +211,7 @@ def _load_hdf5(data: bytes, path: str, custom: dict[str, Any], compile: bool) ->
     legacy.load_legacy_weights(model, root, path)
     training = legacy.training_config(root, path) if compile else None
     if training is not None:
-        _compile(model, modern_training(training, getattr(model, "output_names", None)), custom, path)
+        _compile(model, modern_training(training, getattr(model, "output_names", None), path), custom, path)
         if model.built:
             legacy.load_legacy_optimizer(model, root, path)
     return model

@@ -209,8 +209,16 @@ def _slice(part: Any) -> Any:
 
 
 # -- training -----------------------------------------------------------------------------------------------------
-def modern_training(config: dict[str, Any], output_names: list[str] | None) -> dict[str, Any]:
-    """The compile configuration of an older file."""
+def modern_training(config: dict[str, Any], output_names: list[str] | None, what: str) -> dict[str, Any]:
+    """The compile configuration of an older file. Raises ModelFileError for one that no version of Keras wrote."""
+    try:
+        return _modern_training(config, output_names)
+    except (KeyError, TypeError, IndexError, AttributeError, ValueError) as error:
+        raise ModelFileError(f"{what}: the model's compile configuration is damaged ({type(error).__name__}: {error}). Give compile=False "
+                             "to load the model without it") from error
+
+
+def _modern_training(config: dict[str, Any], output_names: list[str] | None) -> dict[str, Any]:
     optimizer = config.get("optimizer_config") or {}
     names = output_names if output_names and len(output_names) > 1 else []
     made = {"optimizer": _optimizer(optimizer), "loss": _loss(config.get("loss")),

@@ -43,7 +43,7 @@ def _attributes(owner: Any) -> Iterator[tuple[str, Any]]:
             continue
         try:
             value = getattr(owner, name)
-        except Exception:  # noqa: BLE001, S112 - a property of the user's may fail: then it holds nothing to save
+        except Exception:
             continue
         yield name, value
 

@@ -1,0 +1,210 @@
+"""A model file is data: what hostile and damaged files are refused for, each with one clear error."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import stat
+import struct
+import time
+import zipfile
+
+import h5py
+import numpy as np
+import pytest
+from saving_helpers import small_model
+
+import kcompile as keras
+from kcompile.saving import ModelFileError
+from kcompile.saving.hdf5 import read_hdf5
+
+
+@pytest.fixture(scope="module")
+def good(tmp_path_factory):
+    """The bytes of a good file of each format."""
+    folder = tmp_path_factory.mktemp("good")
+    model = small_model()
+    model.save(folder / "m.keras")
+    model.save(folder / "m.h5")
+    model.save_weights(folder / "m.weights.h5")
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+def refused(path, data, match, **options):
+    path.write_bytes(data)
+    with pytest.raises(ModelFileError, match=match):
+        keras.models.load_model(path, **options)
+
+
+def rezipped(data, changes, compression=zipfile.ZIP_STORED):
+    """A `.keras` file with members replaced, added (name or ZipInfo -> bytes) or taken away (None)."""
+    out = io.BytesIO()
+    with zipfile.ZipFile(io.BytesIO(data)) as old, zipfile.ZipFile(out, "w", compression) as new:
+        for name in old.namelist():
+            if changes.get(name, b"") is not None:
+                new.writestr(name, changes.get(name, old.read(name)))
+        for name, content in changes.items():
+            if not isinstance(name, str) or (name not in old.namelist() and content is not None):
+                new.writestr(name, content)
+    return out.getvalue()
+
+
+def reconfigured(data, change):
+    config = json.loads(zipfile.ZipFile(io.BytesIO(data)).read("config.json"))
+    change(config)
+    return rezipped(data, {"config.json": json.dumps(config)})
+
+
+def test_zip_members_that_point_outside(good, tmp_path):
+    for name in ("../x", "/etc/x", "a/../../x", "C:/x", "a\\..\\x"):
+        refused(tmp_path / "m.keras", rezipped(good["m.keras"], {name: b"1"}), "points outside")
+    link = zipfile.ZipInfo("assets/link")
+    link.external_attr = (stat.S_IFLNK | 0o777) << 16
+    refused(tmp_path / "m.keras", rezipped(good["m.keras"], {link: b"/etc/passwd"}), "is a link")
+
+
+def test_zip_bombs_and_damage(good, tmp_path):
+    bomb = rezipped(good["m.keras"], {"assets/zeros": bytes(200 << 20)}, zipfile.ZIP_DEFLATED)
+    refused(tmp_path / "m.keras", bomb, "zip bomb")
+    refused(tmp_path / "m.keras", rezipped(good["m.keras"], {"config.json": None}), "there is no config.json")
+    refused(tmp_path / "m.keras", good["m.keras"][:-30], "not a whole zip")
+    place = good["m.keras"].rindex(b"TREE")
+    flipped = bytearray(good["m.keras"])
+    flipped[place + 40] ^= 4
+    refused(tmp_path / "m.keras", bytes(flipped), "damaged")
+    refused(tmp_path / "m.keras", b"what is this", "neither")
+    refused(tmp_path / "m.keras", b"", "neither")
+
+
+def test_configurations(good, tmp_path):
+    data = good["m.keras"]
+    refused(tmp_path / "m.keras", rezipped(data, {"config.json": b"[" * 100000}), "nested too deep|not valid JSON")
+    refused(tmp_path / "m.keras", rezipped(data, {"config.json": b'{"a":' * 500 + b"1" + b"}" * 500}), "nested deeper")
+    refused(tmp_path / "m.keras", rezipped(data, {"config.json": b"[]"}), "does not hold a JSON object")
+
+    def imports(config):
+        config["config"]["layers"][1].update(module="os", class_name="system", registered_name="os>system")
+
+    refused(tmp_path / "m.keras", reconfigured(data, imports), "Unknown (layer|class): 'system'")
+
+    def huge(config):
+        config["config"]["layers"][1]["config"]["units"] = 2**40
+
+    begin = time.monotonic()
+    refused(tmp_path / "m.keras", reconfigured(data, huge), "does not hold that much")
+    assert time.monotonic() - begin < 2
+
+    def several(config):
+        config["config"]["layers"][1]["class_name"] = "Denser"
+        config["config"]["layers"][3]["config"]["unheard_of"] = 1
+
+    refused(tmp_path / "m.keras", reconfigured(data, several), r"(?s)'dense\w*' \(Denser\).*BatchNormalization.*unheard_of")
+
+
+def test_code_in_files(tmp_path):
+    marker = tmp_path / "marker"
+    model = keras.Sequential([keras.layers.Input((3,)), keras.layers.Lambda(lambda t: t * 2.0 + 1.0)])
+    x = np.ones((2, 3), "float32")
+    for name in ("m.keras", "m.h5"):
+        model.save(tmp_path / name)
+        with pytest.raises(ModelFileError, match="safe_mode=False"):
+            keras.models.load_model(tmp_path / name)
+        with pytest.raises(ModelFileError, match="safe_mode=False"):
+            keras.models.load_model(tmp_path / name, custom_objects={"x": 1}, safe_mode=True)
+        loaded = keras.models.load_model(tmp_path / name, safe_mode=False)
+        np.testing.assert_array_equal(loaded.predict(x, verbose=0), 3 * x)
+    with pytest.raises(ModelFileError, match="safe_mode=False"):
+        keras.models.model_from_json(model.to_json())
+    assert not marker.exists()
+
+
+def with_h5(good, change):
+    """The weights file with something changed by h5py."""
+    out = io.BytesIO(good["m.weights.h5"])
+    with h5py.File(out, "r+") as file:
+        change(file)
+    return out.getvalue()
+
+
+@pytest.mark.parametrize(("change", "match"), [
+    (lambda f: f.__setitem__("x", h5py.ExternalLink("/etc/passwd", "/")), "soft or external|soft"),
+    (lambda f: f.__setitem__("x", h5py.SoftLink("/layers")), "soft"),
+    (lambda f: f["layers"].__setitem__("again", f["layers"]), "loop of hard links|linked twice"),
+    (lambda f: f.create_dataset("x", (10,), "f4", external=[("/etc/passwd", 0, 40)]), "external storage"),
+    (lambda f: f.create_dataset("x", (10**9,), "f4"), "more than the file holds"),
+    (lambda f: f.create_dataset("x", data=np.zeros(100, "f4"), chunks=(10,), compression="gzip"), "chunked|compressed"),
+    (lambda f: f.create_virtual_dataset("x", _virtual()), "virtual|chunked|version"),
+    (lambda f: f.create_dataset("x", data=["a", "b"], dtype=h5py.string_dtype()), "neither a group nor an array"),
+])
+def test_hdf5_that_reaches_outside_or_lies(good, change, match):
+    with pytest.raises(ModelFileError, match=match):
+        read_hdf5(with_h5(good, change), "m.weights.h5")
+
+
+def _virtual():
+    layout = h5py.VirtualLayout((4,), "f4")
+    layout[:] = h5py.VirtualSource("/tmp/other.h5", "x", (4,))
+    return layout
+
+
+def test_hdf5_truncated_anywhere(good):
+    data = good["m.weights.h5"]
+    for size in range(0, len(data), 131):
+        with pytest.raises(ModelFileError):
+            read_hdf5(data[:size], "m.weights.h5")
+
+
+def test_hdf5_deep_and_looping(good):
+    out = io.BytesIO()
+    with h5py.File(out, "w") as file:
+        file.create_group("/".join("a" * 150))
+    with pytest.raises(ModelFileError, match="nested deeper"):
+        read_hdf5(out.getvalue(), "x")
+    data = bytearray(good["m.weights.h5"])
+    place = data.index(b"TREE")
+    struct.pack_into("<Q", data, place + 32, place)  # a B-tree whose child is itself
+    with pytest.raises(ModelFileError, match="loop"):
+        read_hdf5(bytes(data), "x")
+
+
+def test_weights_that_do_not_fit_are_all_named_and_nothing_changes(good, tmp_path):
+    (tmp_path / "m.weights.h5").write_bytes(good["m.weights.h5"])
+    layers = keras.layers
+    other = keras.Sequential([layers.Input((6,)), layers.Dense(9), layers.Dropout(0.1), layers.BatchNormalization(), layers.Dense(3)])
+    before = other.get_weights()
+    with pytest.raises(ModelFileError, match=r"(?s)shape \(6, 9\), the file \(6, 8\).*shape \(9,\).*shape \(9, 3\)"):
+        other.load_weights(tmp_path / "m.weights.h5")
+    for a, b in zip(before, other.get_weights(), strict=True):
+        np.testing.assert_array_equal(a, b)
+    with pytest.warns(UserWarning, match="skipped"):
+        other.load_weights(tmp_path / "m.weights.h5", skip_mismatch=True)
+
+
+def test_mistakes_with_paths(good, tmp_path):
+    with pytest.raises(ValueError, match="File not found"):
+        keras.models.load_model(tmp_path / "none.keras")
+    with pytest.raises(ModelFileError, match="SavedModel"):
+        keras.models.load_model(tmp_path)
+    (tmp_path / "m.weights.h5").write_bytes(good["m.weights.h5"])
+    with pytest.raises(ModelFileError, match="load_weights"):
+        keras.models.load_model(tmp_path / "m.weights.h5")
+    model = small_model()
+    with pytest.raises(ValueError, match="extension"):
+        model.save(tmp_path / "folder")
+    with pytest.raises(FileNotFoundError, match="there is no folder"):
+        model.save(tmp_path / "no" / "m.keras")
+    with pytest.raises(ValueError, match="has not been built"):
+        keras.Sequential([keras.layers.Dense(2)]).save(tmp_path / "m.keras")
+
+
+def test_a_hundred_megabytes_load_in_a_second(tmp_path):
+    model = keras.Sequential([keras.layers.Input((5000,)), keras.layers.Dense(5000, kernel_initializer="zeros")])
+    model.save(tmp_path / "m.keras")
+    assert os.path.getsize(tmp_path / "m.keras") > 100e6
+    seconds = []
+    for _ in range(2):
+        begin = time.monotonic()
+        keras.models.load_model(tmp_path / "m.keras")
+        seconds.append(time.monotonic() - begin)
+    assert min(seconds) < 1.0
