@@ -56,7 +56,8 @@ def save_model(model: Any, filepath: Path, overwrite: bool = True, zipped: bool 
     _refuse_to_overwrite(path, overwrite)
     _folder_of(path)
     if not model.built:
-        raise ValueError(f"model '{model.name}' has not been built, so it has no weights to save: call it on data, fit it, or build it first")
+        raise ValueError(f"model '{model.name}' has not been built, so it has no weights to save: call it on data, fit it, or build it "
+                         "first")
     record = _record_of(model)
     if not include_optimizer:
         record.pop("compile_config", None)
@@ -103,7 +104,8 @@ def save_weights(model: Any, filepath: Path, overwrite: bool = True, max_shard_s
     _refuse_to_overwrite(path, overwrite)
     _folder_of(path)
     if not model.built:
-        raise ValueError(f"model '{model.name}' has not been built, so it has no weights to save: call it on data, fit it, or build it first")
+        raise ValueError(f"model '{model.name}' has not been built, so it has no weights to save: call it on data, fit it, or build it "
+                         "first")
     if path.endswith(".weights.h5"):
         from .state import weights_file
 

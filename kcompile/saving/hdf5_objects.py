@@ -111,7 +111,8 @@ def count_of(source: Bytes, shape: tuple[int, ...], itemsize: int) -> int:
     for extent in shape:
         total *= extent
     if total * itemsize > len(source.data):
-        raise source.fail(f"damaged or hostile HDF5 file: a shape {shape} of {total * itemsize} bytes is declared, more than the file holds")
+        raise source.fail(f"damaged or hostile HDF5 file: a shape {shape} of {total * itemsize} bytes is declared, more than the file "
+                          "holds")
     return total
 
 
@@ -239,9 +240,8 @@ def _message(source: Bytes, header: Header, kind: int, flags: int, data: memoryv
             raise source.fail("damaged HDF5 file: a symbol table is cut short")
         header.is_group = True
         header.symbol_table = struct.unpack_from("<QQ", data)
-    elif kind == 0x15:
-        if len(data) >= 10 and struct.unpack_from("<Q", data, 2 + (2 if data[1] & 1 else 0))[0] != UNDEFINED:
-            raise source.fail("an object with densely stored attributes, which Keras does not write")
+    elif kind == 0x15 and len(data) >= 10 and struct.unpack_from("<Q", data, 2 + (2 if data[1] & 1 else 0))[0] != UNDEFINED:
+        raise source.fail("an object with densely stored attributes, which Keras does not write")
 
 
 def read_header(source: Bytes, address: int) -> Header:

@@ -64,7 +64,7 @@ def modern_layer(record: dict[str, Any]) -> dict[str, Any]:
 
 def _is_operation(record: dict[str, Any]) -> bool:
     """Whether a record that says no module is one of keras.ops: layers say whether they are trainable."""
-    nodes = record.get("inbound_nodes")
+    nodes = record.get("inbound_nodes") or []
     return "module" not in record and bool(nodes) and isinstance(nodes[0], dict) and isinstance(record["config"], dict) \
         and "trainable" not in record["config"] and not {"layers", "batch_shape"} & set(record["config"])
 
@@ -239,8 +239,8 @@ def _optimizer(record: dict[str, Any]) -> dict[str, Any]:
             del config[key]
     if not config.get("decay"):
         config.pop("decay", None)
-    return {"module": "keras.optimizers", **record, "class_name": str(record.get("class_name")).rsplit(">", 1)[-1] if str(record.get("class_name")).startswith("Custom>")
-            else record.get("class_name"), "config": config}
+    name = str(record.get("class_name"))
+    return {"module": "keras.optimizers", **record, "class_name": name.removeprefix("Custom>"), "config": config}
 
 
 def _loss(value: Any) -> Any:

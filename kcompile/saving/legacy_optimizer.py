@@ -70,6 +70,7 @@ def _grouped(slots: list[Any], weights: list[Any]) -> list[Any]:
     kinds: dict[str, list[Any]] = {}
     for variable in slots:
         name = variable.path.split("/", 1)[-1]
-        owner = max((weight.path.replace("/", "_") for weight in weights if name.startswith(weight.path.replace("/", "_"))), key=len, default="")
+        paths = [weight.path.replace("/", "_") for weight in weights]
+        owner = max((path for path in paths if name.startswith(path)), key=len, default="")
         kinds.setdefault(name[len(owner):], []).append(variable)
     return [variable for group in kinds.values() for variable in group]

@@ -55,7 +55,8 @@ def serialize_keras_object(obj: Any) -> Any:
     if isinstance(obj, bytes):
         return {"class_name": "__bytes__", "config": {"value": obj.decode("utf-8")}}
     if isinstance(obj, slice):
-        return {"class_name": "__slice__", "config": {name: serialize_keras_object(getattr(obj, name)) for name in ("start", "stop", "step")}}
+        return {"class_name": "__slice__",
+                "config": {name: serialize_keras_object(getattr(obj, name)) for name in ("start", "stop", "step")}}
     if obj is Ellipsis:
         return {"class_name": "__ellipsis__", "config": {}}
     if isinstance(obj, KerasTensor):

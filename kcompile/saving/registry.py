@@ -47,7 +47,8 @@ def get_registered_name(obj: Any) -> str:
     return found if found is not None else str(obj.__name__)
 
 
-def get_registered_object(name: str, custom_objects: Mapping[str, Any] | None = None, module_objects: Mapping[str, Any] | None = None) -> Any:
+def get_registered_object(name: str, custom_objects: Mapping[str, Any] | None = None,
+                          module_objects: Mapping[str, Any] | None = None) -> Any:
     """The class or function of a name: of the open scopes, registered, in custom_objects, in module_objects; or None."""
     for table in (*reversed(_scopes.stack), _objects, custom_objects or {}, module_objects or {}):
         if name in table:

@@ -100,7 +100,7 @@ def weights_file(model: Any, include_optimizer: bool = True) -> bytes:
     writer = Writer()
     optimizer = getattr(model, "optimizer", None)
     for path, item in walk(model):
-        if item is optimizer and (not include_optimizer or not item.built):
+        if optimizer is not None and item is optimizer and (not include_optimizer or not item.built):
             continue
         store: dict[str, np.ndarray[Any, Any]] = {}
         item.save_own_variables(store)
