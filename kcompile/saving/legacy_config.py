@@ -123,6 +123,7 @@ def _initializer(value: Any) -> Any:
 def _connect(config: dict[str, Any]) -> None:
     """Inbound nodes written as lists become records; numbers of calls count from 0 for nested models too."""
     layers = {layer.get("name") or layer["config"]["name"]: layer for layer in config["layers"]}
+    old = any(_is_old(layer) for layer in layers.values())
     shifted = {name for name, layer in layers.items() if _has_own_call(layer) and _is_old(layer)}
 
     def reference(name: str, call: int, tensor: int) -> list[Any]:
@@ -137,9 +138,11 @@ def _connect(config: dict[str, Any]) -> None:
 
     for layer in config["layers"]:
         layer["inbound_nodes"] = [_modern_call(layer, node, tensor, is_reference) for node in layer.get("inbound_nodes", [])]
-    if any(_is_old(layer) for layer in layers.values()) or shifted:
+    if old:
         for key in ("input_layers", "output_layers"):
             config[key] = _map_references(config[key], lambda value: reference(*value[:3]), is_reference)
+            if len(config[key]) == 1 and isinstance(config[key], list):
+                config[key] = config[key][0]  # Keras 2 makes no difference between one tensor and a list of one
 
 
 def _is_old(layer: dict[str, Any]) -> bool:
