@@ -79,7 +79,8 @@ def reduce_weighted(values: Any, sample_weight: Any = None, mask: Any = None, re
     sample_weight = apply_mask(sample_weight, mask, dtype, reduction)
     if sample_weight is not None:
         values, sample_weight = same_rank(values, sample_weight)
-        check_weights(sample_weight, values)
+        if len(values.shape):  # a loss that is one number for the whole batch is weighed once by every weight, as in Keras
+            check_weights(sample_weight, values)
         values = values * sample_weight
     if reduction in (None, "none") or not len(values.shape):
         return values

@@ -136,12 +136,12 @@ def to_array(value: Any, title: str) -> Array:
             raise ValueError(f"{title} cannot be made an array (rows of different lengths?): {error}") from None
     if array.dtype == object:
         try:
-            if any(item is None for item in array.flat):
-                raise ValueError("None is no number")
+            if any(item is None or isinstance(item, (str, bytes)) for item in array.flat):  # float("1") would accept text
+                raise ValueError("None and text are no numbers")
             array = array.astype(config.floatx())
         except (TypeError, ValueError):
-            raise ValueError(f"{title} is an array of Python objects (ragged rows?) and cannot be trained on; give it one shape and "
-                             f"dtype") from None
+            raise ValueError(f"{title} is an array of Python objects (ragged rows, or text?) and cannot be trained on; give it one shape "
+                             f"and a numeric dtype") from None
     if array.dtype.kind not in "fiub" and array.dtype.name != "bfloat16":
         raise TypeError(f"{title} has dtype {array.dtype}; expected floats, integers or booleans. Turn strings and dates into numbers "
                         f"first")

@@ -123,7 +123,7 @@ class Trainer(CompileMixin):
             if validation is not None and _is_due(validation_freq, epoch):
                 found = self._evaluated(validation, hooks, validation_steps)
                 logs = dict(sorted({**logs, **{f"val_{name}": value for name, value in found.items()}}.items()))
-            hooks.on_epoch_end(epoch, logs)
+            hooks.on_epoch_end(epoch, dict(logs))  # callbacks may add to theirs; those of on_train_end stay as measured
             if self.stop_training:
                 break
         if epochs > 0:
