@@ -8,7 +8,7 @@ import sys
 from collections.abc import Sequence
 from typing import NoReturn
 
-from .tools.command_line import TOOLS, add_tools
+from .tools.command_line import TOOLS, add_run_options, add_tools, run_text_command, run_with_limits
 
 
 class _Parser(argparse.ArgumentParser):
@@ -20,7 +20,8 @@ def _parser() -> argparse.ArgumentParser:
     parser = _Parser(prog="kcompile", description="A compiler for Keras-style models.")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     run = commands.add_parser("run", help="run a tf.keras program, with tensorflow and keras resolved to kcompile")
-    run.add_argument("program", help="a Python file")
+    add_run_options(run)
+    run.add_argument("program", help="a Python file; or a .kir text, with --passes")
     run.add_argument("arguments", nargs=argparse.REMAINDER, help="passed on to the program")
     add_tools(commands)
     listing = commands.add_parser("list", help="list ops, rules, stages or options")
@@ -34,14 +35,16 @@ def main(argv: Sequence[str] | None = None) -> int:
     A program that `run` runs has its own.
     """
     arguments = _parser().parse_args(argv)
-    if arguments.command == "run":
-        return _run(arguments.program, arguments.arguments)
+    if arguments.command == "run" and not arguments.program.endswith(".kir"):
+        return _run(arguments.program, arguments.arguments, arguments.fail_if)
     from .inspection import TargetError, listing
     from .options import OptionError
     code = 0
     try:
         if arguments.command == "list":
             text = listing(arguments.what)
+        elif arguments.command == "run":
+            text = run_text_command(arguments.program, arguments.arguments, arguments.passes, arguments.cpu).text
         else:
             report = TOOLS[arguments.command](arguments)
             text, code = report.printed(getattr(arguments, "json", False)), report.code
@@ -55,13 +58,23 @@ def main(argv: Sequence[str] | None = None) -> int:
     return code
 
 
-def _run(program: str, arguments: Sequence[str]) -> int:
+def _run(program: str, arguments: Sequence[str], limits: list[str]) -> int:
     if not os.path.isfile(program):
         print(f"kcompile run: no such program: {program}", file=sys.stderr)
         return 2
     from .compat import run_program
-    run_program(program, arguments)
-    return 0
+    if not limits:
+        run_program(program, arguments)
+        return 0
+    from .inspection import TargetError
+    try:
+        failed = run_with_limits(limits, lambda: run_program(program, arguments))
+    except TargetError as error:
+        print(f"kcompile run: {error}", file=sys.stderr)
+        return 2
+    for line in failed:
+        print(f"kcompile run: {line}", file=sys.stderr)
+    return 1 if failed else 0
 
 
 if __name__ == "__main__":

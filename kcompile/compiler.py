@@ -155,9 +155,17 @@ def compile_graph(graph: Graph, name: str = "") -> Executable:
     started = time.perf_counter()
     program = to_program(graph)
     TIMES["passes"] = TIMES.get("passes", 0.0) + time.perf_counter() - started
-    return compile_program(program, current_target(), codegen_options())
+    folder = option("KCOMPILE_DUMP")
+    if folder is not None:
+        from .tools.dump import dump
+        dump(graph, current_target(), folder)
+    executable = compile_program(program, current_target(), codegen_options())
+    for listener in LISTENERS:
+        listener(name or graph.name, graph, executable)
+    return executable
 
 
+LISTENERS: list[Callable[[str, Graph, Any], None]] = []  # called with (name, graph, executable) after each compilation
 TIMES: dict[str, float] = {}  # seconds spent since the process began, by part; for `trace` and the tests of start-up
 
 

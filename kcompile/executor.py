@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from .compiler import compile_graph
 from .dtypes import numpy_dtype
+from .options import option
 from .training.data import Batch
 from .training.steps import LOG, Step
 
@@ -27,6 +28,12 @@ class Runner:
         self._buffers: Mapping[str, str] = self.executable.program.outputs
         self._logs = {name: np.zeros((), np.float32) for name in step.logs}
         self._states = {path: variable.array for path, variable in step.variables.items()}
+        self._watch = self._watching() if option("KCOMPILE_NAN") else None
+
+    def _watching(self) -> Any:
+        from .tools.nan import Watch
+
+        return Watch(self.step.graph, self._states)
 
     @property
     def batch_outputs(self) -> list[str]:
@@ -59,7 +66,11 @@ class Runner:
             kind = self._outputs[name]
             shape = tuple(dim if isinstance(dim, int) else dim.evaluate({"B": batch.rows}) for dim in kind.shape)
             outputs[name] = arrays[self._buffers[name]] = np.empty(shape, kind.dtype.numpy)
+        if self._watch is not None:
+            self._watch.start()
         self.executable.run(arrays, {"B": batch.rows})
+        if self._watch is not None:
+            self._watch.finish(outputs, {name: arrays[name] for name in self._params}, 0, None)
         return outputs
 
     def loop(self, batch: Batch, order: npt.NDArray[np.int64] | None, batch_size: int) -> tuple[Any, dict[str, Array]]:
@@ -71,7 +82,12 @@ class Runner:
             kind = self._outputs[name]
             collected[name] = np.empty((rows, *(int(str(dim)) for dim in kind.shape[1:])), kind.dtype.numpy)
         sinks = {self._buffers[name]: array for name, array in collected.items()}
-        return self.executable.loop(feeds, sinks, self._fixed(), order, batch_size), collected
+        loop = self.executable.loop(feeds, sinks, self._fixed(), order, batch_size)
+        if self._watch is not None:
+            from .tools.nan import WatchedLoop
+
+            return WatchedLoop(loop, self._watch, feeds, self._params, collected, order, batch_size), collected
+        return loop, collected
 
 
 def _symbols(shape: Any) -> bool:

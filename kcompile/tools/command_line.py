@@ -38,6 +38,8 @@ def add_tools(commands: Parsers) -> None:
     memory = _target(commands, "memory", "the exact memory of a step, buffer by buffer, before anything runs", json=True)
     memory.add_argument("--batch", type=int, default=None, metavar="N", help="rows of a batch (default: 32)")
 
+    memory.add_argument("--fail-if", action="append", default=[], metavar="LIMIT", help="exit code 1 where it holds: 'peak>512MB'")
+
     trace = _target(commands, "trace", "what each pass and rule did, and how long it took", json=True)
     trace.add_argument("--target", default=None, dest="cpu", metavar="CPU")
 
@@ -48,6 +50,19 @@ def add_tools(commands: Parsers) -> None:
     profile = _target(commands, "profile", "run a step: time, FLOP and bytes of each kernel against this machine's limits", json=True)
     profile.add_argument("--batch", type=int, default=None, metavar="N", help="rows of the random batch (default: 32)")
     profile.add_argument("--threads", type=int, default=None, metavar="N", help="default: as many as a step of this size gets")
+
+    diff = commands.add_parser("diff", help="what differs: two stages of a target, one stage of two targets, or two snapshots")
+    diff.add_argument("things", nargs="+", metavar="THING", help="TARGET STAGE_A STAGE_B, TARGET_A TARGET_B --stage S, or two snapshots")
+    diff.add_argument("--stage", default=None, help="of two targets (default: simplified)")
+    diff.add_argument("--step", default=None, help="train, test or predict")
+    diff.add_argument("--target", default=None, dest="cpu", metavar="CPU")
+    diff.add_argument("--json", action="store_true", help="for programs to read")
+
+    snapshot = commands.add_parser("snapshot", help="write every kernel of the examples and benchmark models, to compare with `diff`")
+    snapshot.add_argument("folder", metavar="DIR")
+    snapshot.add_argument("targets", nargs="*", metavar="TARGET", help="default: examples/ and benchmarks/ of the working folder")
+    snapshot.add_argument("--target", default="avx512", dest="cpu", metavar="CPU", help="default: avx512")
+    snapshot.add_argument("--json", action="store_true", help="for programs to read")
 
 
 def _target(commands: Parsers, name: str, text: str, json: bool = False) -> Any:
@@ -87,9 +102,13 @@ def _explain(arguments: argparse.Namespace) -> Report:
 
 @_tool
 def _memory(arguments: argparse.Namespace) -> Report:
+    from .limits import parse_limits, passed_limits
     from .memory import memory_report
     from .subject import load_subject
-    return memory_report(load_subject(arguments.target, arguments.step), _batch(arguments))
+    limits = parse_limits(arguments.fail_if, ("peak",))
+    report = memory_report(load_subject(arguments.target, arguments.step), _batch(arguments))
+    failed = passed_limits(limits, {"peak": report.data["peak"]})
+    return Report("\n".join([report.text, *failed]), {**report.data, "failed": failed}, 1 if failed else 0)
 
 
 @_tool
@@ -114,3 +133,77 @@ def _profile(arguments: argparse.Namespace) -> Report:
     if arguments.threads is not None and arguments.threads < 1:
         raise TargetError(f"--threads must be at least 1, not {arguments.threads}")
     return profile(load_subject(arguments.target, arguments.step), _batch(arguments), arguments.threads)
+
+
+@_tool
+def _diff(arguments: argparse.Namespace) -> Report:
+    from ..inspection import TargetError
+    from .compare import compare_stages, compare_subjects
+    from .snapshot import compare_snapshots, is_snapshot
+    from .subject import load_subject, target_named
+    things = arguments.things
+    cpu = target_named(arguments.cpu) if arguments.cpu else None
+    if len(things) == 3:
+        if arguments.stage is not None:
+            raise TargetError("diff TARGET STAGE_A STAGE_B takes no --stage")
+        return compare_stages(load_subject(things[0], arguments.step), things[1], things[2], cpu)
+    if len(things) != 2:
+        raise TargetError(f"expected TARGET STAGE_A STAGE_B, TARGET_A TARGET_B, or two snapshots; given {len(things)} arguments")
+    if any(is_snapshot(thing) for thing in things):
+        return compare_snapshots(*things)
+    first, second = (_fresh(thing, arguments.step) for thing in things)
+    return compare_subjects(first, second, arguments.stage or "simplified", cpu)
+
+
+def _fresh(target: str, step: str | None) -> Any:
+    """A subject whose names are counted from the beginning, so that two of them have the same."""
+    from ..naming import clear_session
+    from .subject import load_subject
+    clear_session()
+    return load_subject(target, step)
+
+
+@_tool
+def _snapshot(arguments: argparse.Namespace) -> Report:
+    from .snapshot import snapshot
+    return snapshot(arguments.folder, arguments.targets, arguments.cpu)
+
+
+def add_run_options(run: Any) -> None:
+    """What `run` takes beside a program and its arguments."""
+    run.add_argument("--fail-if", action="append", default=[], metavar="LIMIT",
+                     help="exit code 1 where it holds: 'recompiles>0', 'peak>512MB'")
+    run.add_argument("--passes", default=None, metavar="A,B,C", help="of a .kir text: the passes to run on it")
+    run.add_argument("--target", default=None, dest="cpu", metavar="CPU", help="of a .kir text, for scheduled, llvm and assembly")
+
+
+def run_text_command(program: str, arguments: list[str], passes: str | None, cpu: str | None) -> Report:
+    """`run file.kir --passes a,b,c`, with the options before or after the file. Raises TargetError."""
+    from ..inspection import TargetError
+    from .run_text import run_text
+    given = {"--passes": passes, "--target": cpu}
+    rest = list(arguments)
+    while rest:
+        name, equals, value = rest.pop(0).partition("=")
+        if name not in given or not (equals or rest):
+            raise TargetError(f"unexpected {name!r} after {program}; expected --passes a,b,c or --target CPU")
+        given[name] = value if equals else rest.pop(0)
+    if given["--passes"] is None:
+        raise TargetError(f"{program} is a text: say what to run on it with --passes a,b,c")
+    return run_text(program, given["--passes"], given["--target"])
+
+
+def run_with_limits(limits: list[str], run: Callable[[], None]) -> list[str]:
+    """Run a program and return a line for each limit it passed. Raises TargetError for what is no limit, before it runs."""
+    from ..compiler import LISTENERS
+    from .limits import Record, parse_limits, passed_limits
+    parsed, record = parse_limits(limits), Record()
+    LISTENERS.append(record.listen)
+    try:
+        run()
+    except SystemExit as exit:
+        if exit.code not in (None, 0):
+            raise
+    finally:
+        LISTENERS.remove(record.listen)
+    return passed_limits(parsed, record.found())

@@ -36,6 +36,7 @@ def cli(tmp_path, monkeypatch, capsys):
     from kcompile.__main__ import main
     (tmp_path / "net.py").write_text(PROGRAM)
     monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("KCOMPILE_TARGET", raising=False)
 
     def run(*arguments: str) -> tuple[int, str, str]:
         keras.backend.clear_session()  # names as in a process of its own
