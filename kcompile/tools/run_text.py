@@ -49,7 +49,7 @@ def run_text(path: str, passes: str, cpu: str | None = None) -> Report:
 
 
 def _one(name: str, item: Any, stage: str, cpu: str | None) -> tuple[Any, str]:
-    wanted = Graph if name in PASSES or name == "describe" else Program
+    wanted: type[Any] = Graph if name in PASSES or name == "describe" else Program
     if name in BACK:
         before = BACK.index(name)
         if before and stage != BACK[before - 1]:

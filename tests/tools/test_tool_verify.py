@@ -5,6 +5,7 @@ import json
 import numpy as np
 import pytest
 
+import kcompile as keras
 from kcompile.tools import verify as tool
 
 
@@ -18,6 +19,29 @@ def test_a_right_model_passes(model, step):
     assert {c.layer for c in found.of("gradient")} == ({w.path for w in model.trainable_variables} if step == "train" else set())
     for was, now in zip(before, model.variables, strict=True):
         np.testing.assert_array_equal(was, now.numpy())
+
+
+@pytest.mark.parametrize("policy", ["mixed_float16", "mixed_bfloat16"])
+def test_half_precision_passes(policy):
+    layers = keras.layers
+    model = keras.Sequential([keras.Input((6, 6, 2)), layers.Conv2D(4, 3, activation="gelu", dtype=policy), layers.Flatten(dtype=policy),
+                              layers.LayerNormalization(dtype=policy), layers.Dense(3, dtype=policy),
+                              layers.Activation("softmax", dtype="float32")])
+    model.compile("sgd", "categorical_crossentropy")
+    found = model.verify()
+    assert found.passed, found
+    assert max(c.allowed for c in found.of("op")) > 1e-3 > min(c.allowed for c in found.of("op"))
+
+
+def test_a_table_and_moving_statistics_pass():
+    layers = keras.layers
+    ids = keras.Input((7,), dtype="int32")
+    x = layers.BatchNormalization()(layers.GlobalMaxPooling1D()(layers.Embedding(50, 8)(ids)))
+    model = keras.Model(ids, layers.Dense(1, activation="sigmoid")(x))
+    model.compile("adam", "binary_crossentropy", metrics=["accuracy"])
+    found = model.verify()
+    assert found.passed, found
+    assert "scatter_add" in {c.what for c in found.of("op")}
 
 
 def _break(monkeypatch, which):
