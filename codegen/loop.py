@@ -6,13 +6,14 @@ sink, the half of a staging buffer) is a table the native loop applies. See runt
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
-from ..ir.types import Dim, dtype_of, product
+from ..ir.types import Dim, dtype_of
 from .arena import aligned
 from .feed import gather_function
 from .runtime import text as layout
@@ -116,7 +117,7 @@ class Loop:
         if not type_.shape or type_.shape[0] != _BATCH or any(isinstance(d, Dim) for d in type_.shape[1:]):
             raise ValueError(self.executable.describe(name, "only an array [B, ...] can be cut into batches"))
         row = tuple(d for d in type_.shape[1:] if isinstance(d, int))
-        return row, int(product(row))
+        return row, math.prod(row)
 
     def _move(self, name: str, base: int, stride: int, odd: int) -> None:
         self._moving += [(word, base, stride, odd) for word in self.executable.pointers.get(name, ())]

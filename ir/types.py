@@ -328,5 +328,5 @@ def parse_type(text: str) -> TensorType:
     match = _TYPE.match(text)
     if not match or match[1] not in DTYPES:
         raise ValueError(f"not a type: {text!r}")
-    dims = [part for part in match[2].split(",")] if match[2].strip() else []
+    dims = match[2].split(",") if match[2].strip() else []
     return TensorType(tuple(parse_dim(part) for part in dims), DTYPES[match[1]])

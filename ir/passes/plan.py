@@ -12,10 +12,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
 from ..fusion import plain_axes
-from ..kernel import ACCUMULATE, LET, REDUCE, STORE, Eq, Kernel, expr_refs
+from ..kernel import ACCUMULATE, LET, REDUCE, STORE, Eq, Kernel
 from ..kernel_edit import copy_kernel
 from ..program import Buffer, Lifetime, Program, Step
-from ..scalar import Load, walk
 from ..types import evaluate_dim
 
 
@@ -36,7 +35,9 @@ class _Order:
             for array in kernel.reads:
                 root = program.root(array)
                 self.readers.setdefault(root, set()).add(n)
-                self.before[n] |= self.writers.get(root, set()) - {n}
+                writers = self.writers.get(root, set())
+                # one of several writers that reads the array too (it accumulates) comes after the earlier ones alone
+                self.before[n] |= {w for w in writers if w < n} if n in writers else writers
 
     def reaches(self, start: int, goals: set[int]) -> bool:
         """Whether some goal must come before `start`."""
@@ -51,14 +52,19 @@ class _Order:
                     stack.append(q)
         return False
 
+    def waits(self, before: Iterable[int], goal: int) -> bool:
+        """Whether a kernel that must come after all of `before` must come after `goal`."""
+        return any(n == goal or self.reaches(n, {goal}) for n in before)
+
     def add(self, kernel: Kernel, before: Iterable[int]) -> int:
+        """Enter one more kernel, which must come after `before`; its number."""
         self.kernels.append(kernel)
         self.before.append(set(before))
         return len(self.kernels) - 1
 
     def phases(self) -> list[list[int]]:
         """Kernels in the earliest phase in which all that they wait for is done; inside a phase by number."""
-        level = {}
+        level: dict[int, int] = {}
         waiting = {n: len(b) for n, b in enumerate(self.before)}
         after: dict[int, list[int]] = {}
         for n, b in enumerate(self.before):
@@ -89,7 +95,7 @@ def _elementwise_on(kernel: Kernel, state: str, target: str) -> bool:
     if len(stores) != 1 or stores[0].kind != STORE or plain_axes(stores[0].index) is None:
         return False
     for q in kernel.equations:
-        loads = [e for e in walk(q.expr) if isinstance(e, Load) and e.array == state]
+        loads = [e for e in q.loads if e.array == state]
         if loads and (q.kind == REDUCE or any(e.index != stores[0].index or e.guards for e in loads)):
             return False
         if loads and _feeds_reduction(kernel, q):
@@ -100,7 +106,7 @@ def _elementwise_on(kernel: Kernel, state: str, target: str) -> bool:
 def _feeds_reduction(kernel: Kernel, q: Eq) -> bool:
     tainted = {q.name} if q.kind == LET else set()
     for other in kernel.equations:
-        if expr_refs(other.expr) & tainted:
+        if other.refs & tainted:
             if other.kind == REDUCE:
                 return True
             if other.kind == LET:
@@ -108,58 +114,127 @@ def _feeds_reduction(kernel: Kernel, q: Eq) -> bool:
     return False
 
 
-def _place_updates(program: Program, order: _Order) -> dict[str, Buffer]:
-    """Alias each state's new value to the state, or add a copy; returns the changed buffers."""
-    buffers = dict(program.buffers)
-    outputs = set(program.outputs.values())
-    taken: set[str] = set()
-    copied: list[tuple[str, str]] = []
-    for state, value in program.updates.items():
-        buffer = buffers[value]
+def _read_before_written(kernel: Kernel, pairs: Mapping[str, str]) -> bool:
+    """Whether nothing after the store to a target may see the state of the same storage (`pairs`: target -> state).
+
+    A `let` that reads the state is safe after the store if the store needs it too: then it has been evaluated.
+    """
+    needs: dict[str, frozenset[str]] = {}  # let or reduction -> those that it needs, through others too
+    used: list[frozenset[str]] = []
+    for q in kernel.equations:
+        used.append(q.refs.union(*(needs.get(r, frozenset()) for r in q.refs)))
+        if q.kind in (LET, REDUCE):
+            needs[q.name] = used[-1]
+    for target, state in pairs.items():
+        reading = {q.name for q in kernel.equations if q.kind == LET and any(e.array == state for e in q.loads)}
+        late: frozenset[str] | None = None  # after the store: lets that it has not evaluated
+        for q, names in zip(kernel.equations, used, strict=True):
+            if late is not None and (any(e.array == state for e in q.loads) or names & late):
+                return False
+            if q.kind == STORE and q.name == target:
+                late = frozenset(reading) - names
+    return True
+
+
+def _arranged(kernel: Kernel, pairs: Mapping[str, str]) -> Kernel | None:
+    """The kernel with its equations in an order that allows `pairs` (target -> state) to share storage; None if there is none.
+
+    Stores are read by no equation, so the stores in place may all come last.
+    """
+    if _read_before_written(kernel, pairs):
+        return kernel
+    stores = [q for q in kernel.equations if q.kind == STORE and q.name in pairs]
+    others = [q for q in kernel.equations if q not in stores]
+    for order in (stores, stores[::-1]):
+        moved = replace(kernel, equations=(*others, *order))
+        if _read_before_written(moved, pairs):
+            return moved
+    return None
+
+
+class _Updates:
+    """Where the new values of the states go: into the state's own storage at once, or by a copy at the end."""
+
+    def __init__(self, program: Program, order: _Order) -> None:
+        self.program, self.order = program, order
+        self.buffers = dict(program.buffers)
+        self.in_place: dict[str, str] = {}  # new value -> state
+        self.writer: dict[str, int] = {}  # state written in place -> the kernel that does it
+
+    def run(self) -> dict[str, Buffer]:
+        copied: list[tuple[str, str]] = []
+        for state, value in self.program.updates.items():
+            reason = self.alias(state, value)
+            if reason:
+                copied.append((state, value))
+                self.buffers[state] = replace(self.buffers[state], why=f"copied at the end: {reason}")
+        states = {state for state, _ in copied}
+        for state, value in copied:
+            self.copy(state, value, states)
+        self.order_writes(states)
+        return self.buffers
+
+    def alias(self, state: str, value: str) -> str:
+        """Let the new value share the state's storage; or why that cannot be."""
+        program, order = self.program, self.order
+        buffer = self.buffers[value]
         writers = order.writers.get(value, set())
-        n = min(writers, default=-1)
-        reason = ""
         if not writers or buffer.kind != "temp":
-            reason = "the new value is an input, a view or another state"
-        elif len(writers) > 1:
-            reason = "several kernels write parts of the new value"
-        elif value in outputs or value in taken:
-            reason = "the new value goes to more than one place"
-        else:
-            others = order.readers.get(state, set()) - {n}
-            if state in order.kernels[n].reads and not _elementwise_on(order.kernels[n], state, value):
-                reason = "the kernel that makes the new value reads other elements of the old one"
-            elif any(order.reaches(r, {n}) for r in others):
-                reason = "the old value is read after the new one is made"
-            else:
-                order.before[n] |= others
-                buffers[value] = replace(buffer, of=state, why="written in place: every reader of the old value comes before")
-                taken.add(value)
-        if reason:
-            copied.append((state, value))
-            buffers[state] = replace(buffers[state], why=f"copied at the end: {reason}")
-    written = {state for state, _ in copied}
-    for state, value in copied:
-        copy = copy_kernel("copy", value, state, buffers[state].type, f"{state}/update")
-        root = program.root(value)
+            return "the new value is an input, a view or another state"
+        if len(writers) > 1:
+            return "several kernels write parts of the new value"
+        if value in program.outputs.values() or value in self.in_place:
+            return "the new value goes to more than one place"
+        n = min(writers)
+        kernel = order.kernels[n]
+        through_views = any(program.root(a) == state for a in kernel.reads if a != state)
+        if through_views or (state in kernel.reads and not _elementwise_on(kernel, state, value)):
+            return "the kernel that makes the new value reads other elements of the old one"
+        others = order.readers.get(state, set()) - {n}
+        if any(order.reaches(r, {n}) for r in others):
+            return "the old value is read after the new one is made"
+        pairs = {a: self.in_place[a] for a in kernel.writes if a in self.in_place}
+        arranged = _arranged(kernel, {**pairs, value: state})
+        if arranged is None:
+            return "the kernel that makes the new value needs the old one afterwards"
+        order.kernels[n] = arranged
+        order.before[n] |= others
+        self.buffers[value] = replace(buffer, of=state, why="written in place: every reader of the old value comes before")
+        self.in_place[value] = state
+        self.writer[state] = n
+        return ""
+
+    def copy(self, state: str, value: str, copied: set[str]) -> None:
+        """Copy the new value into the state; by way of a temp where it is another state's old value that is gone by then."""
+        order, type_ = self.order, self.buffers[state].type
+        root = self.program.root(value)
         before = order.readers.get(state, set()) | order.writers.get(root, set())
-        if root in written and root != state:  # a swap of two states: both old values are read before either is written
-            stash = f"{value}/old"
-            buffers[stash] = Buffer(stash, buffers[state].type, "temp", why="kept while two states exchange values")
-            first = order.add(copy_kernel("copy", value, stash, buffers[state].type, f"{state}/update"), before)
+        overwritten = root in copied or (root in self.writer and order.waits(before, self.writer[root]))
+        if overwritten and root != state:
+            kept = fresh_name(self.buffers, f"{value}/old")
+            self.buffers[kept] = Buffer(kept, type_, "temp", why="kept while two states exchange values")
+            first = order.add(copy_kernel("copy", value, kept, type_, f"{state}/update"), ())
             order.readers.setdefault(root, set()).add(first)
-            order.add(copy_kernel("copy", stash, state, buffers[state].type, f"{state}/update"), {first})
+            order.add(copy_kernel("copy", kept, state, type_, f"{state}/update"), before | {first})
         else:
-            order.readers.setdefault(root, set()).add(order.add(copy, before))
-    _order_copies_after_readers(program, order, {s for s, _ in copied}, buffers)
-    return buffers
+            n = order.add(copy_kernel("copy", value, state, type_, f"{state}/update"), before)
+            order.readers.setdefault(root, set()).add(n)
+
+    def order_writes(self, copied: set[str]) -> None:
+        """Every write to a state comes after all that read its old value, copies among them."""
+        for state, n in self.writer.items():
+            self.order.before[n] |= self.order.readers.get(state, set()) - {n}
+        for n, kernel in enumerate(self.order.kernels):
+            for array in kernel.writes:
+                if array in copied:
+                    self.order.before[n] |= self.order.readers.get(array, set()) - {n}
 
 
-def _order_copies_after_readers(program: Program, order: _Order, states: set[str], buffers: Mapping[str, Buffer]) -> None:
-    for n, kernel in enumerate(order.kernels):
-        for array in kernel.writes:
-            if array in states:
-                order.before[n] |= order.readers.get(array, set()) - {n}
+def fresh_name(taken: Mapping[str, object], name: str) -> str:
+    """`name`, lengthened until no buffer is called so: people's inputs may have any name."""
+    while name in taken:
+        name += "_"
+    return name
 
 
 def _place_outputs(program: Program, order: _Order, buffers: dict[str, Buffer]) -> dict[str, str]:
@@ -171,16 +246,14 @@ def _place_outputs(program: Program, order: _Order, buffers: dict[str, Buffer]) 
             buffers[value] = replace(buffer, kind="output")
             outputs[name] = value
             continue
-        target = f"out/{name}"
+        target = fresh_name(buffers, f"out/{name}")
         buffers[target] = Buffer(target, buffer.type, "output", why="a copy: the value itself lies elsewhere")
-        root = _root(buffers, value)
-        before = order.writers.get(root, set()) | order.writers.get(value, set())
-        n = order.add(copy_kernel("copy", value, target, buffer.type, f"{name}/output"), before)
-        for m, kernel in enumerate(order.kernels):
-            if m != n and any(_root(buffers, a) == root and a != value and a != root for a in kernel.writes):
-                order.before[m].add(n)  # the state is overwritten later
-            if m != n and root in kernel.writes and root not in order.writers:
-                order.before[m].add(n)
+        root = program.root(value)  # as computed: a new value in place of a state is not the state's old value
+        n = order.add(copy_kernel("copy", value, target, buffer.type, f"{name}/output"), order.writers.get(root, set()))
+        if root not in order.writers:  # an input; a state is overwritten later
+            for m, kernel in enumerate(order.kernels):
+                if m != n and any(_root(buffers, a) == root for a in kernel.writes):
+                    order.before[m].add(n)
         outputs[name] = target
     return outputs
 
@@ -233,7 +306,7 @@ def _lifetimes(steps: list[Step], buffers: Mapping[str, Buffer]) -> dict[str, Li
 def plan(program: Program) -> Program:
     """Order the kernels, place updates and outputs, set barriers and lifetimes."""
     order = _Order(program)
-    buffers = _place_updates(program, order)
+    buffers = _Updates(program, order).run()
     outputs = _place_outputs(program, order, buffers)
     aliases = {a: b.of for a, b in buffers.items() if b.of and b.kind == "temp"}
     order.kernels = [replace(k, in_place={a: aliases[a] for a in k.writes if a in aliases}) for k in order.kernels]

@@ -14,7 +14,7 @@ from dataclasses import replace
 
 from ..fusion import local_names, tidy
 from ..fusion_table import kind
-from ..kernel import LET, REDUCE, STORE, Eq, Kernel, expr_refs
+from ..kernel import INDEX, LET, REDUCE, STORE, Eq, Kernel
 from ..program import Buffer, Program, Step
 from ..scalar import Aff, Load, Ref
 from ..types import TensorType, is_static, product
@@ -63,12 +63,17 @@ def _cut(kernel: Kernel, axis: str, fresh: list[str]) -> tuple[Kernel, Kernel]:
             moved.add(q.name)
         else:
             second.append(q)
-            if q.kind == LET:
+            if q.kind in (LET, INDEX):
                 first.append(q)  # either side may need it; tidy drops it where it is not
-    if any(expr_refs(q.expr) & moved for q in second):
+    if any(_needs(q) & moved for q in second):
         raise AssertionError("an equation after the reduction reads one inside it")
     return (tidy(replace(kernel, equations=tuple(first), arrays=arrays)),
             tidy(replace(kernel, equations=tuple(second), arrays=arrays)))
+
+
+def _needs(q: Eq) -> frozenset[str]:
+    """Equations (and axes) that one uses: by reference, or as a variable of an index."""
+    return q.refs | q.variables.union(*(a.variables for a in q.index))
 
 
 def _separable(kernel: Kernel, axis: str) -> bool:
@@ -78,15 +83,15 @@ def _separable(kernel: Kernel, axis: str) -> bool:
     tainted = set(reduced)
     for q in kernel.equations:
         if q.kind == REDUCE:
-            if expr_refs(q.expr) & tainted:
+            if _needs(q) & tainted:
                 return False
             continue
-        if expr_refs(q.expr) & tainted:
+        if _needs(q) & tainted:
             if axis in q.free:
                 return False
-            if q.kind == LET:
+            if q.kind in (LET, INDEX):
                 tainted.add(q.name)
-        elif axis not in q.free and expr_refs(q.expr) & inside:
+        elif axis not in q.free and _needs(q) & inside:
             return False
     return True
 
