@@ -50,9 +50,9 @@ class Scopes:
         finally:
             self.writer.lines = self.stack[-1].lines
 
-    def recall(self, key: Hashable) -> object | None:
-        """What an open scope remembers under `key`."""
-        for scope in reversed(self.stack):
+    def recall(self, key: Hashable, depth: int | None = None) -> object | None:
+        """What an open scope (of at most that depth) remembers under `key`."""
+        for scope in reversed(self.stack if depth is None else self.stack[:depth + 1]):
             if key in scope.memo:
                 return scope.memo[key]
         return None

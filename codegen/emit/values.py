@@ -174,8 +174,8 @@ class Values:
     # Values
 
     def pure_at(self, depth: int, instruction: str) -> str:
-        """Like `pure`, in the scope of that depth, where the operands are known."""
-        known = self.scopes.recall(instruction)
+        """Like `pure`, in the scope of that depth, where the operands are known. A value known only further in is of no use there."""
+        known = self.scopes.recall(instruction, depth)
         if known is None:
             with self.scopes.at(depth) as w:
                 known = w.value(instruction)

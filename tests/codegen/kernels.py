@@ -355,6 +355,16 @@ kernel input_gradient
   reduce c[i, j] = add over k of dy[i, k] * w[j, k]
   store dx[i, j] = c
 """,
+    "narrow_input_gradient": """
+kernel narrow_input_gradient
+  axes i:B, j:6, k:6
+  read dy: f32[B, 6], w: f32[6, 6], z: f32[B, 6]
+  write dx: f32[B, 6], dz: f32[B, 6]
+  reduce c[i, j] = add over k of dy[i, k] * w[j, k]
+  let v[i, j] = z[i, j] + c
+  store dx[i, j] = v
+  store dz[i, j] = v * z[i, j]
+""",
     "weight_gradient": """
 kernel weight_gradient
   axes i:30, j:50, k:B
