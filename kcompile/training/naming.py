@@ -6,6 +6,7 @@ from typing import Any
 
 from .. import losses, metrics, tree
 from ..losses.loss import Loss, LossFunctionWrapper
+from ..naming import to_snake_case
 
 _ACCURACY = ("accuracy", "acc")
 _CROSSENTROPY = ("crossentropy", "ce")
@@ -38,11 +39,16 @@ def metric_for(identifier: Any, y_true: Any, y_pred: Any) -> metrics.Metric:
     else:
         found = metrics.get(identifier)
     if not isinstance(found, metrics.Metric):
-        found = metrics.MeanMetricWrapper(found, name=getattr(found, "__name__", None) or getattr(found, "name", None))
+        found = metrics.MeanMetricWrapper(found, name=_name_of(found))
     if isinstance(identifier, str):
         found.name = identifier
     metric: metrics.Metric = found
     return metric
+
+
+def _name_of(function: Any) -> str:
+    """What results call a plain callable: its own name in snake case (a lambda is "lambda"), or that of its class."""
+    return str(getattr(function, "name", None) or to_snake_case(getattr(function, "__name__", None) or type(function).__name__))
 
 
 def loss_for(identifier: Any, y_true: Any, y_pred: Any) -> Any:
@@ -55,7 +61,7 @@ def loss_for(identifier: Any, y_true: Any, y_pred: Any) -> Any:
         found = losses.get(identifier)
     if isinstance(found, Loss):
         return found
-    name = identifier if isinstance(identifier, str) else getattr(found, "__name__", None)
+    name = identifier if isinstance(identifier, str) else _name_of(found)
     if found is losses.sparse_categorical_crossentropy:
         return losses.SparseCategoricalCrossentropy(name=name)
     return LossFunctionWrapper(found, name=name)

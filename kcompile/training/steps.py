@@ -6,6 +6,7 @@ states of the metrics between steps; only `predict` (and an overridden compute_m
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -102,6 +103,7 @@ def _update(model: Any, trace: Trace, loss: Any) -> None:
     optimizer = model.optimizer
     variables = list(model.trainable_variables)
     if optimizer is None or not variables:
+        warnings.warn("The model does not have any trainable weights.", stacklevel=2)
         return
     optimizer.build(variables)
     gradients = tracing.gradients(optimizer.scale_loss(loss), variables)

@@ -112,6 +112,8 @@ class Trainer(CompileMixin):
         for epoch in range(initial_epoch, epochs):
             feed.start_epoch()
             if not feed.has_next():
+                if epoch == initial_epoch:
+                    raise ValueError("fit() was given no data: the source yields no batch")
                 warn_out_of_data()
                 break
             self.reset_metrics()
@@ -162,7 +164,10 @@ class Trainer(CompileMixin):
         feed.rewind()
         feed.start_epoch()
         limit = _fewest(steps, config.max_steps_per_epoch())
-        run_steps("test", self, feed, hooks, limit, lambda: self._logs(feed), self.steps_per_execution)
+        if not run_steps("test", self, feed, hooks, limit, lambda: self._logs(feed), self.steps_per_execution):
+            raise ValueError("there is no data to evaluate on: the source yields no batch. A generator can be gone through once; for "
+                             "`validation_data` in several epochs, give arrays, an endless generator with `validation_steps`, or an "
+                             "object whose iter() begins again")
         logs = self._logs(feed)
         hooks.on_test_end(logs)
         return logs
