@@ -48,7 +48,8 @@ def vector_layers(keras):
 def image_layers(keras):
     L = keras.layers
     model = keras.Sequential([
-        L.Input((12, 12, 3)), L.Rescaling(0.5, offset=0.1), L.ZeroPadding2D(((1, 0), (0, 1))), L.Conv2D(4, 3, padding="same", activation="relu"),
+        L.Input((12, 12, 3)), L.Rescaling(0.5, offset=0.1), L.ZeroPadding2D(((1, 0), (0, 1))),
+        L.Conv2D(4, 3, padding="same", activation="relu"),
         L.MaxPooling2D(2), L.Conv2D(6, (2, 3), strides=(1, 2), groups=2), L.SpatialDropout2D(0.0), L.UpSampling2D(2), L.AveragePooling2D(2),
         L.Cropping2D(((1, 0), (0, 0))), L.BatchNormalization(), L.Conv2D(4, 2, dilation_rate=1, use_bias=False), L.Flatten(), L.Dense(2)])
     return compiled(model, keras.optimizers.SGD(0.05, momentum=0.9)), [data(5, 12, 12, 3)], data(5, 2, seed=1)
@@ -68,7 +69,8 @@ def sequence_layers(keras):
     L = keras.layers
     model = keras.Sequential([
         L.Input((10,), dtype="int32"), L.Embedding(20, 6, name="words"), L.SpatialDropout1D(0.0), L.Conv1D(5, 3, padding="causal"),
-        L.ZeroPadding1D(1), L.MaxPooling1D(2), L.UpSampling1D(2), L.AveragePooling1D(2), L.Cropping1D(1), L.Permute((2, 1)), L.Reshape((-1,)),
+        L.ZeroPadding1D(1), L.MaxPooling1D(2), L.UpSampling1D(2), L.AveragePooling1D(2), L.Cropping1D(1),
+        L.Permute((2, 1)), L.Reshape((-1,)),
         L.RepeatVector(3), L.Conv1D(4, 2), L.GlobalAveragePooling1D(), L.Dense(1, activation="sigmoid")])
     compiled(model, keras.optimizers.SGD(0.05), "binary_crossentropy", metrics=["accuracy"])
     return model, [data(6, 10, classes=20)], data(6, 1, classes=2).astype("float32")
@@ -91,9 +93,17 @@ def merging_layers(keras):
     L = keras.layers
     a, b = keras.Input((4,), name="a"), keras.Input((4,), name="b")
     x, y = L.Dense(5)(a), L.Dense(5)(b)
-    merged = [L.Add()([x, y]), L.Subtract()([x, y]), L.Multiply()([x, y]), L.Average()([x, y]), L.Maximum()([x, y]), L.Minimum()([x, y]),
-              L.Dot(axes=1)([x, y])]
+    merged = [L.Add()([x, y]), L.Subtract()([x, y]), L.Multiply()([x, y]), L.Average()([x, y]), L.Maximum()([x, y]), L.Minimum()([x, y])]
     return compiled(keras.Model([a, b], L.Dense(1)(L.Concatenate()(merged))), "nadam"), [data(7, 4), data(7, 4, seed=2)], data(7, 1, seed=1)
+
+
+@case
+def dot_layer(keras):
+    L = keras.layers
+    a, b = keras.Input((4,), name="a"), keras.Input((4,), name="b")
+    x, y = L.Dense(5)(a), L.Dense(5)(b)
+    outputs = L.Concatenate()([L.Dot(axes=1)([x, y]), L.Dot(axes=-1, normalize=True)([x, y]), x])
+    return compiled(keras.Model([a, b], L.Dense(1)(outputs)), "adam"), [data(7, 4), data(7, 4, seed=2)], data(7, 1, seed=1)
 
 
 @case
@@ -178,18 +188,24 @@ def small(keras, outputs=3, activation=None):
     return keras.Sequential([keras.layers.Input((4,)), keras.layers.Dense(outputs, activation=activation)])
 
 
-LOSSES = {"BinaryCrossentropy": ("sigmoid", {"label_smoothing": 0.1}), "CategoricalCrossentropy": ("softmax", {"from_logits": False}),
+LOSSES = {"BinaryCrossentropy": ("sigmoid", {"label_smoothing": 0.1}),
+          "CategoricalCrossentropy": ("softmax", {"from_logits": False}),
           "CategoricalHinge": (None, {}), "CosineSimilarity": (None, {}), "Hinge": (None, {}), "Huber": (None, {}),
-          "KLDivergence": ("softmax", {}), "LogCosh": (None, {}), "MeanAbsoluteError": (None, {}), "MeanAbsolutePercentageError": (None, {}),
-          "MeanSquaredError": (None, {"reduction": "sum"}), "MeanSquaredLogarithmicError": ("sigmoid", {}), "Poisson": ("softplus", {}),
+          "KLDivergence": ("softmax", {}), "LogCosh": (None, {}), "MeanAbsoluteError": (None, {}),
+          "MeanAbsolutePercentageError": (None, {}),
+          "MeanSquaredError": (None, {"reduction": "sum"}),
+          "MeanSquaredLogarithmicError": ("sigmoid", {}), "Poisson": ("softplus", {}),
           "SparseCategoricalCrossentropy": ("softmax", {}), "SquaredHinge": (None, {})}
 OPTIMIZERS = {"SGD": {"momentum": 0.9, "nesterov": True, "clipnorm": 1.0}, "RMSprop": {"momentum": 0.5, "centered": True},
               "Adam": {"amsgrad": True, "global_clipnorm": 2.0}, "AdamW": {"weight_decay": 0.01}, "Adadelta": {}, "Adagrad": {},
               "Adamax": {"clipvalue": 0.5}, "Nadam": {}, "Lion": {}}
-SCHEDULES = {"CosineDecay": (0.1, 20), "CosineDecayRestarts": (0.1, 5), "ExponentialDecay": (0.1, 10, 0.9), "InverseTimeDecay": (0.1, 10, 0.5),
-             "PiecewiseConstantDecay": ([3, 6], [0.1, 0.05, 0.01]), "PolynomialDecay": (0.1, 10)}
+SCHEDULES = {"CosineDecay": (0.1, 20), "CosineDecayRestarts": (0.1, 5), "ExponentialDecay": (0.1, 10, 0.9),
+             "InverseTimeDecay": (0.1, 10, 0.5),
+             "PiecewiseConstantDecay": ([3, 6], [0.1, 0.05, 0.01]),
+             "PolynomialDecay": (0.1, 10)}
 METRICS = {"Accuracy": {}, "BinaryAccuracy": {"threshold": 0.4}, "BinaryCrossentropy": {}, "CategoricalAccuracy": {},
-           "CategoricalCrossentropy": {}, "CategoricalHinge": {}, "CosineSimilarity": {}, "FalseNegatives": {}, "FalsePositives": {}, "Hinge": {},
+           "CategoricalCrossentropy": {}, "CategoricalHinge": {}, "CosineSimilarity": {}, "FalseNegatives": {}, "FalsePositives": {},
+           "Hinge": {},
            "KLDivergence": {}, "LogCoshError": {}, "MeanAbsoluteError": {}, "MeanAbsolutePercentageError": {},
            "MeanSquaredError": {}, "MeanSquaredLogarithmicError": {}, "Poisson": {}, "Precision": {"thresholds": [0.3, 0.6]},
            "Recall": {"class_id": 1}, "RootMeanSquaredError": {}, "SquaredHinge": {}, "TopKCategoricalAccuracy": {"k": 2},

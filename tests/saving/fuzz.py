@@ -2,12 +2,14 @@
 
 Each mutant is loaded in this very process. Allowed ends: the model, or one ValueError (of which ModelFileError is one). Anything else,
 2 seconds or more, a file opened by name or a program started is a finding; the mutant that caused it is kept in --keep. Mutants
-are made of flipped bits, spliced and repeated ranges, extreme numbers, truncation, and changed configurations behind a valid zip or HDF5 shell.
+are made of flipped bits, spliced and repeated ranges, extreme numbers, truncation, and changed configurations behind a valid zip or
+HDF5 shell.
 """
 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import io
 import json
 import os
@@ -23,12 +25,14 @@ from pathlib import Path
 
 sys.path[:0] = [str(Path(__file__).resolve().parents[2]), str(Path(__file__).resolve().parent)]
 
-import numpy as np
+import numpy as np  # noqa: E402
 
 SLOWEST = 2.0
 NUMBERS = [0, 1, 7, 8, 255, 65535, 2**31 - 1, 2**31, 2**32 - 1, 2**48, 2**63 - 1, 2**63, 2**64 - 1]
-VALUES = [None, True, -1, 0, 1, 2**31, 2**62, 1e308, float("nan"), "", "relu", "../../etc/passwd", "__lambda__", [], [[]], {}, [None],
-          {"class_name": "__lambda__", "config": {"code": "4wAA", "defaults": None, "closure": None}}, {"class_name": "Dense", "config": {}},
+VALUES = [None, True, -1, 0, 1, 2**31, 2**62, 1e308, float("nan"), "", "relu", "../../etc/passwd", "__lambda__", [], [[]], {},
+          [None],
+          {"class_name": "__lambda__", "config": {"code": "4wAA", "defaults": None, "closure": None}},
+          {"class_name": "Dense", "config": {}},
           {"module": "os", "class_name": "system", "config": "true", "registered_name": "system"}]
 
 
@@ -138,11 +142,9 @@ class Watch:
     def hook(self, event, arguments):
         if self.path is None:
             return
-        if event in ("os.system", "subprocess.Popen", "os.exec", "os.posix_spawn", "socket.connect", "marshal.loads", "pickle.find_class") or \
+        if event in ("os.system", "subprocess.Popen", "os.exec", "os.posix_spawn", "socket.connect", "pickle.find_class") or \
                 (event == "open" and isinstance(arguments[0], str) and arguments[0] != self.path
                  and not arguments[0].endswith((".py", ".pyc", ".so"))):
-            if event == "marshal.loads" and b"kcompile" in bytes(arguments[0][:0] if not isinstance(arguments[0], bytes) else b""):
-                return
             self.events.append((event, str(arguments[:1])[:200]))
 
 
@@ -162,6 +164,10 @@ def fuzz(mutants, seed=0, seconds=0.0, keep=None, report=print):
     counts: Counter[str] = Counter()
     watch = Watch()
     slowest, begin = 0.0, time.monotonic()
+    from kcompile.saving import lambdas
+
+    made = lambdas.lambda_of  # the one place where code in a file could run
+    lambdas.lambda_of = lambda config: watch.events.append(("code", "a lambda's body"))
     with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
         warnings.simplefilter("ignore")
         for name in files:  # imports happen now, not under watch
@@ -190,10 +196,15 @@ def fuzz(mutants, seed=0, seconds=0.0, keep=None, report=print):
             finally:
                 watch.path = None
             took = time.monotonic() - start
+            if took > SLOWEST:  # was it the mutant, or a busy machine? Only what is slow again, by its own work, counts
+                start = time.process_time()
+                with contextlib.suppress(Exception):
+                    load(name, path, models)
+                took = time.process_time() - start
             slowest = max(slowest, took)
             if took > SLOWEST:
                 problem = f"took {took:.1f} s"
-            if any(event != "marshal.loads" for event, _ in watch.events):
+            if watch.events:
                 problem = f"reached outside: {watch.events[:3]}"
             counts[outcome] += 1
             if problem:
@@ -208,6 +219,7 @@ def fuzz(mutants, seed=0, seconds=0.0, keep=None, report=print):
                 keras.backend.clear_session()
                 random.seed(number)
                 np.random.seed(number)
+    lambdas.lambda_of = made
     counts["slowest, ms"] = int(slowest * 1000)
     return counts
 

@@ -90,7 +90,7 @@ def differences(model, name, inputs, labels, expected, tolerance=1e-5):
         if len(wanted) != len(values):
             found.append(f"{what}: {len(values)} arrays, expected {len(wanted)}")
             continue
-        for number, (value, want) in enumerate(zip(values, wanted)):
+        for number, (value, want) in enumerate(zip(values, wanted, strict=True)):
             if value.shape != want.shape or not np.allclose(value, want, rtol=tolerance, atol=tolerance):
                 far = np.abs(value - want).max() if value.shape == want.shape else "shape"
                 found.append(f"{what} {number} differs by {far}")

@@ -19,7 +19,8 @@ HERE = Path(__file__).parent
 
 
 def run_judge(interpreter, *arguments):
-    done = subprocess.run([interpreter, "judge.py", *map(str, arguments)], cwd=HERE, capture_output=True, text=True, timeout=900, check=False)
+    command = [interpreter, "judge.py", *map(str, arguments)]
+    done = subprocess.run(command, cwd=HERE, capture_output=True, text=True, timeout=900, check=False)
     assert done.returncode == 0, done.stderr[-3000:]
     return done.stdout
 

@@ -92,7 +92,8 @@ def test_checkpoints(tmp_path):
     x, y = rows()
     model = small_model()
     checkpoint = keras.callbacks.ModelCheckpoint
-    kept = [checkpoint(tmp_path / "e{epoch:02d}-{loss:.1f}.keras"), checkpoint(tmp_path / "w" / "{epoch}.weights.h5", save_weights_only=True),
+    kept = [checkpoint(tmp_path / "e{epoch:02d}-{loss:.1f}.keras"),
+            checkpoint(tmp_path / "w" / "{epoch}.weights.h5", save_weights_only=True),
             checkpoint(tmp_path / "best.keras", monitor="loss", save_best_only=True, mode="min"),
             checkpoint(tmp_path / "never.keras", monitor="loss", save_best_only=True, mode="min", initial_value_threshold=-1.0),
             checkpoint(tmp_path / "b{epoch}-{batch}.keras", save_freq=3)]
