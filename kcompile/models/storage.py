@@ -12,7 +12,7 @@ def save_model(model: Any, filepath: Any, overwrite: bool = True, **kwargs: Any)
     api.save_model(model, filepath, overwrite, **kwargs)
 
 
-def load_model(filepath: Any, custom_objects: Any = None, compile: bool = True, safe_mode: bool = True) -> Any:  # noqa: A002
+def load_model(filepath: Any, custom_objects: Any = None, compile: bool = True, safe_mode: bool = True) -> Any:
     """The model of a `.keras` or `.h5` file. See kcompile/saving/api.py for the arguments and errors."""
     from ..saving import api
 
