@@ -30,8 +30,8 @@ def add_tools(commands: Parsers) -> None:
     show.add_argument("--dot", default=None, metavar="FILE", help="also write the graph (or program) as Graphviz text")
 
     why = _target(commands, "explain", "why ops were fused or not, where buffers lie, why loops are as they are", json=True)
-    why.add_argument("topic", help="fusion, memory or schedule")
-    why.add_argument("names", nargs="*", metavar="A B", help="layers or ops (fusion: two; memory, schedule: one)")
+    why.add_argument("topic", help="fusion, memory, schedule or layout")
+    why.add_argument("names", nargs="*", metavar="A B", help="layers or ops (fusion: two; the others: one)")
     why.add_argument("--batch", type=int, default=None, metavar="N")
     why.add_argument("--target", default=None, dest="cpu", metavar="CPU")
 

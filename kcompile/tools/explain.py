@@ -14,7 +14,8 @@ from .subject import DEFAULT_BATCH, Subject, label_matches, label_paths, no_matc
 if TYPE_CHECKING:
     from ..codegen.target import Target
 
-TOPICS = ("fusion", "memory", "schedule")
+TOPICS = ("fusion", "memory", "schedule", "layout")
+REARRANGED = ("packed", "transposed", "turned")  # what a schedule's reason says of a private copy in another order
 
 
 def explain(subject: Subject, topic: str, names: Sequence[str] = (), batch: int = DEFAULT_BATCH, target: Target | None = None) -> Report:
@@ -26,7 +27,9 @@ def explain(subject: Subject, topic: str, names: Sequence[str] = (), batch: int 
     if len(names) > 1:
         raise TargetError(f"explain {topic} takes one layer, op or {'buffer' if topic == 'memory' else 'kernel'}, not {len(names)}")
     name = names[0] if names else None
-    return explain_memory(subject, name, batch) if topic == "memory" else explain_schedule(subject, name, target)
+    if topic == "memory":
+        return explain_memory(subject, name, batch)
+    return explain_layout(subject, name, target) if topic == "layout" else explain_schedule(subject, name, target)
 
 
 # -- fusion -------------------------------------------------------------------------------------------------------
@@ -191,3 +194,14 @@ def explain_schedule(subject: Subject, name: str | None, target: Target | None) 
         assert name is not None
         raise no_match(name, [p for s in program.steps for p in (s.kernel.name, *label_paths(s.kernel.label))], "layer, op or kernel")
     return Report("\n".join(lines), data)
+
+
+# -- layout -------------------------------------------------------------------------------------------------------
+def explain_layout(subject: Subject, name: str | None, target: Target | None) -> Report:
+    """No pass changes how an array lies; what there is to tell are the private copies that kernels make."""
+    chosen: list[dict[str, Any]] = explain_schedule(subject, name, target).data
+    copies = [(entry, note) for entry in chosen for note in entry["reasons"] if any(word in note for word in REARRANGED)]
+    lines = ["every array is row-major, its axes in the order of its type (images: batch, rows, columns, channels); no pass changes it",
+             f"{len(copies)} rearrangements inside these {len(chosen)} kernels" + (":" if copies else "")]
+    lines += [f"{entry['kernel']} {entry['label']}\n    {note}" for entry, note in copies]
+    return Report("\n".join(lines), [{"kernel": entry["kernel"], "label": entry["label"], "reason": note} for entry, note in copies])

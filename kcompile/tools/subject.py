@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 from ..compiler import STAGE_NAMES, lower_to, stage_index
 from ..inspection import TargetError, check_names, load_target, step_graph
-from ..ir.graph import Graph
+from ..ir.graph import Graph, GraphError
 from ..ir.kernel import Kernel
 from ..ir.ops.pseudo import PSEUDO_OPS
+from ..ir.passes.describe import DescribeError
 from ..ir.program import Buffer, Program, Step
 from ..ir.text import ParseError, parse
 
@@ -31,11 +32,18 @@ class Subject:
     model: Any = None
 
     def at(self, stage: str, target: Target | None = None) -> Any:
-        """The object of a stage. Raises TargetError for one that comes before what there is."""
+        """The object of a stage. Raises TargetError for one that comes before what there is, or that cannot be made of it."""
         check_names(stage, None)
         if stage_index(stage) < stage_index(self.start):
             raise TargetError(f"{self.name} holds the stage {self.start!r}; {stage!r} comes before it")
-        return lower_to(self.item, stage, target, self.start)  # type: ignore[arg-type]
+        try:
+            return lower_to(self.item, stage, target, self.start)  # type: ignore[arg-type]
+        except (DescribeError, GraphError) as error:
+            raise TargetError(f"{self.name}: {error}") from error
+        except ValueError as error:
+            if stage != "assembly":
+                raise
+            raise TargetError(f"{self.name}: {error}") from error  # a target that cannot be compiled for here
 
     @property
     def is_graph(self) -> bool:

@@ -48,8 +48,15 @@ def test_schedule_gives_reasons(cli):
     assert "threads share" in out and "step: tile(" in out
 
 
+def test_layout_names_the_copies_that_kernels_make(cli):
+    out = cli("explain", "net.py:build", "layout", "--target", "avx512")[1]
+    assert out.startswith("every array is row-major") and "net/dense/dot" in out and "packed" in out
+    assert "0 rearrangements" in cli("explain", "net.py:build", "layout", "pool", "--step", "predict")[1]
+
+
 @pytest.mark.parametrize("arguments, parts", [
-    (("fuse",), ["'fuse'", "fusion, memory, schedule"]),
+    (("fuse",), ["'fuse'", "fusion, memory, schedule, layout"]),
+    (("layout", "qqq"), ["'qqq'"]),
     (("fusion", "a", "b", "c"), ["takes two", "not 3"]),
     (("schedule", "a", "b"), ["takes one", "not 2"]),
     (("fusion", "dens"), ["'dens'", "did you mean 'dense'"]),

@@ -1,14 +1,17 @@
 """The forecast of memory is what the executable allocates, to the byte and to the offset."""
 
 import json
+from pathlib import Path
 
+import numpy as np
 import pytest
 
 import kcompile as keras
 from kcompile.codegen.executable import compile_program
 from kcompile.compiler import lower_to
 from kcompile.inspection import TargetError, step_graph
-from kcompile.tools.memory import memory_plan
+from kcompile.ir.text import parse_graph
+from kcompile.tools.memory import memory_plan, plan_memory
 
 
 @pytest.mark.parametrize("step", ["train", "test", "predict"])
@@ -39,6 +42,34 @@ def test_two_that_live_at_once_do_not_overlap(model):
         for b in temps:
             if a.name < b.name and a.first <= b.last and b.first <= a.last:
                 assert a.offset + a.bytes <= b.offset or b.offset + b.bytes <= a.offset
+
+
+LARGE = """graph large {
+  param %x: f32[B, 16]
+  param %a: f32[16, 2048]
+  param %b: f32[2048, 4]
+  %0 = dot(%x, %a, contract=((1), (0)))
+  %1 = dot(%0, %b, contract=((1), (0)))
+  out y = %1
+}
+"""
+
+
+def test_anonymous_memory_grows_by_the_arena():
+    def anonymous() -> int:
+        (line,) = (line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("RssAnon"))
+        return int(line.split()[1]) << 10
+
+    program, rows = lower_to(parse_graph(LARGE), "planned", start="differentiated"), 26_000
+    plan = plan_memory(program, rows)
+    assert plan.arena >= 200 << 20
+    given = {"x": np.ones((rows, 16), np.float32), "a": np.ones((16, 2048), np.float32), "b": np.ones((2048, 4), np.float32)}
+    arrays = {**given, program.outputs["y"]: np.ones((rows, 4), np.float32)}
+    executable = compile_program(program)
+    before = anonymous()
+    executable.run(arrays, {"B": rows})
+    assert plan.arena == executable.arena.nbytes
+    assert anonymous() - before == pytest.approx(plan.arena, rel=0.1)
 
 
 def test_method_of_the_model(model):

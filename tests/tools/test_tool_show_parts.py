@@ -72,3 +72,10 @@ def test_mistakes(cli, tmp_path, arguments, parts):
     code, out, err = cli("show", *arguments)
     assert (code, out, err.count("\n")) == (2, "", 1)
     assert all(part in err for part in ["kcompile show: ", *parts]), err
+
+
+def test_a_graph_that_no_kernels_can_be_made_of_is_one_line(cli, tmp_path):
+    (tmp_path / "g.kir").write_text("graph g {\n  param %x: f32[B]\n  state %x': f32[B]  role=slot\n  %0 = add(%x, %x')\n  out y = %0\n}\n")
+    assert cli("show", "g.kir")[0] == 0
+    code, out, err = cli("show", "g.kir", "--stage", "planned")
+    assert (code, out, err.count("\n")) == (2, "", 1) and "g.kir: two inputs of graph g are named 'x'" in err
