@@ -15,7 +15,7 @@ def scaled(y_true: Any, y_pred: Any, factor: float = 1.0) -> Any:
     return ops.mean(ops.abs(y_true - y_pred) * factor, axis=-1)
 
 
-def CamelCase(y_true: Any, y_pred: Any) -> Any:  # noqa: N802 (the name is what is tested)
+def CamelCase(y_true: Any, y_pred: Any) -> Any:
     return ops.mean(y_pred, axis=-1)
 
 

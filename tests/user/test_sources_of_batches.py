@@ -34,6 +34,7 @@ def test_an_empty_source_is_an_error() -> None:
         model().predict(batches(0), verbose=0)
 
 
+@pytest.mark.filterwarnings("ignore:Your input ran out of data")
 @pytest.mark.parametrize("steps", [None, 1])
 def test_validation_data_that_has_ended_is_an_error_not_a_loss_of_zero(steps: int | None) -> None:
     trained = model()
