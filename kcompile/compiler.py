@@ -9,7 +9,7 @@ end; `lower_to` stops where one wants to look.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -167,7 +167,3 @@ def compile_graph(graph: Graph, name: str = "") -> Executable:
 
 LISTENERS: list[Callable[[str, Graph, Any], None]] = []  # called with (name, graph, executable) after each compilation
 TIMES: dict[str, float] = {}  # seconds spent since the process began, by part; for `trace` and the tests of start-up
-
-
-def stage_table() -> Mapping[str, str]:
-    return {stage.name: stage.doc for stage in STAGES}

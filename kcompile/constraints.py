@@ -6,7 +6,7 @@ from typing import Any
 
 from . import ops
 from .config import epsilon
-from .identifiers import deserialize_object, serialize_object, unknown_identifier
+from .identifiers import deserialize_object, find_object, serialize_object
 from .suggest import suggest_names
 
 
@@ -90,15 +90,7 @@ _KNOWN: dict[str, Any] = {**_CLASSES, "max_norm": MaxNorm, "min_max_norm": MinMa
 
 def get(identifier: Any) -> Any:
     """A constraint from a name, class, record or function; None stays None. Raises ValueError."""
-    if identifier is None:
-        return None
-    if isinstance(identifier, (str, dict)):
-        identifier = deserialize(identifier)
-    if isinstance(identifier, type):
-        identifier = identifier()
-    if callable(identifier):
-        return identifier
-    raise unknown_identifier("constraint", identifier, _KNOWN)
+    return find_object(identifier, "constraint", _KNOWN)
 
 
 def serialize(constraint: Any) -> Any:

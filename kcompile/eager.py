@@ -245,8 +245,3 @@ def _own(array: Any) -> Array:
     """The result as an array that nobody else writes: a view into an argument (a reshape, a slice) is copied."""
     found: Array = np.asarray(array)
     return found.copy() if found.base is not None else found
-
-
-def clear_cache() -> None:
-    """Forget all traced signatures."""
-    _cache.clear()

@@ -14,6 +14,22 @@ def unknown_identifier(kind: str, identifier: Any, known: Iterable[str]) -> Valu
     return ValueError(f"Could not interpret {kind} identifier: {identifier!r}{hint}")
 
 
+def find_object(identifier: Any, kind: str, known: Mapping[str, Any]) -> Any:
+    """What the `get` of a namespace gives: of a name or config dict its object, of a class an instance, a callable as it is, None for None.
+
+    `known`: names to classes or functions. Raises ValueError for what is none of these.
+    """
+    if identifier is None:
+        return None
+    if isinstance(identifier, (str, dict)):
+        identifier = deserialize_object(identifier, kind, known)
+    if isinstance(identifier, type):
+        identifier = identifier()
+    if not callable(identifier):
+        raise unknown_identifier(kind, identifier, known)
+    return identifier
+
+
 def serialize_object(item: Any, module: str, known: Mapping[str, Any]) -> Any:
     """What Keras writes of an object: module, class_name, config; of a function its name; of None None."""
     from .saving.registry import get_registered_name

@@ -6,7 +6,7 @@ import math
 from typing import Any
 
 from . import ops
-from .identifiers import deserialize_object, serialize_object, unknown_identifier
+from .identifiers import deserialize_object, find_object, serialize_object
 from .suggest import suggest_names
 
 
@@ -109,15 +109,7 @@ _KNOWN: dict[str, Any] = {**_CLASSES, "l1": L1, "l2": L2, "l1_l2": L1L2, "orthog
 
 def get(identifier: Any) -> Any:
     """A regularizer from a name, class, record or function; None stays None. Raises ValueError."""
-    if identifier is None:
-        return None
-    if isinstance(identifier, (str, dict)):
-        identifier = deserialize(identifier)
-    if isinstance(identifier, type):
-        identifier = identifier()
-    if callable(identifier):
-        return identifier
-    raise unknown_identifier("regularizer", identifier, _KNOWN)
+    return find_object(identifier, "regularizer", _KNOWN)
 
 
 def serialize(regularizer: Any) -> Any:

@@ -1,4 +1,8 @@
-"""Keras 2's arithmetic, reductions and comparisons."""
+"""Keras 2's arithmetic, reductions and comparisons.
+
+What Keras 3's ops do under the same argument names is taken from there; defined here is what differs in Keras 2: argument names,
+defaults, dtypes, the square root of negative numbers.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +10,7 @@ from typing import Any
 
 from .. import ops
 from ..config import floatx
+from ..ops import abs, all, any, cos, exp, log, logsumexp, max, min, prod, sign, sin, square, sum
 
 __all__ = [
     "abs", "all", "any", "argmax", "argmin", "clip", "cos", "cumprod", "cumsum", "equal", "exp", "foldl", "foldr", "greater",
@@ -23,26 +28,6 @@ def mean(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
     return ops.mean(_as_float(x), axis=axis, keepdims=keepdims)
 
 
-def sum(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
-    """The sum over axes."""
-    return ops.sum(x, axis=axis, keepdims=keepdims)
-
-
-def prod(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
-    """The product over axes."""
-    return ops.prod(x, axis=axis, keepdims=keepdims)
-
-
-def max(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
-    """The largest element over axes."""
-    return ops.max(x, axis=axis, keepdims=keepdims)
-
-
-def min(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
-    """The smallest element over axes."""
-    return ops.min(x, axis=axis, keepdims=keepdims)
-
-
 def var(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
     """The variance over axes."""
     return ops.var(_as_float(x), axis=axis, keepdims=keepdims)
@@ -51,16 +36,6 @@ def var(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
 def std(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
     """The standard deviation over axes."""
     return ops.std(_as_float(x), axis=axis, keepdims=keepdims)
-
-
-def any(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
-    """Whether any element over axes is true."""
-    return ops.any(x, axis=axis, keepdims=keepdims)
-
-
-def all(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
-    """Whether every element over axes is true."""
-    return ops.all(x, axis=axis, keepdims=keepdims)
 
 
 def argmax(x: Any, axis: int = -1) -> Any:
@@ -83,54 +58,14 @@ def cumprod(x: Any, axis: int = 0) -> Any:
     return ops.cumprod(x, axis=axis)
 
 
-def logsumexp(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
-    """log(sum(exp(x))) over axes."""
-    return ops.logsumexp(x, axis=axis, keepdims=keepdims)
-
-
-def square(x: Any) -> Any:
-    """x * x."""
-    return ops.square(x)
-
-
-def abs(x: Any) -> Any:
-    """The absolute value."""
-    return ops.absolute(x)
-
-
 def sqrt(x: Any) -> Any:
     """The square root; of negative numbers 0."""
     return ops.sqrt(ops.maximum(x, 0.0))
 
 
-def exp(x: Any) -> Any:
-    """e to the x."""
-    return ops.exp(x)
-
-
-def log(x: Any) -> Any:
-    """The natural logarithm."""
-    return ops.log(x)
-
-
 def round(x: Any) -> Any:
     """The nearest integer, halves to the even one."""
     return ops.round(x)
-
-
-def sign(x: Any) -> Any:
-    """-1, 0 or 1."""
-    return ops.sign(x)
-
-
-def sin(x: Any) -> Any:
-    """The sine."""
-    return ops.sin(x)
-
-
-def cos(x: Any) -> Any:
-    """The cosine."""
-    return ops.cos(x)
 
 
 def pow(x: Any, a: Any) -> Any:

@@ -25,10 +25,6 @@ class Monitor:
             self._sign = 1.0 if _direction(self.name, model, self.owner) == "up" else -1.0
 
     @property
-    def is_resolved(self) -> bool:
-        return self._sign is not None
-
-    @property
     def worst(self) -> float:
         return -float("inf") if self._sign == 1.0 else float("inf")
 

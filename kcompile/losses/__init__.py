@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from ..identifiers import deserialize_object, find_object, serialize_object
 from ..suggest import suggest_names
 from .functions import (
     binary_crossentropy,
@@ -67,31 +68,16 @@ __all__ = [
 
 def get(identifier: Any) -> Any:
     """A loss from its name, class, config dict or callable (returned as it is); None stays None. Raises ValueError."""
-    if identifier is None:
-        return None
-    if isinstance(identifier, dict):
-        return deserialize(identifier)
-    found = _BY_NAME.get(identifier) if isinstance(identifier, str) else identifier
-    if isinstance(found, type):
-        found = found()
-    if not callable(found):
-        from ..identifiers import unknown_identifier
-
-        raise unknown_identifier("loss", identifier, _BY_NAME)
-    return found
+    return find_object(identifier, "loss", _BY_NAME)
 
 
 def serialize(loss: Any) -> Any:
     """The config of a loss: a dict for an object, the name of a function."""
-    from ..identifiers import serialize_object
-
     return serialize_object(loss, "keras.losses", _BY_NAME)
 
 
 def deserialize(name: Any, custom_objects: dict[str, Any] | None = None) -> Any:
     """A loss from what `serialize` gives. Raises ValueError."""
-    from ..identifiers import deserialize_object
-
     return deserialize_object(name, "loss", _BY_NAME, custom_objects)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from ..identifiers import deserialize_object, find_object, serialize_object
 from ..losses.functions import (
     binary_crossentropy,
     categorical_crossentropy,
@@ -20,6 +21,7 @@ from ..losses.functions import (
     sparse_categorical_crossentropy,
     squared_hinge,
 )
+from ..naming import to_snake_case
 from ..suggest import suggest_names
 from .accuracy import (
     Accuracy,
@@ -71,15 +73,9 @@ _FUNCTIONS = (
 )
 
 
-def _snake_names() -> dict[str, type[Metric]]:
-    from ..naming import to_snake_case
-
-    return {to_snake_case(cls.__name__): cls for cls in _CLASSES}
-
-
 _BY_NAME: dict[str, Any] = {
     **{cls.__name__: cls for cls in _CLASSES},
-    **_snake_names(),
+    **{to_snake_case(cls.__name__): cls for cls in _CLASSES},
     **{alias: cls for name, cls in (("mse", MeanSquaredError), ("mae", MeanAbsoluteError), ("mape", MeanAbsolutePercentageError),
                                     ("msle", MeanSquaredLogarithmicError), ("bce", BinaryCrossentropy)) for alias in (name, name.upper())},
 }
@@ -99,31 +95,16 @@ __all__ = [
 
 def get(identifier: Any) -> Any:
     """A metric from its name, class, config dict or callable (returned as it is); None stays None. Raises ValueError."""
-    if identifier is None:
-        return None
-    if isinstance(identifier, dict):
-        return deserialize(identifier)
-    found = _BY_NAME.get(identifier) if isinstance(identifier, str) else identifier
-    if isinstance(found, type):
-        found = found()
-    if not callable(found):
-        from ..identifiers import unknown_identifier
-
-        raise unknown_identifier("metric", identifier, _BY_NAME)
-    return found
+    return find_object(identifier, "metric", _BY_NAME)
 
 
 def serialize(metric: Any) -> Any:
     """The config of a metric: a dict for an object, the name of a function."""
-    from ..identifiers import serialize_object
-
     return serialize_object(metric, "keras.metrics", _BY_NAME)
 
 
 def deserialize(config: Any, custom_objects: dict[str, Any] | None = None) -> Any:
     """A metric from what `serialize` gives. Raises ValueError."""
-    from ..identifiers import deserialize_object
-
     return deserialize_object(config, "metric", _BY_NAME, custom_objects)
 
 

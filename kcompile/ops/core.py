@@ -12,7 +12,7 @@ from .. import tracing, tree
 from ..dtypes import DType, standardize_dtype
 from ..ir import build
 from ..ir.types import Dim
-from ..tensor import KerasTensor, Tensor, TracedTensor, eager_tensor
+from ..tensor import KerasTensor, TracedTensor, eager_tensor
 from ..tensor import is_tensor as is_tensor
 from ..tracing import SymbolicSize, TraceError, current_trace, operation, size_of
 from ..variables import Variable
@@ -239,8 +239,3 @@ def associative_scan(f: Callable[[Any, Any], Any], elems: Any, reverse: bool = F
         results.append(f(results[-1], row))
     stacked = tree.map_structure(lambda *parts: stack(list(parts), axis=axis), *results)
     return tree.map_structure(lambda t: flip(t, axis), stacked) if reverse else stacked
-
-
-def is_eager(x: Any) -> bool:
-    """Whether it is a tensor with values."""
-    return isinstance(x, Tensor)

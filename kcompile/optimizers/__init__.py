@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from ..identifiers import deserialize_object, serialize_object, unknown_identifier
 from ..suggest import suggest_names
 from . import schedules
 from .adam import Adam, Adamax, AdamW, Nadam
@@ -26,8 +27,6 @@ __all__ = [
 
 def get(identifier: Any) -> Any:
     """An optimizer from its name (in any case), a config dict, a class or an optimizer. Raises ValueError."""
-    from ..identifiers import unknown_identifier
-
     if isinstance(identifier, Optimizer):
         return identifier
     if isinstance(identifier, dict):
@@ -44,16 +43,12 @@ def get(identifier: Any) -> Any:
 
 def serialize(optimizer: Optimizer) -> dict[str, Any]:
     """The config of an optimizer."""
-    from ..identifiers import serialize_object
-
     config: dict[str, Any] = serialize_object(optimizer, "keras.optimizers", _BY_CLASS_NAME)
     return config
 
 
 def deserialize(config: Any, custom_objects: dict[str, Any] | None = None) -> Any:
     """An optimizer from what `serialize` gives; class names in any case. Raises ValueError."""
-    from ..identifiers import deserialize_object
-
     return deserialize_object(config, "optimizer", {**_BY_NAME, **_BY_CLASS_NAME}, custom_objects)
 
 

@@ -13,7 +13,8 @@ from .optimizer import Optimizer
 class Adam(Optimizer):
     """m += (1 - beta_1) * (g - m); v += (1 - beta_2) * (g**2 - v); w -= rate * m' / (sqrt(v') + epsilon).
 
-    m', v' are m, v without the bias of their start from zero; amsgrad: the largest v so far takes the place of v.
+    m', v' are m, v without the bias of their start from zero (Kingma and Ba, 2014, in the order of the end of section 2); amsgrad: the
+    largest v so far takes the place of v (Reddi et al., 2018).
     """
 
     def __init__(self, learning_rate: Any = 0.001, beta_1: float = 0.9, beta_2: float = 0.999, epsilon: float = 1e-7, amsgrad: bool = False,
@@ -38,11 +39,8 @@ class Adam(Optimizer):
         count = ops.cast(self.iterations + 1, variable.dtype)
         alpha = rate * ops.sqrt(1 - _power(self.beta_2, count)) / (1 - _power(self.beta_1, count))
         place = self._get_variable_index(variable)
-        m, v = self._momentums[place], self._velocities[place]
-        momentum = m + (gradient - m) * (1 - self.beta_1)
-        velocity = v + (ops.square(gradient) - v) * (1 - self.beta_2)
-        m.assign(momentum)
-        v.assign(velocity)
+        momentum = _follow(self._momentums[place], gradient, self.beta_1)
+        velocity = _follow(self._velocities[place], ops.square(gradient), self.beta_2)
         if self.amsgrad:
             velocity = ops.maximum(self._velocity_hats[place], velocity)
             self._velocity_hats[place].assign(velocity)
@@ -53,7 +51,10 @@ class Adam(Optimizer):
 
 
 class AdamW(Adam):
-    """Adam with weight decay: w -= rate * weight_decay * w ahead of each step. Raises ValueError without a decay."""
+    """Adam with weight decay: w -= rate * weight_decay * w ahead of each step (Loshchilov and Hutter, 2019).
+
+    Raises ValueError without a decay.
+    """
 
     def __init__(self, learning_rate: Any = 0.001, weight_decay: float | None = 0.004, beta_1: float = 0.9, beta_2: float = 0.999,
                  epsilon: float = 1e-7, amsgrad: bool = False, clipnorm: float | None = None, clipvalue: float | None = None,
@@ -66,9 +67,8 @@ class AdamW(Adam):
                          ema_momentum, ema_overwrite_frequency, loss_scale_factor, gradient_accumulation_steps, name, **kwargs)
 
 
-
 class Adamax(Optimizer):
-    """Adam with the largest gradient so far, decaying by beta_2, in the place of the root of v."""
+    """Adam with the largest gradient so far, decaying by beta_2, in the place of the root of v (Kingma and Ba, 2014, section 7)."""
 
     def __init__(self, learning_rate: Any = 0.001, beta_1: float = 0.9, beta_2: float = 0.999, epsilon: float = 1e-7,
                  weight_decay: float | None = None, clipnorm: float | None = None, clipvalue: float | None = None,
@@ -90,11 +90,9 @@ class Adamax(Optimizer):
         gradient = ops.cast(gradient, variable.dtype)
         power = _power(self.beta_1, ops.cast(self.iterations + 1, variable.dtype))
         place = self._get_variable_index(variable)
-        m, u = self._m[place], self._u[place]
-        momentum = m + (gradient - m) * (1 - self.beta_1)
-        norm = ops.maximum(u * self.beta_2, ops.abs(gradient))
-        m.assign(momentum)
-        u.assign(norm)
+        momentum = _follow(self._m[place], gradient, self.beta_1)
+        norm = ops.maximum(self._u[place] * self.beta_2, ops.abs(gradient))
+        self._u[place].assign(norm)
         variable.assign_sub(rate * momentum / ((1 - power) * (norm + self.epsilon)))
 
     def get_config(self) -> dict[str, Any]:
@@ -102,7 +100,7 @@ class Adamax(Optimizer):
 
 
 class Nadam(Optimizer):
-    """Adam that looks one step ahead along the momentum, as Nesterov does."""
+    """Adam that looks one step ahead along the momentum, as Nesterov does (Dozat, 2016)."""
 
     def __init__(self, learning_rate: Any = 0.001, beta_1: float = 0.9, beta_2: float = 0.999, epsilon: float = 1e-7,
                  weight_decay: float | None = None, clipnorm: float | None = None, clipvalue: float | None = None,
@@ -136,17 +134,21 @@ class Nadam(Optimizer):
         now, ahead = self._share(count), self._share(count + 1)
         product = ops.cast(self._u_product, dtype)
         place = self._get_variable_index(variable)
-        m, v = self._momentums[place], self._velocities[place]
-        momentum = m + (gradient - m) * (1 - self.beta_1)
-        velocity = v + (ops.square(gradient) - v) * (1 - self.beta_2)
-        m.assign(momentum)
-        v.assign(velocity)
+        momentum = _follow(self._momentums[place], gradient, self.beta_1)
+        velocity = _follow(self._velocities[place], ops.square(gradient), self.beta_2)
         direction = ahead * momentum / (1 - product * ahead) + (1 - now) * gradient / (1 - product)
         spread = velocity / (1 - _power(self.beta_2, count))
         variable.assign_sub(direction * rate / (ops.sqrt(spread) + self.epsilon))
 
     def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "beta_1": self.beta_1, "beta_2": self.beta_2, "epsilon": self.epsilon}
+
+
+def _follow(slot: Variable, value: Any, beta: float) -> Any:
+    """The running mean in a slot after one more value; it is kept there."""
+    mean = slot + (value - slot) * (1 - beta)
+    slot.assign(mean)
+    return mean
 
 
 def _power(base: float, count: Any) -> Any:

@@ -11,7 +11,7 @@ from .optimizer import Optimizer
 
 
 class Adagrad(Optimizer):
-    """a += g**2; w -= rate * g / sqrt(a + epsilon): a rate of its own for each weight, which only falls."""
+    """a += g**2; w -= rate * g / sqrt(a + epsilon): a rate of its own for each weight, which only falls (Duchi et al., 2011)."""
 
     def __init__(self, learning_rate: Any = 0.001, initial_accumulator_value: float = 0.1, epsilon: float = 1e-7,
                  weight_decay: float | None = None, clipnorm: float | None = None, clipvalue: float | None = None,
@@ -43,7 +43,7 @@ class Adagrad(Optimizer):
 
 
 class Adadelta(Optimizer):
-    """Steps sized by the ratio of the running norms of past steps and past gradients."""
+    """Steps sized by the ratio of the running norms of past steps and past gradients (Zeiler, 2012)."""
 
     def __init__(self, learning_rate: Any = 0.001, rho: float = 0.95, epsilon: float = 1e-7,
                  weight_decay: float | None = None, clipnorm: float | None = None, clipvalue: float | None = None,

@@ -11,7 +11,7 @@ from .optimizer import Optimizer
 
 
 class Lion(Optimizer):
-    """w -= rate * sign(beta_1 * m + (1 - beta_1) * g); m = beta_2 * m + (1 - beta_2) * g."""
+    """w -= rate * sign(beta_1 * m + (1 - beta_1) * g); m = beta_2 * m + (1 - beta_2) * g (Chen et al., 2023)."""
 
     def __init__(self, learning_rate: Any = 0.001, beta_1: float = 0.9, beta_2: float = 0.99,
                  weight_decay: float | None = None, clipnorm: float | None = None, clipvalue: float | None = None,
@@ -22,7 +22,7 @@ class Lion(Optimizer):
                          loss_scale_factor, gradient_accumulation_steps, name, **kwargs)
         self.beta_1, self.beta_2 = beta_1, beta_2
         if beta_1 <= 0 or beta_1 > 1:
-            raise ValueError(f"Argument `beta_1` must be in the [0, 1] range. Otherwise, the optimizer degenerates to SignSGD. "
+            raise ValueError(f"Argument `beta_1` must be in the (0, 1] range. Otherwise, the optimizer degenerates to SignSGD. "
                              f"Received: beta_1={beta_1}.")
 
     def build(self, var_list: Sequence[Variable]) -> None:

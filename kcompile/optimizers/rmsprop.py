@@ -11,7 +11,7 @@ from .optimizer import Optimizer
 
 
 class RMSprop(Optimizer):
-    """v = rho * v + (1 - rho) * g**2; w -= rate * g / sqrt(v + epsilon).
+    """v = rho * v + (1 - rho) * g**2; w -= rate * g / sqrt(v + epsilon) (Hinton, 2012; Graves, 2013, for centered).
 
     momentum: keeps a running sum of the steps; centered: the mean gradient's square is taken off v.
     """

@@ -60,7 +60,8 @@ class ArrayFeed:
             whole, rest = (blocks, []) if len(blocks[-1]) == self.batch_size else (blocks[:-1], blocks[-1:])
             self._order[:] = np.concatenate([*(whole[n] for n in generator.permutation(len(whole))), *rest])
         else:
-            self._order[:] = np.arange(self.batch.rows, dtype=np.int64)  # an order depends on the generator's state alone: runs can be resumed
+            # from 0..N-1 each time: the order depends on the generator's state alone, so that a run can be resumed
+            self._order[:] = np.arange(self.batch.rows, dtype=np.int64)
             generator.shuffle(self._order)
 
     def has_next(self) -> bool:

@@ -13,7 +13,7 @@ import pytest
 
 HERE = Path(__file__).resolve().parent
 PROGRAMS = sorted((HERE / "programs").glob("*.py"))
-LEAST_ACCURACY = {name: 0.977 for name in ("mnist_sequential_list", "mnist_sequential_add", "mnist_functional", "mnist_subclass")}
+LEAST_ACCURACY = dict.fromkeys(("mnist_sequential_list", "mnist_sequential_add", "mnist_functional", "mnist_subclass"), 0.977)
 LATER = {
     "data_pipeline": "tf.data pipelines come with the data pipelines, after this release",
 }
