@@ -31,6 +31,7 @@ class Access:
 
 
 def accesses(nest: Nest, body: tuple[Stmt, ...]) -> list[Access]:
+    """Every load and store of a body, loads first."""
     out = [Access(x.array, x.index[0], x.guards, False, x.dtype) for x in all_loads(body)]
     return out + [Access(s.array, s.index, (), True, nest.dtype_of(s.array)) for s in all_stores(body)]
 
@@ -55,10 +56,12 @@ def chain(body: tuple[Stmt, ...]) -> list[Loop]:
 
 
 def inner_loops(body: tuple[Stmt, ...]) -> Iterator[Loop]:
+    """The loops of a body at any depth, outermost first."""
     return (s for s in statements(body) if isinstance(s, Loop))
 
 
 def has_accumulators(body: tuple[Stmt, ...]) -> bool:
+    """Whether anything in the body is reduced."""
     return any(isinstance(s, Acc) for s in statements(body))
 
 
@@ -68,10 +71,12 @@ def guess(extent: DimLike) -> int:
 
 
 def static(extent: DimLike) -> int | None:
+    """The extent as a number; None where it depends on a symbol."""
     return None if isinstance(extent, Dim) else int(extent)
 
 
 def expr_cost(expr: Expr) -> int:
+    """Rough instructions of one evaluation, loads and the store included."""
     return 1 + sum(SCALAR_OPS[x.fn].cost for x in walk(expr) if isinstance(x, Apply)) + sum(
         1 for x in walk(expr) if isinstance(x, Load))
 

@@ -201,14 +201,17 @@ def statements(body: tuple[Stmt, ...]) -> list[Stmt]:
 
 
 def loops(nest: Nest, var: str) -> list[Loop]:
+    """Every loop over `var`, wherever it stands: steps treat them alike."""
     return [s for s in statements(nest.body) if isinstance(s, Loop) and s.var == var]
 
 
 def stmt_expr(stmt: Stmt) -> Expr | None:
+    """The expression that a statement evaluates; None for one that has none."""
     return stmt.expr if isinstance(stmt, (Accum, Let, Store)) else None
 
 
 def all_loads(body: tuple[Stmt, ...]) -> Iterator[Load]:
+    """Every load in a body, at any depth."""
     for stmt in statements(body):
         expr = stmt_expr(stmt)
         if expr is not None:
@@ -218,6 +221,7 @@ def all_loads(body: tuple[Stmt, ...]) -> Iterator[Load]:
 
 
 def all_stores(body: tuple[Stmt, ...]) -> Iterator[Store | Transpose]:
+    """Every store in a body, at any depth, transposed ones included."""
     return (s for s in statements(body) if isinstance(s, (Store, Transpose)))
 
 

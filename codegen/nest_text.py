@@ -29,6 +29,7 @@ _INDENT = "  "
 
 
 def print_nest(nest: Nest) -> str:
+    """The text of a nest; `parse_nest` reads it back."""
     lines = [f"nest {name_text(nest.name)}" + (f" {quote(nest.label)}" if nest.label else "")]
     if nest.arrays:
         lines.append("  arrays " + ", ".join(f"{name_text(n)}: {t}" for n, t in nest.arrays.items()))

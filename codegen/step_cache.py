@@ -51,6 +51,7 @@ def source_digest() -> str:
 
 
 def encode(code: StepCode) -> bytes:
+    """A step as the bytes of an entry."""
     kernels = list(dict.fromkeys(call.kernel for call in code.calls))
     return json.dumps({
         "modules": code.modules,
@@ -61,6 +62,7 @@ def encode(code: StepCode) -> bytes:
 
 
 def decode(data: bytes) -> StepCode:
+    """The step of an entry; the reverse of `encode`."""
     found = json.loads(data)
     kernels = [NativeKernel(name, tuple(symbols), Trips(tuple((parse_dim(extent), step) for extent, step in factors)))
                for name, symbols, factors in found["kernels"]]

@@ -37,6 +37,7 @@ def store_of(kernel: Kernel, array: str) -> Eq | None:
 
 
 def loads_of(kernel: Kernel, array: str) -> list[Load]:
+    """Every load of `array` in the kernel, in order."""
     return [load for q in kernel.equations for load in q.loads if load.array == array]
 
 

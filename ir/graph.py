@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import networkx as nx
 
 from .op import Op
-from .types import DimLike, DType, Shape, TensorType
+from .types import DType, Shape, TensorType
 
 Attrs = Mapping[str, Any]
 ROLES = ("weight", "statistic", "slot", "metric", "rng", "counter", "hyper", "constant")
@@ -218,7 +218,3 @@ class Graph:
 
     def symbols(self) -> frozenset[str]:
         return frozenset().union(*(t.symbols for node in self.digraph for t in node.types))
-
-
-def static_shape(shape: Iterable[DimLike]) -> bool:
-    return all(isinstance(d, int) for d in shape)

@@ -68,8 +68,8 @@ class Eq:
 class Kernel:
     """`axes`: name -> extent; `arrays`: name -> type (row-major, contiguous); `label` for people: the layers' paths.
 
-    A name ending in nothing special: two arrays may share storage only where the program says so (`in_place`:
-    written array -> read array with the same storage, same index in the same equation list element).
+    Two arrays share storage only where `in_place` says so (written array -> the array whose storage it takes). The old
+    content is then read only at the element that is stored, and by no equation after the store (see passes/plan.py).
     """
 
     name: str
@@ -110,4 +110,5 @@ def expr_variables(expr: Expr) -> frozenset[str]:
 
 
 def expr_refs(expr: Expr) -> frozenset[str]:
+    """Names of the equations that an expression refers to."""
     return frozenset(e.name for e in walk(expr) if isinstance(e, Ref))

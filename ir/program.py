@@ -28,9 +28,6 @@ class Buffer:
     role: str = ""  # for states: weight, statistic, slot, metric, rng, counter, hyper, constant
     why: str = ""  # what the planner says about where it lies
 
-    def storage_is_own(self) -> bool:
-        return not self.of
-
 
 @dataclass(frozen=True)
 class Step:

@@ -22,6 +22,7 @@ def bound_attrs(attrs: Attrs, symbols: Mapping[str, int]) -> dict[str, Any]:
 
 
 def bound_type(type: TensorType, symbols: Mapping[str, int]) -> TensorType:
+    """The type with every dim replaced by its number."""
     return type.with_shape([substitute_dim(d, symbols) for d in type.shape])
 
 

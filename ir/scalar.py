@@ -13,7 +13,7 @@ from typing import Any, Union
 
 import numpy as np
 
-from .types import DimLike, DType, boolean, i64, substitute_dim
+from .types import DimLike, DType, boolean, i64
 
 
 @dataclass(frozen=True)
@@ -55,9 +55,6 @@ class Aff:
         for v, c in self.terms:
             total = total + (mapping[v] * c if v in mapping else Aff(((v, c),), 0))
         return total
-
-    def substitute_dims(self, bindings: Mapping[str, DimLike]) -> Aff:
-        return Aff.of({v: substitute_dim(c, bindings) for v, c in self.terms}, substitute_dim(self.const, bindings))
 
     def __str__(self) -> str:
         def factor(c: DimLike) -> str:

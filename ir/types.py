@@ -171,10 +171,12 @@ def _exact_quotient(a: DimLike, b: DimLike) -> DimLike | None:
 
 
 def is_static(dim: DimLike) -> bool:
+    """Whether the dim is a plain number."""
     return not isinstance(dim, Dim)
 
 
 def product(dims: Iterable[DimLike]) -> DimLike:
+    """The product of the dims: a number if all are numbers; 1 for none."""
     total: DimLike = 1
     for dim in dims:
         total = total * dim
@@ -182,14 +184,17 @@ def product(dims: Iterable[DimLike]) -> DimLike:
 
 
 def evaluate_dim(dim: DimLike, bindings: Mapping[str, int]) -> int:
+    """The number that the dim is for these symbol values. Raises what Dim.evaluate raises."""
     return dim.evaluate(bindings) if isinstance(dim, Dim) else int(dim)
 
 
 def substitute_dim(dim: DimLike, bindings: Mapping[str, DimLike]) -> DimLike:
+    """The dim with symbols replaced; those not in `bindings` stay."""
     return dim.substitute(bindings) if isinstance(dim, Dim) else dim
 
 
 def dim_symbols(dim: DimLike) -> frozenset[str]:
+    """The symbols that the dim depends on."""
     return dim.symbols if isinstance(dim, Dim) else frozenset()
 
 

@@ -12,36 +12,43 @@ EVERY = (*FLOATS, *INTEGERS, boolean)
 
 
 def reject(op: str, expected: object, given: object) -> NoReturn:
+    """Raises the TypeError of every check here: what was expected, what was given."""
     raise TypeError(f"{op}: expected {expected}, given {given}")
 
 
 def arity(op: str, types: Sequence[TensorType], count: int) -> None:
+    """Raises TypeError unless there are `count` operands."""
     if len(types) != count:
         reject(op, f"{count} operand{'' if count == 1 else 's'}", len(types))
 
 
 def element_type(op: str, type: TensorType, allowed: Sequence[DType]) -> None:
+    """Raises TypeError unless the dtype is one of `allowed`."""
     if type.dtype not in allowed:
         reject(op, "an element type of " + ", ".join(map(str, allowed)), type)
 
 
 def same_dtype(op: str, types: Sequence[TensorType]) -> None:
+    """Raises TypeError unless all operands have one dtype; shapes may differ."""
     if any(t.dtype != types[0].dtype for t in types):
         reject(op, "operands of one element type", " and ".join(map(str, types)))
 
 
 def same_type(op: str, types: Sequence[TensorType]) -> None:
+    """Raises TypeError unless all operands have one dtype and shape."""
     if any(t != types[0] for t in types):
         reject(op, "operands of one type", " and ".join(map(str, types)))
 
 
 def axis_in_range(op: str, axis: Any, type: TensorType) -> int:
+    """The axis, if it is one of the type; else raises TypeError."""
     if not isinstance(axis, int) or isinstance(axis, bool) or not 0 <= axis < type.rank:
         reject(op, f"an axis from 0 to {type.rank - 1} of {type}", axis)
     return axis
 
 
 def distinct_axes(op: str, axes: Any, type: TensorType) -> tuple[int, ...]:
+    """The axes, if each is one of the type and none stands twice; else raises TypeError."""
     if not isinstance(axes, tuple) or len(set(axes)) != len(axes):
         reject(op, "a tuple of distinct axes", axes)
     for axis in axes:
@@ -73,5 +80,6 @@ def known(*dims: DimLike) -> bool:
 
 
 def without(shape: Iterable[DimLike], axes: Iterable[int]) -> Shape:
+    """The shape with these axes removed."""
     gone = set(axes)
     return tuple(d for i, d in enumerate(shape) if i not in gone)

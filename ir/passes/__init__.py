@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from ..graph import Graph
@@ -44,12 +44,3 @@ def register_pass(name: str, function: GraphPass) -> GraphPass:
 for _name, _function in (("infer", infer), ("differentiate", differentiate), ("dead_code", dead_code),
                          ("common_subexpressions", common_subexpressions), ("simplify", simplify), ("widen", widen)):
     register_pass(_name, _function)
-
-
-def run_passes(graph: Graph, names: Iterable[str]) -> Graph:
-    """The graph after the named passes, in order. Raises ValueError for an unknown name."""
-    for name in names:
-        if name not in PASSES:
-            raise ValueError(f"no pass is named {name!r}; there are {', '.join(PASSES)}")
-        graph = PASSES[name].function(graph)
-    return graph

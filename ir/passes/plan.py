@@ -333,7 +333,7 @@ def layout_arena(program: Program, symbols: Mapping[str, int]) -> tuple[dict[str
     for name in sorted(sizes, key=lambda b: (-sizes[b], program.lifetimes[b].first, b)):
         life = program.lifetimes[name]
         offset = 0
-        for start, end, other in sorted((p for p in placed if p[2].first <= life.last and life.first <= p[2].last), key=lambda p: p[0]):
+        for start, end, _ in sorted((p for p in placed if p[2].first <= life.last and life.first <= p[2].last), key=lambda p: p[0]):
             if offset + sizes[name] <= start:
                 break
             offset = max(offset, end)

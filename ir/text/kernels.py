@@ -26,6 +26,7 @@ _KINDS = (LET, REDUCE, STORE, INDEX, ACCUMULATE)
 
 
 def print_kernel(kernel: Kernel, indent: str = "") -> str:
+    """The text of a kernel; `parse_kernel` reads it back."""
     header = f"kernel {name_text(kernel.name)}"
     header += f" {quote(kernel.label)}" if kernel.label else ""
     header += f" from {quote(kernel.source)}" if kernel.source else ""

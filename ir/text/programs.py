@@ -25,6 +25,7 @@ from .tokens import Cursor, name_text, quote
 
 
 def print_program(program: Program, verdicts: bool = False) -> str:
+    """The text of a program; `parse_program` reads it back. `verdicts`: with what fusion decided on each edge."""
     lines = [f"program {name_text(program.name)} {{\n"]
     for buffer in program.buffers.values():
         lines.append(f"  {buffer_text(buffer, program.lifetimes.get(buffer.name))}\n")

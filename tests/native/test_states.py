@@ -33,7 +33,8 @@ class Maker:
 
 
 def shift_register(m: Maker) -> None:
-    a, b = m.state("a"), m.state("b")
+    m.state("a")
+    b = m.state("b")
     m.update(a=b, b=build.add(b, m.param("x")))
 
 

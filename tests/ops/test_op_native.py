@@ -1,4 +1,7 @@
-"""Every op natively, through the whole route to machine code, against its numpy reference: any batch, one thread and several."""
+"""Every op natively, through the whole route to machine code, against its numpy reference: any batch, one thread and several.
+
+That a kernel stays inside its arrays is judged by tests/codegen/test_op_samples.py.
+"""
 
 import numpy as np
 import pytest
