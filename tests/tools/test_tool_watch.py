@@ -42,7 +42,8 @@ def test_only_what_is_passed_is_told():
     assert UNITS["KB"] == 1024
 
 
-@pytest.mark.parametrize("more, limit, code", [("", "recompiles>0", 0), (AGAIN, "recompiles>0", 1), ("raise SystemExit(3)", "peak>100B", 3)])
+@pytest.mark.parametrize("more, limit, code", [
+    ("", "recompiles>0", 0), (AGAIN, "recompiles>0", 1), ("raise SystemExit(3)", "peak>100B", 3)])
 def test_a_program(command, tmp_path, more, limit, code):
     (tmp_path / "program.py").write_text(PROGRAM.format(more=more))
     done = command("run", "--fail-if", limit, "program.py")
