@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 import pytest
 from random_programs import fault
+from random_states import random_states
 
 from kcompile.ir import build
 from kcompile.ir.graph import Graph, Value
@@ -131,3 +132,8 @@ def test_states(case: Callable[[Maker], None]) -> None:
     case(native)
     case(exact)
     assert fault(native.graph, exact.graph) == ""
+
+
+@pytest.mark.parametrize("seed", range(60))
+def test_random_states(seed: int) -> None:
+    assert fault(random_states(seed, f32), random_states(seed, f64)) == ""
