@@ -107,6 +107,7 @@ class UnknownStageError(ValueError):
 
 
 def stage_index(name: str) -> int:
+    """The place of a stage in the order of lowering. Raises UnknownStageError."""
     if name not in STAGE_NAMES:
         raise UnknownStageError(f"unknown stage {name!r}; the stages are: {', '.join(STAGE_NAMES)}")
     return STAGE_NAMES.index(name)
@@ -145,6 +146,7 @@ def to_program(graph: Graph) -> Program:
 
 
 def codegen_options() -> Any:
+    """What the environment says to the code generator: KCOMPILE_THREADS, KCOMPILE_CACHE. Raises OptionError."""
     from .codegen.options import CodegenOptions
     return CodegenOptions(threads=option("KCOMPILE_THREADS"), cache_dir=option("KCOMPILE_CACHE"))
 

@@ -11,6 +11,7 @@ import os
 from collections.abc import Callable
 from typing import Any
 
+from .options import option
 from .suggest import suggest_names
 
 _DEFAULTS: dict[str, Any] = {
@@ -39,8 +40,8 @@ def load() -> dict[str, Any]:
     if not _values:
         _values.update(_DEFAULTS)
         _values.update(_read_file(os.path.join(keras_home(), "keras.json")))
-        if os.environ.get("KERAS_BACKEND"):
-            _values["backend"] = os.environ["KERAS_BACKEND"]
+        if option("KERAS_BACKEND") is not None:
+            _values["backend"] = option("KERAS_BACKEND")
     return _values
 
 
@@ -168,6 +169,7 @@ def disable_interactive_logging() -> None:
 
 
 def is_interactive_logging_enabled() -> bool:
+    """Whether progress is printed to the terminal."""
     return bool(_switches["interactive_logging"])
 
 
@@ -182,6 +184,7 @@ def disable_traceback_filtering() -> None:
 
 
 def is_traceback_filtering_enabled() -> bool:
+    """What the last of the two functions above has set; nothing depends on it."""
     return bool(_switches["traceback_filtering"])
 
 
@@ -196,6 +199,7 @@ def disable_flash_attention() -> None:
 
 
 def is_flash_attention_enabled() -> bool | None:
+    """What the last of the two functions above has set, None before; nothing depends on it."""
     value: bool | None = _switches["flash_attention"]
     return value
 
@@ -216,17 +220,17 @@ def max_steps_per_epoch() -> int | None:
 
 
 def set_max_epochs(max_epochs: int | None) -> None:
+    """Cap the epochs of every later `fit`; None lifts the cap."""
     _switches["max_epochs"] = max_epochs
 
 
 def set_max_steps_per_epoch(max_steps_per_epoch: int | None) -> None:
+    """Cap the steps of every later epoch; None lifts the cap."""
     _switches["max_steps_per_epoch"] = max_steps_per_epoch
 
 
 def _cap(key: str, variable: str) -> int | None:
-    if _switches[key] is None and os.environ.get(variable):
-        return int(os.environ[variable])
-    value: int | None = _switches[key]
+    value: int | None = option(variable) if _switches[key] is None else _switches[key]
     return value
 
 

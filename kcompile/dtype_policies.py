@@ -117,6 +117,7 @@ def get(identifier: Any) -> DTypePolicy:
 
 
 def serialize(dtype_policy: DTypePolicy) -> dict[str, Any]:
+    """The record of a policy, as Keras writes it: module, class_name, config, registered_name."""
     return {"module": "keras", "class_name": "DTypePolicy", "config": dtype_policy.get_config(), "registered_name": None}
 
 

@@ -157,10 +157,12 @@ def ir_dtype(dtype: Any) -> ir_types.DType:
 
 
 def is_float_dtype(dtype: Any) -> bool:
+    """Whether it is float16, bfloat16, float32 or float64. Raises ValueError for what is no dtype."""
     return standardize_dtype(dtype) in FLOAT_NAMES
 
 
 def is_int_dtype(dtype: Any) -> bool:
+    """Whether it is a signed or unsigned integer; bool is none. Raises ValueError for what is no dtype."""
     return standardize_dtype(dtype).is_integer
 
 

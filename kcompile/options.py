@@ -78,6 +78,10 @@ OPTIONS: dict[str, Option] = {
                lambda text: Path(text).expanduser(), None, "none"),
         Option("KERAS_HOME", "the folder of keras.json and of downloaded data sets", lambda text: Path(text).expanduser(),
                lambda: Path("~/.keras").expanduser(), "~/.keras"),
+        Option("KERAS_BACKEND", "what keras.backend.backend() says, in place of keras.json's value; changes nothing else", str, None,
+               "none"),
+        Option("KERAS_MAX_EPOCHS", "a cap on the epochs of any fit", int, None, "none"),
+        Option("KERAS_MAX_STEPS_PER_EPOCH", "a cap on the steps of any epoch", int, None, "none"),
     )
 }
 

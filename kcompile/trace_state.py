@@ -33,6 +33,7 @@ def current_trace() -> Trace | None:
 
 
 def in_trace() -> bool:
+    """Whether a graph is being traced in this thread."""
     return stack.traces[-1] is not None
 
 

@@ -20,6 +20,7 @@ def is_tensor(value: Any) -> bool:
 
 
 def holds_tensor(value: Any) -> bool:
+    """Whether any leaf of a structure is a tensor or a variable."""
     return any(is_tensor(leaf) for leaf in tree.flatten(value))
 
 
@@ -94,6 +95,7 @@ def current_training() -> Any:
 
 
 def inside_a_call() -> bool:
+    """Whether a layer is being called in this thread."""
     return bool(_STACK.calls)
 
 

@@ -9,6 +9,7 @@ import numpy as np
 
 
 def refuse_lora_and_quantization(layer: Any, lora_rank: Any, quantization_config: Any) -> None:
+    """Raises NotImplementedError where one of the two is given."""
     if lora_rank is not None or quantization_config is not None:
         raise NotImplementedError(f"{type(layer).__name__}: LoRA and quantization are not supported")
 

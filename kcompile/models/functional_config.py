@@ -20,6 +20,7 @@ _FIELDS = ("name", "layers", "input_layers", "output_layers")
 
 
 def is_functional_config(config: dict[str, Any]) -> bool:
+    """Whether a config describes a graph of layers, not the constructor arguments of a subclassed model."""
     return all(field in config for field in _FIELDS)
 
 

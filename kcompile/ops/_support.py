@@ -164,4 +164,5 @@ def static_dim(dim: DimLike, name: str, what: str) -> int:
 
 
 def dtype_or(dtype: Any, default: Any) -> DType:
+    """The dtype that was given, or the default for None. Raises ValueError for what is no dtype."""
     return standardize_dtype(default if dtype is None else dtype)

@@ -36,12 +36,14 @@ def spatial_tuple(value: Any, count: int, name: str, what: str, zero: bool = Fal
 
 
 def to_channels_last(value: Value, data_format: str) -> Value:
+    """[N, C, spatial..] as [N, spatial.., C]; what is channels_last already stays."""
     if data_format == "channels_last":
         return value
     return build.transpose(value, [0, *range(2, value.rank), 1])
 
 
 def from_channels_last(value: Value, data_format: str) -> Value:
+    """[N, spatial.., C] in the layout that data_format names."""
     if data_format == "channels_last":
         return value
     return build.transpose(value, [0, value.rank - 1, *range(1, value.rank - 1)])
