@@ -48,8 +48,7 @@ class _Fuser:
     def predecessors(self, n: int) -> set[int]:
         kernel = self.kernels[n]
         names = {*kernel.reads, *(self.program.root(a) for a in kernel.reads)}
-        found = {p for a in names for p in self.writers.get(a, ()) if p != n}
-        return found | {p for a in kernel.writes for p in self.writers[a] if p < n}
+        return {p for a in names for p in self.writers.get(a, ()) if p != n}  # parts of one array are disjoint: no order among them
 
     def makes_cycle(self, p: int, c: int) -> bool:
         """Whether a path leads from p to c through a third kernel, or through a view: that memory must be complete first."""

@@ -28,7 +28,6 @@ class _Order:
         self.writers: dict[str, set[int]] = {}
         for n, kernel in enumerate(self.kernels):
             for array in kernel.writes:
-                self.before[n] |= self.writers.get(array, set())  # parts of one array are written in their order
                 self.writers.setdefault(array, set()).add(n)
         self.readers: dict[str, set[int]] = {}
         for n, kernel in enumerate(self.kernels):
