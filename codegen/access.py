@@ -77,8 +77,8 @@ def static(extent: DimLike) -> int | None:
 
 def expr_cost(expr: Expr) -> int:
     """Rough instructions of one evaluation, loads and the store included."""
-    return 1 + sum(SCALAR_OPS[x.fn].cost for x in walk(expr) if isinstance(x, Apply)) + sum(
-        1 for x in walk(expr) if isinstance(x, Load))
+    cost: int = 1 + sum(SCALAR_OPS[x.fn].cost for x in walk(expr) if isinstance(x, Apply))
+    return cost + sum(1 for x in walk(expr) if isinstance(x, Load))
 
 
 def body_cost(body: tuple[Stmt, ...]) -> int:

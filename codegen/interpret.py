@@ -140,9 +140,9 @@ class _Interpreter:
     # Expressions
 
     def aff(self, aff: Aff) -> int:
-        total = evaluate_dim(aff.const, self.symbols)
+        total: int = evaluate_dim(aff.const, self.symbols)
         for name, factor in aff.terms:
-            value = self.variables[name] if name in self.variables else int(self.look_up(name))
+            value: int = self.variables[name] if name in self.variables else int(self.look_up(name))
             total += evaluate_dim(factor, self.symbols) * value
         return total
 
