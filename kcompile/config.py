@@ -32,7 +32,7 @@ _switches: dict[str, Any] = {"interactive_logging": True, "traceback_filtering":
 
 def keras_home() -> str:
     """The folder of `keras.json`, data sets and downloaded models."""
-    return os.environ.get("KERAS_HOME") or os.path.join(os.path.expanduser("~"), ".keras")
+    return os.path.expanduser(os.environ.get("KERAS_HOME") or os.path.join("~", ".keras"))
 
 
 def load() -> dict[str, Any]:
