@@ -116,6 +116,7 @@ class _Planner:
 
     def _map(self, common: list[Loop], vector: Loop) -> None:
         lanes = useful_lanes(self.nest, self.target, vector)
+        ordered = bool(self._ordered())  # asked of the whole loops: once cut, the vector stands between them
         cost = leaf_cost(common[-1].body)
         count = 4 if cost <= 24 else 2 if cost <= 60 else 1
         extent = static(vector.extent)
@@ -127,7 +128,7 @@ class _Planner:
             self._map_turned(common, vector, columns, lanes)
             return
         self._cut(vector.var, lanes * count, lanes)
-        self._order([loop.var for loop in common if loop.var != vector.var], vector.var, count, (), outermost=bool(self._ordered()))
+        self._order([loop.var for loop in common if loop.var != vector.var], vector.var, count, (), outermost=ordered)
 
     def _ordered(self) -> set[str]:
         """Loops that may add to one element several times: their trips keep their order, on one thread."""

@@ -8,7 +8,6 @@ end; `lower_to` stops where one wants to look.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -154,9 +153,7 @@ def codegen_options() -> Any:
 def compile_graph(graph: Graph, name: str = "") -> Executable:
     """Native code for a traced graph. Raises DescribeError, naming the layer, for what has no native kernel."""
     from .codegen.executable import compile_program
-    started = time.perf_counter()
     program = to_program(graph)
-    TIMES["passes"] = TIMES.get("passes", 0.0) + time.perf_counter() - started
     folder = option("KCOMPILE_DUMP")
     if folder is not None:
         from .tools.dump import dump
