@@ -10,10 +10,11 @@ import struct
 
 import numpy as np
 
-from ..ir.types import DType, bf16, boolean, f16, f32
+from ..ir.types import DType, bf16, boolean, f16, f32, f64
 from .text_builder import Writer
 
-_FLOAT_NAMES = {"f16": "half", "bf16": "bfloat", "f32": "float", "f64": "double"}
+# bf16 is moved as the 16-bit integer that it is: LLVM's own bfloat crashes where a processor has no instructions for it
+_NATIVE_FLOATS = {f16: "half", f32: "float", f64: "double"}
 
 
 def wide(element: str, lanes: int) -> str:
@@ -36,8 +37,8 @@ def memory_type(dtype: DType, lanes: int) -> str:
 
 
 def _element(dtype: DType) -> str:
-    if dtype.is_float:
-        return _FLOAT_NAMES[dtype.name]
+    if dtype in _NATIVE_FLOATS:
+        return _NATIVE_FLOATS[dtype]
     return "i1" if dtype == boolean else f"i{8 * dtype.size}"
 
 
@@ -83,7 +84,9 @@ def from_memory(w: Writer, dtype: DType, lanes: int, value: str) -> str:
     """A loaded value of memory_type as a value of register_type."""
     if dtype == boolean:
         return w.value(f"icmp ne {memory_type(dtype, lanes)} {value}, {'0' if lanes == 1 else 'zeroinitializer'}")
-    if dtype in (f16, bf16):
+    if dtype == bf16:
+        return _from_bf16(w, lanes, value)
+    if dtype == f16:
         return w.value(f"fpext {memory_type(dtype, lanes)} {value} to {register_type(dtype, lanes)}")
     return value
 
@@ -97,10 +100,18 @@ def to_memory(w: Writer, dtype: DType, lanes: int, value: str) -> str:
     return _to_bf16(w, lanes, value) if dtype == bf16 else value
 
 
+def _from_bf16(w: Writer, lanes: int, value: str) -> str:
+    """bfloat16 is the upper half of a float32."""
+    ints = wide("i32", lanes)
+    widened = w.value(f"zext {wide('i16', lanes)} {value} to {ints}")
+    shifted = w.value(f"shl {ints} {widened}, {'16' if lanes == 1 else 'splat (i32 16)'}")
+    return w.value(f"bitcast {ints} {shifted} to {wide('float', lanes)}")
+
+
 def _to_bf16(w: Writer, lanes: int, value: str) -> str:
     """The upper half of the bits, rounded by an integer addition: LLVM would call a library where AVX512-BF16 is absent,
     and that instruction flushes subnormals."""
-    floats, ints, shorts = wide("float", lanes), wide("i32", lanes), wide("i16", lanes)
+    floats, ints = wide("float", lanes), wide("i32", lanes)
 
     def const(number: int) -> str:
         return str(number) if lanes == 1 else f"splat (i32 {number})"
@@ -113,7 +124,7 @@ def _to_bf16(w: Writer, lanes: int, value: str) -> str:
     nan = w.value(f"fcmp uno {floats} {value}, {value}")
     quiet = w.value(f"or {ints} {upper}, {const(0x40)}")
     chosen = w.value(f"select {wide('i1', lanes)} {nan}, {ints} {quiet}, {ints} {rounded}")
-    return w.value(f"bitcast {shorts} {w.value(f'trunc {ints} {chosen} to {shorts}')} to {wide('bfloat', lanes)}")
+    return w.value(f"trunc {ints} {chosen} to {wide('i16', lanes)}")
 
 
 def round_to(w: Writer, dtype: DType, lanes: int, value: str) -> str:

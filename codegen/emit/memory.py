@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ...ir.scalar import Const
-from ...ir.types import DType, boolean
+from ...ir.types import DType, boolean, f16
 from .. import scalar_code
 
 # what a scalar load whose guard fails reads instead
@@ -12,7 +12,7 @@ ZERO_CELL = "@kc_zero_cell = private unnamed_addr constant [16 x i8] zeroinitial
 
 def suffix(dtype: DType, lanes: int) -> str:
     """The type part of a memory intrinsic's name."""
-    kind = {"f16": "f16", "bf16": "bf16", "f32": "f32", "f64": "f64"}.get(dtype.name, f"i{8 * dtype.size}")
+    kind = {"f16": "f16", "f32": "f32", "f64": "f64"}.get(dtype.name, f"i{8 * dtype.size}")
     return f"v{lanes}{kind}"
 
 
@@ -23,7 +23,7 @@ def memory_constant(const: Const, lanes: int) -> str:
     element = scalar_code.memory_type(const.dtype, 1)
     if const.dtype.is_float and const.dtype.size < 4:
         bits = const.dtype.numpy.type(const.value).tobytes()[::-1].hex().upper()
-        return f"splat ({element} 0x{'H' if element == 'half' else 'R'}{bits})"
+        return f"splat (half 0xH{bits})" if const.dtype == f16 else f"splat (i16 {int(bits, 16)})"
     if const.dtype == boolean:
         return f"splat (i8 {int(bool(const.value))})"
     return f"splat ({element} {scalar_code.constant(const.dtype, const.value, 1)})"
