@@ -8,6 +8,9 @@ from __future__ import annotations
 
 import math
 import random as python_random
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -78,8 +81,35 @@ def _advanced(key: Any) -> Any:
 _global: list[SeedGenerator] = []
 
 
+class _Private(threading.local):
+    holders: tuple[list[SeedGenerator], ...] = ()
+
+
+_private = _Private()
+
+
+@contextmanager
+def private_draws(holder: list[SeedGenerator]) -> Iterator[None]:
+    """Inside, in this thread, draws that name no seed come from the generator in `holder`, made there by the first draw.
+
+    So a pipeline that runs beside the program has random values of its own, the same in every run with a seed.
+    """
+    before = _private.holders
+    _private.holders = (*before, holder)
+    try:
+        yield
+    finally:
+        _private.holders = before
+
+
 def global_seed_generator() -> SeedGenerator:
     """The generator of draws that name no seed."""
+    if _private.holders:
+        holder = _private.holders[-1]
+        if not holder:
+            with naming.root_scope(), tracing.eager_scope():
+                holder.append(SeedGenerator(make_default_seed(), name="private_seed_generator"))
+        return holder[0]
     if not _global:
         with naming.root_scope(), tracing.eager_scope():
             _global.append(SeedGenerator(make_default_seed(), name="global_seed_generator"))

@@ -14,6 +14,7 @@ TENSORFLOW = "kcompile.compat.tf"
 # longest prefix first: what stands left is imported as what stands right
 ALIASES = (
     ("tensorflow.keras", "kcompile"),
+    ("tensorflow.data", "kcompile.data"),
     ("tensorflow", TENSORFLOW),
     ("tf_keras", "kcompile"),
     ("keras", "kcompile"),

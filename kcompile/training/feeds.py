@@ -87,7 +87,7 @@ class BatchFeed:
         self._iterator: Iterator[Any] | None = None
         self._next: Any = None
         self._once = hasattr(data, "__next__")  # a generator: it cannot begin again
-        self.num_batches: int | None = len(data) if hasattr(data, "__len__") else None
+        self.num_batches: int | None = _length(data)
         self.collected: dict[str, Array] = {}
         self.keep_outputs: Callable[[dict[str, Array]], None] | None = None
         self.runner: Any = None
@@ -149,6 +149,14 @@ class BatchFeed:
             if time.monotonic() >= until:
                 break
         return done
+
+
+def _length(data: Any) -> int | None:
+    """How many batches there are, where the source can tell: a data set may be endless, or not know."""
+    try:
+        return len(data)
+    except TypeError:
+        return None
 
 
 def make_feed(x: Any, y: Any, sample_weight: Any, runner_for: RunnerFor, batch_size: int | None, shuffle: bool | str = False,
