@@ -4,12 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-
-from .sources import DataFile, locate
-
-FILE = DataFile("mnist.npz", "https://storage.googleapis.com/tensorflow/tf-keras-datasets/mnist.npz",
-                "731c5ac602752760c8e48fbffcf8c3b850d9dc2a2aedcf2cc48468fc17b673d1")
+from .pickles import load_arrays
+from .sources import locate
 
 
 def load_data(path: str = "mnist.npz") -> tuple[tuple[Any, Any], tuple[Any, Any]]:
@@ -17,9 +13,5 @@ def load_data(path: str = "mnist.npz") -> tuple[tuple[Any, Any], tuple[Any, Any]
 
     path: the name of the file in the cache. Raises OSError when the file is neither on disk nor to be had.
     """
-    found = locate(FILE, path)
-    try:
-        with np.load(found, allow_pickle=False) as arrays:
-            return (arrays["x_train"], arrays["y_train"]), (arrays["x_test"], arrays["y_test"])
-    except (KeyError, ValueError, OSError) as error:
-        raise OSError(f"{found} is not MNIST in the form of Keras (an .npz file with x_train, y_train, x_test, y_test): {error}") from None
+    x_train, y_train, x_test, y_test = load_arrays(locate("mnist.npz", path), ("x_train", "y_train", "x_test", "y_test"), "MNIST")
+    return (x_train, y_train), (x_test, y_test)

@@ -1,4 +1,4 @@
-"""get_file and the data sets: cache, digests, archives, errors that say which file to put where."""
+"""get_file: cache, names, digests, archives, errors that say which file to put where."""
 
 import functools
 import hashlib
@@ -9,11 +9,9 @@ import threading
 import zipfile
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 import kcompile as keras
-from kcompile.datasets import mnist
 from kcompile.utils.files import DownloadError
 
 
@@ -65,9 +63,36 @@ def test_names_and_folders(server, home, tmp_path):
     assert keras.utils.get_file(origin=f"{address}/a%20b.bin?q=1", cache_subdir="models") == str(home / "models" / "a b.bin")
     assert keras.utils.get_file("c", f"{address}/a%20b.bin", cache_dir=tmp_path / "other") == str(tmp_path / "other" / "datasets" / "c")
     assert keras.utils.get_file(str(tmp_path / "own" / "d"), f"{address}/a%20b.bin") == str(tmp_path / "own" / "d")
-    for arguments in ({"fname": "x"}, {"origin": f"{address}/"}):
-        with pytest.raises(ValueError):
-            keras.utils.get_file(**arguments)
+
+
+FROM = {"origin": "http://127.0.0.1:9/f"}
+
+
+@pytest.mark.parametrize(("arguments", "word"), [
+    ({"fname": "x"}, "`origin`"), ({"origin": "http://127.0.0.1/"}, "`fname`"), ({"origin": "words.txt"}, "`origin` must be an address"),
+    ({"origin": "x://a/b"}, "`origin` must be an address"), ({"fname": "../x", **FROM}, "`fname` must be a name without folders"),
+    ({"fname": "a/b", **FROM}, "`fname`"), ({"fname": "..", **FROM}, "`fname`"), ({"fname": "/tmp/", **FROM}, "`fname` must name a file"),
+    ({"hash_algorithm": "sha1", **FROM}, "`hash_algorithm`"), ({"file_hash": "abc", **FROM}, "`file_hash` must be 32 hexadecimal digits"),
+    ({"file_hash": "z" * 64, **FROM}, "`file_hash` must be 64"), ({"md5_hash": "0" * 64, **FROM}, "`md5_hash` must be 32"),
+    ({"file_hash": "0" * 32, "hash_algorithm": "sha256", **FROM}, "`file_hash` must be 64 hexadecimal digits for sha256"),
+    ({"archive_format": "rar", "extract": True, **FROM}, "`archive_format`"),
+    ({"archive_format": None, "extract": True, **FROM}, "`archive_format`"),
+])
+def test_arguments(home, arguments, word):
+    with pytest.raises(ValueError, match=word):
+        keras.utils.get_file(**arguments)
+    assert not home.exists()
+
+
+def test_places_that_cannot_be_written(server, home, tmp_path):
+    folder, address, _ = server
+    (folder / "f").write_bytes(b"x")
+    (tmp_path / "file").write_bytes(b"")
+    with pytest.raises(DownloadError, match="cannot make the folder"):
+        keras.utils.get_file("f", f"{address}/f", cache_dir=tmp_path / "file")
+    (home / "datasets" / "f").mkdir(parents=True)
+    with pytest.raises(IsADirectoryError, match="that is a folder"):
+        keras.utils.get_file("f", f"{address}/f")
 
 
 def test_wrong_digests(server, home):
@@ -101,51 +126,10 @@ def test_archives(server, home):
     assert unpacked == str(home / "datasets" / "z_extracted") and Path(unpacked, "inner/one.txt").read_text() == "1"
     unpacked = keras.utils.get_file("t.tar.gz", f"{address}/t.tar.gz", extract=True)
     assert Path(unpacked, "two.txt").read_text() == "2"
+    unpacked = keras.utils.get_file("named", f"{address}/z.zip", extract=True, archive_format="zip")
+    assert unpacked == str(home / "datasets" / "named") and (home / "datasets" / "named_archive").is_file()
+    assert keras.utils.get_file(origin=f"{address}/t.tar.gz", untar=True, cache_subdir="u") == str(home / "u" / "t.tar.gz")
+    assert (home / "u" / "t.tar.gz" / "two.txt").read_text() == "2"
     (folder / "plain").write_bytes(b"no archive")
     with pytest.raises(ValueError, match="not an archive"):
         keras.utils.get_file("plain", f"{address}/plain", extract=True)
-
-
-def digits(path):
-    rng = np.random.default_rng(0)
-    parts = {f"{kind}_{part}": rng.integers(0, 10, (n, 28, 28) if kind == "x" else n).astype("uint8")
-             for part, n in (("train", 5), ("test", 3)) for kind in "xy"}
-    np.savez(path, **parts)
-    return parts
-
-
-def test_mnist_from_a_named_folder(home, tmp_path, monkeypatch):
-    own = tmp_path / "own"
-    own.mkdir()
-    parts = digits(own / "mnist.npz")
-    monkeypatch.setenv("KCOMPILE_DATASETS", str(own))
-    (x, y), (test_x, test_y) = keras.datasets.mnist.load_data()
-    for found, name in ((x, "x_train"), (y, "y_train"), (test_x, "x_test"), (test_y, "y_test")):
-        np.testing.assert_array_equal(found, parts[name])
-    monkeypatch.setenv("KCOMPILE_DATASETS", str(tmp_path / "missing"))
-    with pytest.raises(NotADirectoryError, match="KCOMPILE_DATASETS"):
-        keras.datasets.mnist.load_data()
-
-
-def test_mnist_from_the_network(server, home, monkeypatch):
-    folder, address, _ = server
-    digits(folder / "mnist.npz")
-    digest = hashlib.sha256((folder / "mnist.npz").read_bytes()).hexdigest()
-    monkeypatch.setattr(mnist, "FILE", mnist.DataFile("mnist.npz", f"{address}/mnist.npz", digest))
-    assert keras.datasets.mnist.load_data()[0][0].shape == (5, 28, 28)
-    assert (home / "datasets" / "mnist.npz").is_file()
-
-
-def test_mnist_without_a_network(home, monkeypatch):
-    monkeypatch.setattr(mnist, "FILE", mnist.DataFile("mnist.npz", "http://127.0.0.1:9/mnist.npz", "0" * 64))
-    wanted = f"put the file at {home}/datasets/mnist.npz yourself.*mnist.npz into a folder that KCOMPILE_DATASETS"
-    with pytest.raises(DownloadError, match=wanted):
-        keras.datasets.mnist.load_data()
-
-
-def test_labels_and_vectors():
-    np.testing.assert_array_equal(keras.utils.to_categorical([[0], [2]]), [[1, 0, 0], [0, 0, 1]])
-    np.testing.assert_array_equal(keras.utils.to_categorical([1], 3), [[0, 1, 0]])
-    with pytest.raises(ValueError, match="label 5"):
-        keras.utils.to_categorical([0, 5], 3)
-    np.testing.assert_allclose(keras.utils.normalize(np.array([[3.0, 4], [0, 0]])), [[0.6, 0.8], [0, 0]])
