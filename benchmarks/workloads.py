@@ -1,21 +1,12 @@
 """The benchmark models, written against the public Keras 3 API: the same source runs under kcompile and under Keras.
 
-Each builder takes the `keras` module and returns (model, data function, compile arguments).
+Each builder takes the `keras` module and returns (model, data function of (rows, generator), compile arguments).
 """
 
 from __future__ import annotations
 
 import numpy as np
-
-CLASSIFY = {"loss": "sparse_categorical_crossentropy", "optimizer": "adam", "metrics": ["accuracy"]}
-
-
-def images(height, width, channels, classes=10):
-    """Random images and labels: a function of (rows, generator)."""
-    def data(rows, rng):
-        x = rng.random((rows, height, width, channels) if channels else (rows, height, width), dtype=np.float32)
-        return x, rng.integers(0, classes, rows).astype("int32")
-    return data
+from networks import CLASSIFY, autoencoder, depthwise, images, mobilenetv2, resnet20, resnet50
 
 
 def tabular(keras):
@@ -52,10 +43,41 @@ def cnn(keras):
     return model, images(28, 28, 1), dict(CLASSIFY)
 
 
-WORKLOADS = {  # name -> (builder, batch size)
+WORKLOADS = {  # trained through fit: name -> (builder, batch size)
     "tabular": (tabular, 32),
     "mlp": (mlp, 32),
     "mlp_b512": (mlp, 512),
     "cnn_b32": (cnn, 32),
     "cnn_b128": (cnn, 128),
+    "resnet20": (resnet20, 128),
+    "autoencoder": (autoencoder, 128),
+    "depthwise": (depthwise, 64),
 }
+PREDICT = {  # inference alone
+    "predict_mlp": (mlp, 1),
+    "predict_mobilenetv2": (mobilenetv2, 1),
+    "predict_resnet50": (resnet50, 1),
+    "predict_resnet50_b16": (resnet50, 16),
+}
+# The peers that have been the fastest of a workload, or near it: what is run unless --every-peer is given
+CONTENDERS = {
+    "tabular": ("jax", "keras-jax", "keras-tensorflow"),
+    "mlp": ("keras-jax", "jax", "keras-tensorflow", "torch"),
+    "mlp_b512": ("keras-jax", "jax", "keras-tensorflow", "torch"),
+    "cnn_b32": ("keras-tensorflow", "keras-jax", "torch"),
+    "cnn_b128": ("keras-tensorflow", "keras-jax", "torch"),
+    "resnet20": ("torch-compile", "keras-tensorflow", "torch"),
+    "autoencoder": ("keras-tensorflow-xla", "keras-tensorflow", "torch"),
+    "depthwise": ("torch", "keras-tensorflow"),
+    "predict_mlp": ("onnxruntime", "keras-jax", "keras-tensorflow"),
+    "predict_mobilenetv2": ("onnxruntime", "keras-tensorflow"),
+    "predict_resnet50": ("onnxruntime", "keras-tensorflow"),
+    "predict_resnet50_b16": ("keras-tensorflow", "onnxruntime"),
+}
+
+
+def workload(name):
+    """(builder, batch size, whether it is trained). Raises KeyError."""
+    if name in PREDICT:
+        return *PREDICT[name], False
+    return *WORKLOADS[name], True

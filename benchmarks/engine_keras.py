@@ -1,0 +1,148 @@
+"""kcompile, and Keras on its back ends: the workloads through `fit`, `predict_on_batch` and the engine's own faster call."""
+
+from __future__ import annotations
+
+import importlib
+import math
+import os
+import time
+
+import numpy as np
+from worker import latencies, timed
+from workloads import workload
+
+BACKENDS = {"keras-tensorflow": "tensorflow", "keras-tensorflow-xla": "tensorflow", "keras-jax": "jax", "keras-torch": "torch"}
+MOST_BYTES = 256 << 20  # of training data
+
+
+def session(engine: str, name: str):
+    if engine in BACKENDS:
+        os.environ.update(KERAS_BACKEND=BACKENDS[engine], TF_CPP_MIN_LOG_LEVEL="3")
+    started = time.perf_counter()
+    keras = importlib.import_module("kcompile" if engine == "kcompile" else "keras")
+    imported = time.perf_counter()
+    builder, batch, trained = workload(name)
+    keras.utils.set_random_seed(0)
+    model, data, arguments = builder(keras)
+    if BACKENDS.get(engine) == "tensorflow":
+        arguments["jit_compile"] = engine.endswith("xla")
+    model.compile(**arguments)
+    times = {"import_s": imported - started, "build_s": time.perf_counter() - imported}
+    return Training(keras, model, data, batch, times) if trained else Prediction(engine, model, data, batch, times)
+
+
+class Training:
+    """`measure` times whole epochs of one `fit`, from the hook at their beginning to that at their end."""
+
+    def __init__(self, keras, model, data, batch, times) -> None:
+        self.model, self.data, self.batch = model, data, batch
+        x, y = data(batch, np.random.default_rng(0))
+        self.row_bytes = (x.nbytes + y.nbytes) / batch
+
+        def one() -> None:
+            model.fit(x, y, batch_size=batch, verbose=0)
+        self.started = {**times, "first_step_s": timed(one), "again_s": min(timed(one) for _ in range(3))}
+        marks = self.marks = []
+
+        class Clock(keras.callbacks.Callback):
+            def on_epoch_begin(self, epoch, logs=None):
+                marks.append(time.perf_counter())
+
+            def on_epoch_end(self, epoch, logs=None):
+                marks.append(time.perf_counter())
+                losses.append(logs["loss"])
+
+        losses = self.losses = []
+        self.clock = Clock
+        self.step = self._estimate()
+        self.arrays = None
+
+    def _epochs(self, x, y, epochs) -> list[float]:
+        """Seconds of each epoch."""
+        self.marks.clear()
+        self.model.fit(x, y, batch_size=self.batch, epochs=epochs, verbose=0, callbacks=[self.clock()])
+        return [end - begin for begin, end in zip(self.marks[::2], self.marks[1::2], strict=True)]
+
+    def _most(self) -> int:
+        return max(4, int(MOST_BYTES / self.row_bytes / self.batch))
+
+    def _estimate(self) -> float:
+        steps = 4
+        while True:
+            x, y = self.data(steps * self.batch, np.random.default_rng(1))
+            seconds = self._epochs(x, y, 2)[1]
+            if seconds > 0.1 or steps * 8 > self._most():
+                return seconds / steps
+            steps *= 8
+
+    def measure(self, seconds: float) -> dict[str, list[float]]:
+        if self.arrays is None:
+            self.steps = max(2, min(int(seconds / 4 / self.step), self._most()))
+            self.arrays = self.data(self.steps * self.batch, np.random.default_rng(2))
+        epochs = max(2, round(seconds / (self.steps * self.step)))
+        found = self._epochs(*self.arrays, epochs + 1)[1:]  # the first one of a fit may prepare something
+        if not math.isfinite(self.losses[-1]):
+            raise SystemExit("the loss is not finite: nothing here counts")
+        return {"fit": [1e3 * one / self.steps for one in found]}
+
+
+class Prediction:
+    """`measure` times `predict_on_batch` and, where there is one, the engine's faster public call, batch after batch."""
+
+    def __init__(self, engine, model, data, batch, times) -> None:
+        x, _ = data(batch, np.random.default_rng(0))
+        self.calls = {"predict_on_batch": lambda: model.predict_on_batch(x)}
+        first = timed(self.calls["predict_on_batch"])
+        if not np.isfinite(model.predict_on_batch(x)).all():
+            raise SystemExit("the prediction is not finite: nothing here counts")
+        self.started = {**times, "first_step_s": first, "again_s": min(timed(self.calls["predict_on_batch"]) for _ in range(3))}
+        self.many = None
+        if engine == "kcompile":
+            self.calls["model(x)"] = lambda: model(x, training=False)
+            self.many = (model, x, batch)
+        else:
+            self.calls.update(own_call(engine, model, x))
+
+    def measure(self, seconds: float) -> dict[str, list[float]]:
+        found = {name: latencies(call, seconds / (len(self.calls) + 1)) for name, call in self.calls.items()}
+        if self.many is not None:
+            found["predict, back to back"] = self._back_to_back(seconds / 3, min(found["predict_on_batch"]) / 1e3)
+        return found
+
+    def _back_to_back(self, seconds: float, once: float) -> list[float]:
+        """`predict` over many batches, as the native loop runs them; what one call of it costs beside is taken out by a difference."""
+        model, x, batch = self.many
+        steps = max(4, min(int(seconds / 3 / once), int(MOST_BYTES / x.nbytes)))
+        rows = np.concatenate([x] * steps)
+
+        def many() -> None:
+            model.predict(rows, batch_size=batch, verbose=0)
+
+        def two() -> None:
+            model.predict(rows[:2 * batch], batch_size=batch, verbose=0)
+        many()
+        beside = min(timed(two) for _ in range(3))
+        return [1e3 * (timed(many) - beside) / (steps - 2) for _ in range(3)]
+
+
+def own_call(engine, model, x):
+    """{name: call} of a faster public way to run the model."""
+    if BACKENDS[engine] == "tensorflow":
+        import tensorflow as tf
+        function = tf.function(lambda given: model(given, training=False), jit_compile=engine.endswith("xla"))
+        tensor = tf.constant(x)
+        return {"tf.function": lambda: function(tensor).numpy()}
+    if BACKENDS[engine] == "jax":
+        import jax
+        # copies: predict_on_batch gives the originals away
+        trained, others = ([jax.numpy.array(v.value) for v in variables]
+                           for variables in (model.trainable_variables, model.non_trainable_variables))
+        function = jax.jit(lambda given: model.stateless_call(trained, others, given, training=False)[0])
+        return {"jax.jit": lambda: np.asarray(function(x))}
+    import torch
+    tensor = torch.from_numpy(x)
+
+    def call():
+        with torch.inference_mode():
+            return model(tensor, training=False).numpy()
+    return {"model(x)": call}

@@ -1,0 +1,192 @@
+"""Kernels alone against the measured limits of this machine: contractions, convolutions, normalizations, softmax, elementwise.
+
+    python benchmarks/kernels.py                        one line of JSON a kernel; --only conv for those with "conv" in their names
+
+Each is one op (or its gradient), compiled as a program of its own, first checked on a small batch against the reference
+evaluation (a kernel that fails has no figure), then timed on warm arrays, on one thread and on all.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from kcompile import ops
+from kcompile.compiler import compile_graph
+from kcompile.ir.evaluate import evaluate
+from kcompile.tools.roofline import measure
+from kcompile.tracing import Trace, gradients
+
+Shapes = dict[str, tuple[Any, ...]]
+CHECKED_ROWS = 2
+
+
+@dataclass(frozen=True)
+class Case:
+    """`shapes`: of the inputs, None is the batch; `flop` of the whole batch, or 0 where only bytes count."""
+
+    family: str
+    name: str
+    batch: int
+    shapes: Shapes
+    result: Callable[..., Any]
+    flop: float = 0.0
+
+
+def contractions() -> Iterator[Case]:
+    """x [M, K] @ w [K, N]; the gradients contract over N and over M."""
+    for m, n, k in ((32, 512, 784), (512, 512, 784), (1024, 1024, 1024), (50, 333, 77), (7, 100, 10), (1, 512, 784), (256, 64, 64),
+                    (32, 10, 512)):
+        shapes: Shapes = {"x": (None, k), "w": (k, n), "dy": (None, n)}
+        for part, result in parts(lambda x, w: ops.matmul(x, w)).items():
+            yield Case("contraction", f"{m}x{n}x{k} {part}", m, shapes, result, 2.0 * m * n * k)
+
+
+def convolutions() -> Iterator[Case]:
+    """(batch, height, width, channels, filters, size, strides, dilation, groups)."""
+    for geometry in ((32, 28, 28, 1, 32, 3, 1, 1, 1), (32, 13, 13, 32, 64, 3, 1, 1, 1), (128, 32, 32, 16, 16, 3, 1, 1, 1),
+                     (128, 16, 16, 32, 32, 3, 1, 1, 1), (128, 8, 8, 64, 64, 3, 1, 1, 1), (32, 16, 16, 64, 128, 1, 1, 1, 1),
+                     (1, 56, 56, 64, 64, 3, 1, 1, 1), (7, 30, 22, 37, 53, 3, 1, 1, 1), (50, 16, 16, 24, 40, 5, 1, 1, 1),
+                     (1, 224, 224, 3, 64, 7, 2, 1, 1), (50, 20, 20, 32, 32, 3, 1, 2, 1), (50, 20, 20, 64, 64, 3, 1, 1, 4),
+                     (256, 12, 12, 16, 32, 3, 2, 1, 1)):
+        yield from convolution(*geometry)
+
+
+def convolution(batch, height, width, channels, filters, size, strides, dilation, groups) -> Iterator[Case]:
+    span = (size - 1) * dilation
+    rows, columns = ((n - span - 1) // strides + 1 for n in (height, width))
+    shapes: Shapes = {"x": (None, height, width, channels), "w": (size, size, channels // groups, filters),
+                      "dy": (None, rows, columns, filters)}
+    extra = "".join((f" stride {strides}" if strides > 1 else "", f" dilation {dilation}" if dilation > 1 else "",
+                     f" groups {groups}" if groups > 1 else ""))
+    flop = 2.0 * batch * rows * columns * size * size * channels // groups * filters
+    for part, result in parts(lambda x, w: ops.conv(x, w, strides=strides, dilation_rate=dilation)).items():
+        name = f"{batch}x{height}x{width}x{channels} {size}x{size} to {filters}{extra} {part}"
+        yield Case("convolution", name, batch, shapes, result, flop)
+
+
+def parts(op: Callable[..., Any]) -> dict[str, Callable[..., Any]]:
+    """An op of x and w, and its two gradients for an upstream gradient dy."""
+    def gradient(of: str) -> Callable[..., Any]:
+        return lambda **t: gradients(ops.sum(op(t["x"], t["w"]) * t["dy"]), [t[of]])[0]
+    return {"forward": lambda **t: op(t["x"], t["w"]), "gradient of x": gradient("x"), "gradient of w": gradient("w")}
+
+
+def memory_bound() -> Iterator[Case]:
+    wide: Shapes = {"x": (None, 1024)}
+    yield Case("normalization", "layer 512x1024", 512, {**wide, "g": (1024,), "b": (1024,)},
+               lambda x, g, b: ops.layer_normalization(x, g, b, epsilon=1e-3))
+    image: Shapes = {"x": (None, 16, 16, 64), "g": (64,), "b": (64,)}
+    yield Case("normalization", "batch 64x16x16x64, statistics and all", 64, image, batch_normalized)
+    yield Case("softmax", "512x1024", 512, wide, lambda x: ops.softmax(x))
+    yield Case("softmax", "4096x10", 4096, {"x": (None, 10)}, lambda x: ops.softmax(x))
+    two: Shapes = {"x": (None, 1024), "z": (None, 1024)}
+    yield Case("elementwise", "x + z 64x1024 (in cache)", 64, two, lambda x, z: x + z)
+    yield Case("elementwise", "x + z 8192x1024 (in memory)", 8192, two, lambda x, z: x + z)
+    yield Case("elementwise", "exp 512x1024", 512, wide, lambda x: ops.exp(x))
+    yield Case("elementwise", "tanh 512x1024", 512, wide, lambda x: ops.tanh(x))
+    yield Case("elementwise", "gelu 512x1024", 512, wide, lambda x: ops.gelu(x))
+    yield Case("reduction", "sum of columns 512x1024", 512, wide, lambda x: ops.sum(x, axis=0))
+    yield Case("reduction", "sum of rows 512x1024", 512, wide, lambda x: ops.sum(x, axis=1))
+    yield Case("pooling", "max 2x2 64x26x26x32", 64, {"x": (None, 26, 26, 32)}, lambda x: ops.max_pool(x, 2, 2))
+    yield Case("pooling", "average 3x3 64x26x26x32", 64, {"x": (None, 26, 26, 32)}, lambda x: ops.average_pool(x, 3, 1))
+
+
+def batch_normalized(x, g, b):
+    mean, variance = ops.moments(x, axes=[0, 1, 2])
+    return ops.batch_normalization(x, mean, variance, -1, b, g)
+
+
+def cases() -> list[Case]:
+    return [*contractions(), *convolutions(), *memory_bound()]
+
+
+def traced(case: Case):
+    with Trace(case.family) as trace:
+        trace.output("y", case.result(**{name: trace.input(name, shape, "float32") for name, shape in case.shapes.items()}))
+    return trace.graph
+
+
+def arrays_of(case: Case, executable, batch: int) -> dict[str, Any]:
+    """Random inputs by name, and room for the result."""
+    rng = np.random.default_rng(0)
+    arrays = {name: rng.normal(0, 1, [batch if n is None else n for n in shape]).astype("float32") for name, shape in case.shapes.items()}
+    result = executable.program.outputs["y"]
+    shape = [n if isinstance(n, int) else n.evaluate({"B": batch}) for n in executable.program.buffers[result].type.shape]
+    return {**arrays, result: np.zeros(shape, "float32")}
+
+
+def check(case: Case, graph, executable) -> None:
+    """Raises AssertionError where the native result on a small batch is not that of the reference."""
+    arrays = arrays_of(case, executable, CHECKED_ROWS)
+    wanted = evaluate(graph, {name: arrays[name] for name in case.shapes})[0]["y"]
+    executable.run(arrays, {"B": CHECKED_ROWS} if executable.symbols else {})
+    found = arrays[executable.program.outputs["y"]]
+    np.testing.assert_allclose(found, wanted, rtol=1e-3, atol=1e-4 * float(np.abs(wanted).max()))
+
+
+def seconds_of(executable, arrays, symbols, threads: int, seconds: float) -> float:
+    """Of one call, the best of groups of calls."""
+    executable.run(arrays, symbols, threads)
+    call = executable._bind(symbols).call  # what run() calls at the end: Python would be most of a small kernel's time
+    once = min(timed(call.run, 1) for _ in range(3))
+    count = max(1, int(seconds / 8 / once))
+    return min(timed(call.run, count) for _ in range(max(3, min(8, int(seconds / once / count)))))
+
+
+def timed(call: Callable[[], None], count: int) -> float:
+    started = time.perf_counter()
+    for _ in range(count):
+        call()
+    return (time.perf_counter() - started) / count
+
+
+def result_of(case: Case, seconds: float, most: int) -> dict[str, Any]:
+    """The figures of one case: for each number of threads, seconds and the share of what the machine could do."""
+    graph = traced(case)
+    executable = compile_graph(graph)
+    row: dict[str, Any] = {"family": case.family, "name": case.name, "flop": case.flop}
+    try:
+        check(case, graph, executable)
+    except AssertionError as error:
+        return {**row, "error": "differs from the reference: " + str(error).strip().splitlines()[0]}
+    arrays = arrays_of(case, executable, case.batch)
+    symbols = {"B": case.batch} if executable.symbols else {}
+    row["bytes"] = sum(array.nbytes for name, array in arrays.items() if name in executable.given)
+    for threads in sorted({1, most}):
+        taken = seconds_of(executable, arrays, symbols, threads, seconds)
+        row[f"seconds_{threads}"] = taken
+    return row
+
+
+def limits(threads: int) -> dict[str, float]:
+    """This machine measured now: other work may have disturbed an earlier measurement, so the best of several counts."""
+    measure.cache_clear()
+    roof = measure(threads)
+    return {"threads": threads, "flops": roof.flops, "memory": roof.bandwidth, "cache": roof.cache_bandwidth,
+            "cache_bytes": roof.cache_bytes}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--only", default="", help="part of the names of the families or kernels to run")
+    parser.add_argument("--seconds", type=float, default=0.1, help="for each kernel and number of threads")
+    options = parser.parse_args()
+    most = len(os.sched_getaffinity(0))
+    chosen = [case for case in cases() if options.only in f"{case.family} {case.name}"]
+    for number, case in enumerate(chosen):
+        if number % 20 == 0:
+            for threads in sorted({1, most}):
+                print(json.dumps(limits(threads)), flush=True)
+        print(json.dumps(result_of(case, options.seconds, most)), flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,106 @@
+"""The benchmark commands: a worker answers as it says, the report follows from the figures, the gate sees what is slower."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+FOLDER = Path(__file__).parents[2] / "benchmarks"
+pytestmark = pytest.mark.skipif(not FOLDER.is_dir(), reason="an installed kcompile has no benchmarks")
+
+
+@pytest.fixture
+def benchmarks(monkeypatch):
+    """Imports a module of the folder."""
+    monkeypatch.syspath_prepend(str(FOLDER))
+    import importlib
+    return importlib.import_module
+
+
+@pytest.mark.parametrize(("workload", "call"), [("tabular", "fit"), ("predict_mlp", "predict_on_batch")])
+def test_a_worker_measures_when_asked(benchmarks, tmp_path, monkeypatch, workload, call):
+    monkeypatch.setenv("KCOMPILE_CACHE", str(tmp_path))
+    engines = benchmarks("engines")
+    worker = engines.Worker(engines.Engine("kcompile", sys.executable, {"PYTHONPATH": str(FOLDER.parent)}), workload, 120)
+    assert worker.started["first_step_s"] > worker.started["again_s"] > 0
+    times = worker.measure(0.02)[call]
+    assert len(times) >= 2 and all(0 < ms < 1000 for ms in times)
+    assert 20 < worker.finish() < 2000
+
+
+def test_a_worker_that_fails_says_why(benchmarks):
+    engines = benchmarks("engines")
+    with pytest.raises(engines.Failed, match="onnxruntime on tabular: "):
+        engines.Worker(engines.Engine("onnxruntime", sys.executable, {}), "tabular", 60)
+
+
+def test_a_peer_needs_a_known_name(benchmarks):
+    with pytest.raises(SystemExit, match="expected NAME=PYTHON"):
+        benchmarks("engines").peers_of(["numpy=python"])
+
+
+def rows(times):
+    """What run.py keeps of an engine."""
+    started = {"import_s": 0.1, "build_s": 0.1, "first_step_s": 1.0, "again_s": 0.001}
+    return {"rounds": [{"fit": list(one)} for one in times], "cold": started, "started": started, "peak_mb": 100.0}
+
+
+def results(own, peer):
+    kernel = {"family": "contraction", "name": "8x8x8", "flop": 1024.0, "bytes": 768, "seconds_1": 1e-6}
+    limits = {"threads": 1, "flops": 2e9, "memory": 1e9, "cache": 2e9, "cache_bytes": 1 << 20}
+    return {"machine": "a machine", "date": "2026-01-01", "command": "a command", "rounds": 2, "failures": ["torch: gone"],
+            "workloads": {"mlp": {"kcompile": rows(own), "keras-jax": rows(peer)}}, "kernels": [limits, kernel]}
+
+
+def test_the_ratio_is_of_the_best_with_the_range_of_the_rounds(benchmarks):
+    found = benchmarks("report").workload_table(results([(1.0, 1.0), (2.0, 2.0)], [(3.0, 3.0), (4.0, 5.0)]))
+    assert found.splitlines()[-1] == "| mlp | 1 | keras-jax (fit) | 3 | **3.00x** | 2.25-3.00 |"
+
+
+def test_a_loss_is_published_as_one(benchmarks, tmp_path):
+    benchmarks("report").write(tmp_path / "it", results([(4.0,), (4.0,)], [(1.0,), (1.0,)]))
+    text = (tmp_path / "it.md").read_text()
+    assert "0.25x (slower)" in text and "torch: gone" in text and "| contraction 8x8x8 | 1 | 1 | 51 % |" in text
+    for plot in ("it-workloads.svg", "it-kernels.svg"):
+        assert (tmp_path / plot).read_text().startswith("<svg") and plot in text
+
+
+def test_the_gate_fails_what_is_slower_beyond_the_tolerance(benchmarks):
+    failures: list[str] = []
+    row = benchmarks("gate").row
+    assert row("mlp", "step, ms", 1.0, 1.04, 1.04, 0.05, failures)[-1] == ""
+    assert row("mlp", "step, ms", 1.0, 1.06, 1.06, 0.05, failures)[-1] == "SLOWER"
+    assert failures == ["mlp: step, ms went from 1 to 1.06, 1.06 times"]
+
+
+def test_the_gate_compares_with_a_slower_checkout(benchmarks, tmp_path, monkeypatch):
+    """The same worker told to be slow on one side."""
+    gate = benchmarks("gate")
+
+    class Slow:
+        def __init__(self, engine, workload, patience):
+            self.factor = 2.0 if "head" in engine.environment["PYTHONPATH"] else 1.0
+            self.started = {"first_step_s": 1.0}
+
+        def measure(self, seconds):
+            return {"fit": [self.factor]}
+
+        def finish(self):
+            return 100.0
+    monkeypatch.setattr(gate, "Worker", Slow)
+    failures: list[str] = []
+    options = argparse.Namespace(rounds=3, seconds=0.1, tolerance=0.05, wide_tolerance=0.2)
+    gate.compare("mlp", [Path("base"), Path("head")], tmp_path, options, failures)
+    assert failures == ["mlp: step, ms went from 1 to 2, 2.00 times"]
+
+
+def test_kernels_are_checked_and_timed(tmp_path):
+    done = subprocess.run([sys.executable, str(FOLDER / "kernels.py"), "--only", "7x100x10", "--seconds", "0.01"], check=True, text=True,
+                          capture_output=True, env={**os.environ, "PYTHONPATH": str(FOLDER.parent), "KCOMPILE_CACHE": str(tmp_path)})
+    lines = done.stdout.splitlines()
+    assert sum("7x100x10" in line and "seconds_1" in line for line in lines) == 3 and '"flops"' in lines[0]
