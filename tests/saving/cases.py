@@ -56,6 +56,18 @@ def image_layers(keras):
 
 
 @case
+def convolved_images(keras):
+    L = keras.layers
+    model = keras.Sequential([
+        L.Input((6, 6, 2)), L.DepthwiseConv2D(3, depth_multiplier=2, padding="same", depthwise_regularizer="l2"),
+        L.SeparableConv2D(5, 3, strides=2, padding="same", pointwise_constraint="max_norm"),
+        L.Conv2DTranspose(3, 3, strides=2, padding="same", output_padding=1, activation="relu"), L.Reshape((3, 4, 3, 3)),
+        L.Conv3D(4, 2, padding="same"), L.Conv3DTranspose(2, (1, 2, 2), strides=(1, 2, 1)), L.Reshape((12, -1)),
+        L.Conv1DTranspose(4, 3), L.DepthwiseConv1D(3), L.SeparableConv1D(3, 3), L.Flatten(), L.Dense(2)])
+    return compiled(model, "adam"), [data(4, 6, 6, 2)], data(4, 2, seed=1)
+
+
+@case
 def pooled_images(keras):
     L = keras.layers
     given = keras.Input((6, 6, 2))
