@@ -1,10 +1,11 @@
 """Writes recorded.json: what both judges said of every case. From the folder `tests`:
 
-    python -m live.record --tf PYTHON --jax PYTHON [--keep FOLDER]
+    python -m live.record --tf PYTHON --jax PYTHON [--keep FOLDER] [--only PART_OF_A_NAME ...]
 
 Per case: `expected`, the summary of the reference's outcome; the second judge's losses; and the
 distances between the two judges. Prints the cases in which these are above 1e-5. One line per
-case, nine digits per number, so that a change can be read in a diff.
+case, nine digits per number, so that a change can be read in a diff. With --only the other cases
+stay as they are recorded.
 """
 import argparse
 import json
@@ -24,12 +25,12 @@ FILE = Path(__file__).with_name("recorded.json")
 TESTS = Path(__file__).parents[1]
 
 
-def run_engine(python, engine, folder, extra_path=None):
-    """Run all cases in a process of their own; what it prints is kept for the report of a failure."""
+def run_engine(python, engine, folder, extra_path=None, only=()):
+    """Run the cases in a process of their own; what it prints is kept for the report of a failure."""
     environment = {key: value for key, value in os.environ.items() if key not in ("PYTHONPATH", "KERAS_BACKEND")}
     if extra_path:
         environment["PYTHONPATH"] = str(extra_path)
-    command = [str(python), "-m", "live.runner", "--engine", engine, "--out", str(folder)]
+    command = [str(python), "-m", "live.runner", "--engine", engine, "--out", str(folder), "--only", *only]
     done = subprocess.run(command, cwd=TESTS, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     return done.stdout[-2000:] if done.returncode else ""
 
@@ -84,16 +85,21 @@ def main():
     parser.add_argument("--tf", required=True, help="python with keras and tensorflow")
     parser.add_argument("--jax", required=True, help="python with keras and jax")
     parser.add_argument("--keep", type=Path, help="keep the outcomes there; an outcome which is there is not run again")
+    parser.add_argument("--only", nargs="+", default=[""], help="only the cases with one of these in their names")
     arguments = parser.parse_args()
+    chosen = {name: case for name, case in CASES.items() if any(part in name for part in arguments.only)}
     with tempfile.TemporaryDirectory() as temporary:
         folder = arguments.keep or Path(temporary)
         for engine in ("tf", "jax"):
             if not (folder / engine).exists():
-                sys.stderr.write(run_engine(getattr(arguments, engine), engine, folder / engine))
-        entries = {name: entry(case, folder / "tf", folder / "jax") for name, case in CASES.items()}
+                sys.stderr.write(run_engine(getattr(arguments, engine), engine, folder / engine, only=arguments.only))
+        entries = {name: entry(case, folder / "tf", folder / "jax") for name, case in chosen.items()}
+    if len(chosen) < len(CASES):
+        entries = {name: found for name, found in recorded().items() if name in CASES} | entries
     lines = [f"{json.dumps(name)}: {json.dumps(entries[name])}" for name in sorted(entries)]
     FILE.write_text('{"about": "written by record.py", "cases": {\n' + ",\n".join(lines) + "\n}}\n")
-    for name, found in entries.items():
+    for name in chosen:
+        found = entries[name]
         far = {key: value for key, value in found["distance"].items() if value > WITHIN}
         if far:
             print(f"{name} ({found['reference']}): {far}")

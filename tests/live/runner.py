@@ -1,6 +1,6 @@
 """Runs cases in one engine. In a process of its own, from the folder `tests`:
 
-    python -m live.runner --engine tf --out FOLDER [--only PART_OF_A_NAME]
+    python -m live.runner --engine tf --out FOLDER [--only PART_OF_A_NAME ...]
 
 writes NAME.json and NAME.npz for every case as soon as it is done, so that a crash loses one
 case and names it. In the same process: `outcome(keras, case)`. An outcome is a dict:
@@ -152,12 +152,12 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--engine", choices=ENGINES, required=True)
     parser.add_argument("--out", type=Path, required=True, help="folder to write to")
-    parser.add_argument("--only", default="", help="only the cases with this in their names")
+    parser.add_argument("--only", nargs="*", help="only the cases with one of these in their names")
     arguments = parser.parse_args()
     keras = load_engine(arguments.engine)
     arguments.out.mkdir(parents=True, exist_ok=True)
     for name, case in CASES.items():
-        if arguments.only in name:
+        if not arguments.only or any(part in name for part in arguments.only):
             save(arguments.out, name, attempt(keras, case))
 
 
