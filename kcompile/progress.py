@@ -40,6 +40,7 @@ class Progbar:
         self._first_done: tuple[float, int] | None = None  # when the first update came, and how many steps were done then
         self._last_drawn = 0.0
         self._drawn_width = 0
+        self.note = ""  # shown after the values
 
     def update(self, current: int, values: Sequence[tuple[str, Any]] | None = None, finalize: bool | None = None) -> None:
         """`current` steps are done; values: (name, number) pairs. The last line is drawn when the target is reached."""
@@ -111,6 +112,8 @@ class Progbar:
             value = _number(self._last[name]) if last else total / max(count, 1)
             small = abs(value) <= 1e-3
             parts.append(f" - {name}: {value:.4e}" if small else f" - {name}: {value:.4f}")
+        if self.note:
+            parts.append(f" - {self.note}")
         return "".join(parts)
 
 

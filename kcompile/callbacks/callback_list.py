@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from .callback import Callback, Logs, overrides
@@ -59,6 +59,11 @@ class CallbackList(Callback):
         """Tell only the progress bar that batches up to `batch` are done."""
         if self._progbar is not None:
             getattr(self._progbar, f"on_{kind}_batch_end")(batch, logs)
+
+    def watch_input(self, wait: Callable[[], float]) -> None:
+        """Let the progress bar ask how long steps have waited for data."""
+        if self._progbar is not None:
+            self._progbar.input_wait = wait
 
     @property
     def has_progress_bar(self) -> bool:

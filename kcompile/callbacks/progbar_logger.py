@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable
 from typing import Any
 
 from ..progress import Progbar, print_message
-from .callback import Callback, Logs
+from .callback import Callback as _Callback
+from .callback import Logs
+
+LEAST_WAIT, LEAST_SHARE = 0.1, 0.1  # seconds, and share of the time, from which waiting for data is shown
 
 
-class ProgbarLogger(Callback):
+class ProgbarLogger(_Callback):
     """The progress bar of `fit`, `evaluate` and `predict`; the verbosity comes from their `verbose` argument."""
 
     def __init__(self) -> None:
@@ -19,6 +24,7 @@ class ProgbarLogger(Callback):
         self.seen = 0
         self.progbar: Progbar | None = None
         self._in_fit = False
+        self.input_wait: Callable[[], float] | None = None  # seconds for which steps have waited for data, since the bar was begun
 
     def set_params(self, params: dict[str, Any]) -> None:
         super().set_params(params)
@@ -66,6 +72,7 @@ class ProgbarLogger(Callback):
         """A bar of its own for each epoch; its clock runs from here."""
         self.seen = 0
         self.progbar = Progbar(self.target, verbose=self.verbose) if self.verbose else None
+        self._began = time.perf_counter()
 
     def _show(self, batch: int, logs: Logs) -> None:
         self.seen = batch + 1
@@ -82,5 +89,12 @@ class ProgbarLogger(Callback):
     def _update(self, current: int, logs: Logs, finalize: bool) -> None:
         values = [(name, value) for name, value in (logs or {}).items() if not isinstance(value, str)]
         assert self.progbar is not None
+        self.progbar.note = self._input_note()
         self.progbar.stateful_metrics.update(name for name, _ in values)  # logs are means already
         self.progbar.update(current, values, finalize=finalize)
+
+    def _input_note(self) -> str:
+        """How much of the time went into waiting for data, where it is worth saying."""
+        waited = 0.0 if self.input_wait is None else self.input_wait()
+        share = waited / max(time.perf_counter() - self._began, 1e-9)
+        return f"input wait: {min(share, 1.0):.0%}" if waited >= LEAST_WAIT and share >= LEAST_SHARE else ""

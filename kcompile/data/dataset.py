@@ -73,6 +73,10 @@ class Dataset:
         """The elements with numpy arrays and scalars in place of tensors; text is bytes."""
         return self._structures(lambda element: [_as_numpy(leaf) for leaf in element])
 
+    def as_arrays(self) -> Arrays:
+        """An iterable over the elements with a numpy array for every tensor, scalars included; a new pass each time."""
+        return Arrays(self)
+
     def get_single_element(self, name: str | None = None) -> Any:
         """The element of a data set that has one. Raises ValueError where there are none or several."""
         found = [element for element, _ in zip(self, range(2), strict=False)]
@@ -377,6 +381,16 @@ class Dataset:
         from .options import WithOptions
 
         return WithOptions(self, options)
+
+
+class Arrays:
+    """A data set as structures of arrays."""
+
+    def __init__(self, dataset: Dataset) -> None:
+        self._dataset = dataset
+
+    def __iter__(self) -> Iterator[Any]:
+        return self._dataset._structures(lambda element: element)
 
 
 class DatasetIterator(Iterator[Any]):

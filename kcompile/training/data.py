@@ -16,6 +16,8 @@ from .. import config, tree
 from ..dtypes import standardize_dtype
 from ..tensor import KerasTensor, Tensor
 from ..variables import Variable
+from .frames import frame_array, is_frame
+from .lazy_rows import LazyRows, is_sliced, is_sparse, lazy_rows
 
 Array = npt.NDArray[Any]
 
@@ -47,16 +49,31 @@ class DataSpec:
 
 @dataclass(frozen=True)
 class Batch:
-    """Arrays by param name, all with `rows` rows, and what they stand for."""
+    """Arrays by param name, all with `rows` rows, and what they stand for. Some may be LazyRows, until `take` makes them arrays."""
 
     spec: DataSpec
-    arrays: Mapping[str, Array]
+    arrays: Mapping[str, Any]
     rows: int
+
+    @property
+    def is_lazy(self) -> bool:
+        return any(isinstance(array, LazyRows) for array in self.arrays.values())
+
+    def take(self, rows: npt.NDArray[np.int64]) -> Batch:
+        """The batch of some of the rows, all of them arrays."""
+        arrays = {name: array.take(rows) if isinstance(array, LazyRows) else array[rows] for name, array in self.arrays.items()}
+        return Batch(self.spec, arrays, len(rows))
+
+    def dense(self) -> Batch:
+        """The same with arrays in place of lazy rows."""
+        return self.take(np.arange(self.rows)) if self.is_lazy else self
 
 
 def is_array_like(value: Any) -> bool:
-    """Arrays, eager tensors, data frames; and plain nested lists of numbers."""
-    if isinstance(value, (np.ndarray, Tensor, Variable)) or (hasattr(value, "__array__") and not isinstance(value, KerasTensor)):
+    """Arrays, eager tensors, data frames, sparse matrices, arrays on disk; and plain nested lists of numbers."""
+    if isinstance(value, (np.ndarray, Tensor, Variable, LazyRows)) or is_sparse(value) or is_sliced(value):
+        return True
+    if hasattr(value, "__array__") and not isinstance(value, KerasTensor):
         return True
     return isinstance(value, (list, tuple)) and bool(value) and all(_is_number(item) or _is_row(item) for item in value)
 
@@ -117,21 +134,42 @@ def _named(structure: Any, title: str, arrays: dict[str, Array], what: str) -> A
 
 
 def _leaf(value: Any, title: str, arrays: dict[str, Array], what: str) -> Leaf:
-    array = to_array(value, f"{what}`{title}`")
+    array = to_rows(value, f"{what}`{title}`")
     name = title.replace("/", "_")
     arrays[name] = array
     return Leaf(name, tuple(array.shape[1:]), _param_dtype(array))
 
 
+def to_rows(value: Any, title: str) -> Any:
+    """As `to_array`, but LazyRows for what should not be one array in memory."""
+    try:
+        rows = lazy_rows(value)
+    except ValueError as error:
+        raise ValueError(f"{title} {error}") from None
+    if rows is None:
+        array = to_array(value, title)
+        rows = lazy_rows(array)  # a view of a frame may be large and strided
+        return array if rows is None else rows
+    if rows.dtype.kind not in "fiub":
+        raise TypeError(f"{title} has dtype {rows.dtype}; expected floats, integers or booleans")
+    return rows
+
+
 def to_array(value: Any, title: str) -> Array:
     """A numeric array of rank 1 or more, without a copy where possible. Raises ValueError or TypeError naming the argument."""
+    if is_frame(value):
+        value = frame_array(value, title)
+    elif is_sparse(value):
+        value = value.toarray()
+    elif isinstance(value, LazyRows):
+        value = value.take(np.arange(len(value)))
     if isinstance(value, Tensor):
         array: Array = value._array
     elif isinstance(value, Variable):
         array = value.array
     else:
         try:
-            array = np.asarray(value)
+            array = np.asarray(value.detach().cpu() if hasattr(value, "detach") and hasattr(value, "cpu") else value)
         except ValueError as error:
             raise ValueError(f"{title} cannot be made an array (rows of different lengths?): {error}") from None
     if array.dtype == object:
@@ -163,7 +201,8 @@ def split_rows(structure: Any, start: int, stop: int) -> Any:
     if structure is None:
         return None
     if is_array_like(structure):
-        return to_array(structure, "data")[start:stop]
+        rows = to_rows(structure, "data")
+        return rows.between(start, stop) if isinstance(rows, LazyRows) else rows[start:stop]
     if isinstance(structure, Mapping):
         return {key: split_rows(part, start, stop) for key, part in structure.items()}
     return type(structure)([split_rows(part, start, stop) for part in structure])

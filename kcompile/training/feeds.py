@@ -6,24 +6,27 @@ A feed runs steps: `advance(most, budget)` runs up to `most` of them, for about 
 from __future__ import annotations
 
 import math
-import time
 import warnings
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from ..utils.packing import unpack_x_y_sample_weight
+from ..data.dataset import INFINITE
+from ..data.elements import is_dataset
 from ..utils.seeds import shuffle_generator
+from .batch_feed import MADE_AHEAD, SAME_TIME, BatchFeed, RunnerFor
 from .checks import check_ranges
-from .data import Array, Batch, DataSpec, as_batch, is_arrays, weights_of_classes
-
-RunnerFor = Callable[[DataSpec], Any]
+from .data import Array, Batch, as_batch, is_arrays, weights_of_classes
+from .row_feed import RowFeed
+from .sources import source_of_batches
 
 
 class ArrayFeed:
     """Rows of arrays, `batch_size` at a time; shuffle: in a new order each time round, or whole batches with 'batch'."""
+
+    endless, waited = False, 0.0
 
     def __init__(self, batch: Batch, runner_for: RunnerFor, batch_size: int, shuffle: bool | str = False, what: str = "") -> None:
         self.batch, self.batch_size, self.shuffle = batch, batch_size, shuffle
@@ -40,29 +43,19 @@ class ArrayFeed:
         """Before an epoch: begin again at the first row, unless steps_per_epoch left off in the middle."""
         if self.position >= (self.num_batches or 0):
             self.position = 0
-        if self.position == 0:
-            self._shuffle()
+        if self.position == 0 and self._order is not None:
+            put_in_order(self._order, self.batch_size, self.shuffle, self.model)  # the native loop reads it as it goes
         if self._loop is None:
             self._loop, self.collected = self.runner.loop(self.batch, self._order, self.batch_size)
+
+    def end_epoch(self) -> None:
+        """After an epoch there is nothing to tell."""
 
     def rewind(self) -> None:
         """Begin the next epoch at the first row."""
         self.position = 0
 
-    def _shuffle(self) -> None:
-        """A new order, in place: the native loop reads it as it goes."""
-        if self._order is None:
-            return
-        generator = shuffle_generator(self.model)
-        if self.shuffle == "batch":
-            blocks = np.array_split(np.arange(self.batch.rows, dtype=np.int64),
-                                    range(self.batch_size, self.batch.rows, self.batch_size))
-            whole, rest = (blocks, []) if len(blocks[-1]) == self.batch_size else (blocks[:-1], blocks[-1:])
-            self._order[:] = np.concatenate([*(whole[n] for n in generator.permutation(len(whole))), *rest])
-        else:
-            # from 0..N-1 each time: the order depends on the generator's state alone, so that a run can be resumed
-            self._order[:] = np.arange(self.batch.rows, dtype=np.int64)
-            generator.shuffle(self._order)
+    close = rewind
 
     def has_next(self) -> bool:
         return self.position < (self.num_batches or 0)
@@ -78,106 +71,80 @@ class ArrayFeed:
         return done
 
 
-class BatchFeed:
-    """Batches from a generator or another iterable of (x,), (x, y) or (x, y, sample_weight)."""
-
-    def __init__(self, data: Any, runner_for: RunnerFor, class_weight: Mapping[Any, float] | None = None, what: str = "") -> None:
-        self._data, self._runner_for, self._class_weight, self._what = data, runner_for, class_weight, what
-        self._runners: dict[str, Any] = {}
-        self._iterator: Iterator[Any] | None = None
-        self._next: Any = None
-        self._once = hasattr(data, "__next__")  # a generator: it cannot begin again
-        self.num_batches: int | None = _length(data)
-        self.collected: dict[str, Array] = {}
-        self.keep_outputs: Callable[[dict[str, Array]], None] | None = None
-        self.runner: Any = None
-        self.last: Batch | None = None
-
-    def start_epoch(self) -> None:
-        """Before an epoch: a new iterator, unless there is one that steps_per_epoch left off in the middle."""
-        if self._iterator is None:
-            self._iterator = iter(self._data)
-        self._peek()
-        if self._next is None and not self._once:
-            self._iterator = iter(self._data)
-            self._peek()
-
-    def rewind(self) -> None:
-        """Begin the next epoch with a new iterator, where the data can be gone through again."""
-        if not self._once:
-            self._iterator = self._next = None
-
-    def _peek(self) -> None:
-        if self._next is None and self._iterator is not None:
-            item = next(self._iterator, None)
-            self._next = None if item is None else self._prepared(item)
-
-    def _prepared(self, item: Any) -> Batch:
-        x, y, sample_weight = unpack_x_y_sample_weight(item)
-        if self._class_weight is not None:
-            if sample_weight is not None:
-                raise ValueError("You cannot `class_weight` and `sample_weight` at the same time.")
-            sample_weight = weights_of_classes(y, self._class_weight)
-        return as_batch(x, y, sample_weight, f"{self._what}a batch of the data: ")
-
-    def has_next(self) -> bool:
-        self._peek()
-        return self._next is not None
-
-    def first(self) -> Batch | None:
-        """The next batch, which stays next."""
-        self.start_epoch()
-        return self._next  # type: ignore[no-any-return]
-
-    def advance(self, most: int, budget: float) -> int:
-        """Run one batch after another; 0 when there is none left."""
-        until = time.monotonic() + budget
-        done = 0
-        while done < most and self.has_next():
-            batch: Batch = self._next
-            self._next = None
-            key = batch.spec.key()
-            if key not in self._runners:
-                self._runners[key] = self._runner_for(batch.spec)
-            self.runner = self._runners[key]
-            check_ranges(self.runner.step.ranges, batch.arrays, self._what)
-            outputs = self.runner.run(batch)
-            self.last = batch
-            if self.keep_outputs is not None:
-                self.keep_outputs(outputs)
-            done += 1
-            if time.monotonic() >= until:
-                break
-        return done
+def put_in_order(order: npt.NDArray[np.int64], batch_size: int, shuffle: bool | str, model: Any) -> None:
+    """Fill in the row numbers of an epoch, from 0..N-1 each time: they depend on the generator's state alone, so that a run can be
+    resumed. shuffle: False, True, or 'batch' for whole batches (a last partial one stays last)."""
+    rows = len(order)
+    order[:] = np.arange(rows, dtype=np.int64)
+    if not shuffle:
+        return
+    generator = shuffle_generator(model)
+    if shuffle == "batch":
+        blocks = np.array_split(order.copy(), range(batch_size, rows, batch_size))
+        whole, rest = (blocks, []) if len(blocks[-1]) == batch_size else (blocks[:-1], blocks[-1:])
+        order[:] = np.concatenate([*(whole[n] for n in generator.permutation(len(whole))), *rest])
+    else:
+        generator.shuffle(order)
 
 
-def _length(data: Any) -> int | None:
-    """How many batches there are, where the source can tell: a data set may be endless, or not know."""
-    try:
-        return len(data)
-    except TypeError:
-        return None
+class LazyBatches:
+    """Batches of rows that are made into arrays one batch at a time."""
+
+    def __init__(self, batch: Batch, batch_size: int, shuffle: bool | str, model: Any) -> None:
+        self._batch, self._size, self._shuffle, self._model = batch, batch_size, shuffle, model
+
+    def __len__(self) -> int:
+        return math.ceil(self._batch.rows / self._size)
+
+    def __iter__(self) -> Iterator[Batch]:
+        order = np.empty(self._batch.rows, np.int64)
+        put_in_order(order, self._size, self._shuffle, self._model)
+        return (self._batch.take(order[start:start + self._size]) for start in range(0, len(order), self._size))
+
+
+Feed = ArrayFeed | RowFeed | BatchFeed
 
 
 def make_feed(x: Any, y: Any, sample_weight: Any, runner_for: RunnerFor, batch_size: int | None, shuffle: bool | str = False,
-              class_weight: Mapping[Any, float] | None = None, fixed_batch: int | None = None, what: str = "") -> ArrayFeed | BatchFeed:
+              class_weight: Mapping[Any, float] | None = None, fixed_batch: int | None = None, what: str = "",
+              model: Any = None) -> Feed:
     """A feed of whatever the user gave. Raises ValueError and TypeError for what cannot be trained on."""
     if is_arrays(x):
         if class_weight is not None:
             if sample_weight is not None:
-                raise ValueError("You cannot `class_weight` and `sample_weight` at the same time.")
+                raise ValueError(SAME_TIME)
             sample_weight = weights_of_classes(y, class_weight)
         batch = as_batch(x, y, sample_weight, what)
-        return ArrayFeed(batch, runner_for, _batch_size(batch_size, fixed_batch, batch.rows, what), shuffle, what)
-    if not hasattr(x, "__iter__") and not hasattr(x, "__next__"):
+        size = _batch_size(batch_size, fixed_batch, batch.rows, what)
+        if batch.is_lazy:
+            batches = LazyBatches(batch, size, shuffle, model)
+            return BatchFeed(batches, runner_for, None, what, MADE_AHEAD, len(batches))
+        feed = ArrayFeed(batch, runner_for, size, shuffle, what)
+        feed.model = model
+        return feed
+    if not hasattr(x, "__iter__") and not hasattr(x, "__next__") and not hasattr(x, "__getitem__"):
         raise ValueError(f"{what}Unrecognized data type: x={x!r} (of type {type(x).__name__}); expected arrays, tensors, or a generator "
                          "or other iterable of batches")
     if y is not None or sample_weight is not None:
         title = "y" if y is not None else "sample_weight"
         raise ValueError(f"{what}When providing `x` as a generator or another source of batches, `{title}` should not be passed. "
-                         f"Instead, it "
-                         "should be included in what the source yields.")
-    return BatchFeed(x, _checked_batches(runner_for, fixed_batch), class_weight, what)
+                         f"Instead, it should be included in what the source yields.")
+    checked = _checked_batches(runner_for, fixed_batch)
+    if is_dataset(x):
+        return _dataset_feed(x, checked, class_weight, fixed_batch, what)
+    source = source_of_batches(x, shuffle, model)
+    return BatchFeed(source.items, checked, class_weight, what, source.ahead, source.count, source.endless)
+
+
+def _dataset_feed(dataset: Any, runner_for: RunnerFor, class_weight: Mapping[Any, float] | None, fixed: int | None,
+                  what: str) -> RowFeed | BatchFeed:
+    """In the native loop where the data set is no more than rows of arrays, else by batches from a thread."""
+    found = dataset._count()
+    count, endless = (found if found >= 0 else None), found == INFINITE
+    plan = dataset._plan()
+    if plan is not None and plan.is_plain and plan.batch_size is not None and (fixed is None or plan.batch_size == fixed):
+        return RowFeed(plan, dataset.element_spec, runner_for, class_weight, what, count, endless)
+    return BatchFeed(dataset.as_arrays(), runner_for, class_weight, what, MADE_AHEAD, count, endless)
 
 
 def _checked_batches(runner_for: RunnerFor, fixed_batch: int | None) -> RunnerFor:

@@ -10,12 +10,13 @@ from collections.abc import Callable
 from typing import Any
 
 from ..callbacks import CallbackList
-from .feeds import ArrayFeed, BatchFeed, warn_out_of_data
+from .batch_feed import BatchFeed
+from .feeds import Feed, warn_out_of_data
 
 BUDGET_SECONDS = 0.05  # how long native code may run before Python looks at flags, signals and the progress bar
 
 
-def run_steps(kind: str, model: Any, feed: ArrayFeed | BatchFeed, callbacks: CallbackList, steps: int | None,
+def run_steps(kind: str, model: Any, feed: Feed, callbacks: CallbackList, steps: int | None,
               logs: Callable[[], dict[str, Any]], per_call: int = 1) -> int:
     """Run the steps of one epoch; how many were done.
 
@@ -25,6 +26,7 @@ def run_steps(kind: str, model: Any, feed: ArrayFeed | BatchFeed, callbacks: Cal
     if kind != "train":
         setattr(model, flag, False)
     every_batch = callbacks.wants_batches(kind)
+    callbacks.watch_input(lambda: feed.waited)
     most = steps if steps is not None else feed.num_batches
     done = 0
     while (most is None or done < most) and feed.has_next():
@@ -45,7 +47,7 @@ def run_steps(kind: str, model: Any, feed: ArrayFeed | BatchFeed, callbacks: Cal
     return done
 
 
-def _advance(feed: ArrayFeed | BatchFeed, steps: int) -> int:
+def _advance(feed: Feed, steps: int) -> int:
     """Exactly so many steps, or fewer where the data ends."""
     done = 0
     while done < steps:

@@ -10,14 +10,13 @@ import numpy as np
 from .. import config, tree
 from ..callbacks import CallbackList
 from ..utils.packing import unpack_x_y_sample_weight
+from .batch_feed import BatchFeed
 from .checks import check_ranges
 from .compiling import CompileMixin
 from .data import Array, Batch, DataSpec, as_batch, split_rows, train_validation_split, weights_of_classes
-from .feeds import ArrayFeed, BatchFeed, make_feed, warn_out_of_data
+from .feeds import ArrayFeed, Feed, make_feed, warn_out_of_data
 from .loop import run_steps
 from .steps import trace_step
-
-Feed = ArrayFeed | BatchFeed
 
 
 class Trainer(CompileMixin):
@@ -59,10 +58,7 @@ class Trainer(CompileMixin):
 
     def _feed(self, kind: str, data: tuple[Any, Any, Any], batch_size: int | None, what: str = "", **options: Any) -> Feed:
         fixed = getattr(self, "fixed_batch_size", None)
-        feed = make_feed(*data, self._runner_for(kind), batch_size, fixed_batch=fixed, what=what, **options)
-        if isinstance(feed, ArrayFeed):
-            feed.model = self
-        return feed
+        return make_feed(*data, self._runner_for(kind), batch_size, fixed_batch=fixed, what=what, model=self, **options)
 
     def _logs(self, feed: Feed) -> dict[str, Any]:
         """The results so far; those of an overridden compute_metrics where it gives other names."""
@@ -103,6 +99,9 @@ class Trainer(CompileMixin):
                 error.add_note("raised for `validation_data`, which is to be (x, y), (x, y, sample_weight) or a source of such batches")
                 raise
         most = _fewest(steps_per_epoch, config.max_steps_per_epoch())
+        _check_end(feed, most, "x", "steps_per_epoch")
+        if validation is not None:
+            _check_end(validation, _fewest(validation_steps, config.max_steps_per_epoch()), "validation_data", "validation_steps")
         epochs = min(epochs, config.max_epochs() or epochs)
         self._put(stop_training=False)
         hooks = self._callbacks(callbacks, verbose, epochs=epochs, steps=most or feed.num_batches, add_history=True)
@@ -119,6 +118,7 @@ class Trainer(CompileMixin):
             self.reset_metrics()
             hooks.on_epoch_begin(epoch)
             run_steps("train", self, feed, hooks, most, lambda: self._logs(feed), self.steps_per_execution)
+            feed.end_epoch()
             if steps_per_epoch is None:
                 feed.rewind()
             logs = self._logs(feed)
@@ -153,6 +153,7 @@ class Trainer(CompileMixin):
             raise ValueError(f"Arguments not recognized: {kwargs}")
         _check_steps(steps=steps)
         feed = self._feed("test", (x, y, sample_weight), batch_size)
+        _check_end(feed, _fewest(steps, config.max_steps_per_epoch()), "x", "steps")
         hooks = self._callbacks(callbacks, verbose, epochs=1, steps=steps or feed.num_batches)
         logs = self._evaluated(feed, hooks, steps)
         return logs if return_dict else self._results_in_order(logs)
@@ -168,6 +169,7 @@ class Trainer(CompileMixin):
             raise ValueError("there is no data to evaluate on: the source yields no batch. A generator can be gone through once; for "
                              "`validation_data` in several epochs, give arrays, an endless generator with `validation_steps`, or an "
                              "object whose iter() begins again")
+        feed.end_epoch()
         logs = self._logs(feed)
         hooks.on_test_end(logs)
         return logs
@@ -179,9 +181,10 @@ class Trainer(CompileMixin):
         _check_steps(steps=steps)
         feed = self._feed("predict", (x, None, None), batch_size)
         if isinstance(feed, ArrayFeed) and not feed.runner.has_rows:
-            feed = BatchFeed(_slices(x, feed.batch, feed.batch_size), self._runner_for("predict"))
+            feed = BatchFeed(_slices(x, feed.batch, feed.batch_size), self._runner_for("predict"), count=feed.num_batches)
+        _check_end(feed, _fewest(steps, config.max_steps_per_epoch()), "x", "steps")
         parts: list[dict[str, Array]] = []
-        if isinstance(feed, BatchFeed):
+        if not isinstance(feed, ArrayFeed):
             feed.keep_outputs = parts.append
         hooks = self._callbacks(callbacks, verbose, epochs=1, steps=steps or feed.num_batches)
         hooks.on_predict_begin()
@@ -189,6 +192,7 @@ class Trainer(CompileMixin):
         limit = _fewest(steps, config.max_steps_per_epoch())
         done = run_steps("predict", self, feed, hooks, limit, lambda: {"outputs": self._last_outputs(feed, parts)},
                          self.steps_per_execution)
+        feed.end_epoch()
         hooks.on_predict_end()
         if not done:
             raise ValueError("predict() was given no data: the source yields no batch")
@@ -228,7 +232,7 @@ class Trainer(CompileMixin):
         return self._on_batch("test", x, y, sample_weight, return_dict)
 
     def _on_batch(self, kind: str, x: Any, y: Any, sample_weight: Any, return_dict: bool) -> Any:
-        batch = as_batch(x, y, sample_weight)
+        batch = as_batch(x, y, sample_weight).dense()
         self._check_fixed_size(batch)
         runner = self._runner(kind, batch.spec)
         check_ranges(runner.step.ranges, batch.arrays)
@@ -240,7 +244,7 @@ class Trainer(CompileMixin):
     def predict_on_batch(self, x: Any) -> Any:
         """The outputs for one batch, as numpy arrays in the structure of the model's outputs."""
         self._refuse_step_overrides()
-        batch = as_batch(x)
+        batch = as_batch(x).dense()
         self._check_fixed_size(batch)
         runner = self._runner("predict", batch.spec)
         check_ranges(runner.step.ranges, batch.arrays)
@@ -272,6 +276,12 @@ def _check_counts(**counts: Any) -> None:
     for name, count in counts.items():
         if isinstance(count, bool) or not isinstance(count, (int, np.integer)) or count < 0:
             raise ValueError(f"`{name}` must be an integer of at least 0, received {count!r}")
+
+
+def _check_end(feed: Feed, steps: int | None, title: str, argument: str) -> None:
+    if feed.endless and steps is None:
+        raise ValueError(f"`{title}` is an endless data set: a pass over it would never end. Say with `{argument}` how many batches to "
+                         "take, or leave out repeat()")
 
 
 def _check_steps(**counts: Any) -> None:

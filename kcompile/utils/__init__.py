@@ -19,11 +19,14 @@ from ..tensor import is_keras_tensor
 from .files import get_file
 from .numerical import normalize, to_categorical
 from .packing import pack_x_y_sample_weight, unpack_x_y_sample_weight
+from .py_dataset import PyDataset, Sequence
 from .seeds import set_random_seed
 
 __all__ = [
     "CustomObjectScope",
     "Progbar",
+    "PyDataset",
+    "Sequence",
     "clear_session",
     "custom_object_scope",
     "deserialize_keras_object",
