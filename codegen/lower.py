@@ -55,6 +55,11 @@ class _Lowering:
         self.kernel = kernel
         self.order = tuple(kernel.axes)
         self.equations = {e.name: e for e in kernel.equations if e.kind in (LET, REDUCE, INDEX)}
+        self.uses = {id(e): self._names_in(e) for e in kernel.equations}  # asked for many times
+        self.users: dict[str, list[Eq]] = {name: [] for name in self.equations}
+        for e in kernel.equations:
+            for name in self.uses[id(e)]:
+                self.users[name].append(e)
         anchors = [e for e in kernel.equations if e.kind not in (LET, INDEX)]
         if not any(e.kind in (STORE, ACCUMULATE) for e in anchors):
             raise ValueError(f"kernel {kernel.name} stores nothing")
@@ -69,6 +74,7 @@ class _Lowering:
         self.made_in: dict[str, int] = {}  # reductions, and lets that stand outside loops: the pass that makes them
         self.scratch: dict[str, tuple[DType, int]] = {}
         self.buffered: dict[str, Load] = {}
+        self.kept_in: dict[str, int] = {}  # lets in row buffers: the pass that fills the row
 
     def run(self) -> Nest:
         kernel = self.kernel
@@ -109,6 +115,9 @@ class _Lowering:
 
     def _used(self, e: Eq) -> list[str]:
         """Names of earlier equations that this one uses directly."""
+        return self.uses[id(e)]
+
+    def _names_in(self, e: Eq) -> list[str]:
         names = set(expr_refs(e.expr)) | set(expr_variables(e.expr))
         for aff in e.index:
             names |= aff.variables
@@ -174,6 +183,8 @@ class _Lowering:
                 return 0
             same_level = not rest and not self.passes[made].rest and self.equations[name].kind != REDUCE
             return made if same_level else made + 1
+        if name in self.kept_in:
+            return self.kept_in[name]
         return max((self._ready(n, rest) for n in self._used(self.equations[name])), default=0)
 
     def _supply(self, e: Eq, number: int) -> None:
@@ -193,6 +204,7 @@ class _Lowering:
             p.body.append(Let(name, expr, source.kind == INDEX))
             if self._keep(source, number):
                 self._buffer(source, p)
+                self.kept_in[name] = number
 
     def _keep(self, e: Eq, number: int) -> bool:
         """Whether a let's value is to be kept for later passes."""
@@ -211,8 +223,7 @@ class _Lowering:
 
     def _used_after(self, e: Eq, number: int) -> bool:
         """Whether some equation that cannot stand in pass `number` uses `e`, directly or through other lets."""
-        users = [u for u in self.kernel.equations if e.name in self._used(u)]
-        for u in users:
+        for u in self.users[e.name]:
             if u.kind in (LET, INDEX) and u.name not in self.made_in:
                 if self._used_after(u, number):
                     return True
