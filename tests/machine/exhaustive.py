@@ -274,7 +274,8 @@ def main() -> None:
     if unknown:
         parser.error(f"no function is called {unknown[0]!r}; there are {', '.join(FUNCTIONS)}")
     if given.check_reference:
-        return check_reference(given.check_reference)
+        check_reference(given.check_reference)
+        return
     measure, targets = Measure(), tuple(given.targets.split(","))
     print("| function | target | worst ULP | at | not the nearest float32 | points |\n|---|---|---|---|---|---|")
     for name in given.functions or FUNCTIONS:
