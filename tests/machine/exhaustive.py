@@ -5,9 +5,10 @@
     python -m tests.machine.exhaustive --check-reference 3000   the float64 reference itself, against mpmath
 
 Code runs in the float mode of a training step: subnormals are taken for zero, and flushed to zero. An error is
-|result - exact| in units in the last place of float32 at the exact value; NaN, infinities, and the signs of exact zeros must
-be those of the exact value, anything else counts as infinite. A subnormal result may be 0; a subnormal argument may count as a zero of
-its sign. The exact value is the float64 function of numpy or scipy, which is off by a few 2^-53 at most. The figures are in docs/accuracy.md.
+|result - exact| in units in the last place of float32 at the exact value. NaN, infinities, and the signs of exact zeros
+must be those of the exact value; anything else counts as infinite. A subnormal result may be 0, a subnormal argument may
+count as a zero of its sign. The exact value is the float64 function of numpy or scipy, which is off by a few 2^-53 at most.
+The figures are in docs/accuracy.md.
 """
 
 from __future__ import annotations
