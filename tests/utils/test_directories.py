@@ -174,7 +174,7 @@ def test_arguments(images, arguments, word):
 
 
 def test_directories_that_are_none(images, tmp_path):
-    with pytest.raises(NotADirectoryError, match="`directory` '.*nothing' does not exist"):
+    with pytest.raises(NotADirectoryError, match=r"`directory` '.*nothing' does not exist"):
         load(tmp_path / "nothing")
     with pytest.raises(NotADirectoryError, match=r"note\.md' is a file, not a directory"):
         load(images / "a" / "note.md")

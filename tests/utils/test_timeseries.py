@@ -51,11 +51,13 @@ def test_shuffle():
 
 
 @pytest.mark.parametrize(("arguments", "word"), [
-    ({"sequence_length": 0}, "`sequence_length`"), ({"sequence_length": 21}, "`sequence_length`"), ({"sequence_length": 2.5}, "`sequence_l"),
+    ({"sequence_length": 0}, "`sequence_length`"), ({"sequence_length": 21}, "`sequence_length`"), ({"sequence_length": 2.5}, "`seq"),
     ({"sequence_length": 11, "sampling_rate": 2}, "spans 21 steps, but there are only 20"), ({"sampling_rate": 0}, "`sampling_rate`"),
     ({"sequence_stride": -1}, "`sequence_stride`"), ({"start_index": -1}, "`start_index`"), ({"start_index": 20}, "`start_index`"),
-    ({"end_index": 21}, "`end_index`"), ({"start_index": 5, "end_index": 5}, "`end_index` must be greater"), ({"data": 3.0}, "`data`"),
-    ({"targets": 3}, "`targets`"), ({"targets": []}, "`targets` is empty"), ({"start_index": 10, "targets": TARGETS[:14]}, "`targets` has 14"),
+    ({"end_index": 21}, "`end_index`"),
+    ({"start_index": 5, "end_index": 5}, "`end_index` must be greater"), ({"data": 3.0}, "`data`"),
+    ({"targets": 3}, "`targets`"), ({"targets": []}, "`targets` is empty"),
+    ({"start_index": 10, "targets": TARGETS[:14]}, "`targets` has 14"),
     ({"batch_size": 0}, "`batch_size`"), ({"format": "grain"}, "`format`"),
 ])
 def test_arguments(arguments, word):
@@ -128,7 +130,8 @@ LEFT_OF_SEED_5 = [40, 90, 60, 50, 140, 170, 180, 10, 20, 150, 100, 30]
     ((DATA, TARGETS[:3]), {"left_size": 1}, ValueError, "must have one length"), ([], {"left_size": 1}, ValueError, "empty list"),
     ([[1, 2]], {"left_size": 1}, TypeError, "item 0 is of type list"), ("x", {"left_size": 1}, TypeError, "`dataset`"),
     (Dataset.range(10).repeat(), {"left_size": 1}, ValueError, "endless"), (Dataset.range(0), {"left_size": 1}, ValueError, "empty"),
-    (Dataset.range(10).batch(4).prefetch(1), {"left_size": 1}, ValueError, "unbatch"), (np.float32(3), {"left_size": 1}, TypeError, "`data"),
+    (Dataset.range(10).batch(4).prefetch(1), {"left_size": 1}, ValueError, "unbatch"),
+    (np.float32(3), {"left_size": 1}, TypeError, "`data"),
     (DATA, {"left_size": 1, "preferred_backend": "torch"}, ValueError, "`preferred_backend`"),
 ])
 def test_split_arguments(dataset, arguments, error, word):
