@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import threading
 import weakref
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
-from ..ir.passes.plan import layout_arena
+from ..ir.arena import layout_arena
 from ..ir.program import Program
 from ..ir.types import evaluate_dim
 from .arena import aligned
@@ -24,11 +24,13 @@ from .module import Loaded, assembly
 from .options import CodegenOptions
 from .runtime import text as layout
 from .runtime.pool import NativeCall, pool, renew_after_fork
-from .step import Compile, StepCode, compile_kernel, fill_frame, pointer_words, step_code
+from .step import StepCode, fill_frame, pointer_words
 from .step_cache import cached_step_code
 from .target import Target
 from .text_builder import join
-from .work import estimate, evaluate
+
+if TYPE_CHECKING:
+    from .step_text import Compile
 
 Array = npt.NDArray[Any]
 FRAMES_KEPT = 32  # batch sizes whose frames an executable keeps
@@ -36,14 +38,27 @@ GIVEN = ("param", "state", "output")
 
 
 def compile_program(program: Program, target: Target | None = None, options: CodegenOptions | None = None,
-                    compile: Compile = compile_kernel) -> Executable:
+                    compile: Compile | None = None) -> Executable:
     """Machine code for a planned program, from the cache where it is there.
 
-    `target` None: Target.host(). Raises ValueError for a program that is not planned, or a target this machine is not.
+    `target` None: Target.host(). `compile`: another way to make a kernel's text than lowering, scheduling and emission. Raises
+    ValueError for a program that is not planned, or a target this machine is not.
     """
+    if compile is None:
+        from ..ir.text.programs import print_program
+        return compile_text(print_program(program), lambda: program, target, options)
+    from .step_text import step_code
     target = target or Target.host()
     _check_runs_here(target)
-    return Executable(program, target, options or CodegenOptions(), compile)
+    return Executable(step_code(program, target, compile), target, options or CodegenOptions())
+
+
+def compile_text(text: str, program: Callable[[], Program], target: Target | None = None,
+                 options: CodegenOptions | None = None) -> Executable:
+    """The same, for whatever `text` tells apart: `program` makes the planned program where the cache has nothing for the text."""
+    target, options = target or Target.host(), options or CodegenOptions()
+    _check_runs_here(target)
+    return Executable(cached_step_code(text, program, target, options), target, options)
 
 
 def _check_runs_here(target: Target) -> None:
@@ -104,22 +119,21 @@ class _Bound:
 
 
 class Executable:
-    """`given`: the buffers whose arrays a caller passes. Not for two threads at once: calls take turns."""
+    """`program`: the storage of the program that was compiled. `given`: the buffers whose arrays a caller passes. Not for two
+    threads at once: calls take turns."""
 
-    def __init__(self, program: Program, target: Target, options: CodegenOptions, compile: Compile = compile_kernel) -> None:
-        self.program, self.target, self.options = program, target, options
-        own = compile is compile_kernel
-        self.code: StepCode = cached_step_code(program, target, options) if own else step_code(program, target, compile)
-        objects = [object_for(text, target, options, f"{program.name}.{n}") for n, text in enumerate(self.code.modules)]
+    def __init__(self, code: StepCode, target: Target, options: CodegenOptions) -> None:
+        self.code, self.target, self.options = code, target, options
+        self.program = program = code.storage
+        objects = [object_for(text, target, options, f"{program.name}.{n}") for n, text in enumerate(code.modules)]
         self.loaded = Loaded(objects, ["step"])
         self.step_address = self.loaded.addresses["step"]
         self.pool = pool(options)
-        self.pointers = pointer_words(self.code, program)
+        self.pointers = pointer_words(code)
         self.given = tuple(b.name for b in program.buffers.values() if b.kind in GIVEN and not b.of)
         self.symbols = tuple(sorted({s for b in program.buffers.values() for s in b.type.symbols}
                                     | {s for c in self.code.calls for s in c.kernel.symbols}))
-        self.written = {program.root(a) for step in program.steps for a in step.kernel.writes}
-        self._work = estimate(program, target)
+        self.written = program.written
         self._largest: dict[str, int] = {}
         self.offsets: dict[str, int] = {}
         self.arena: Array = aligned(0)
@@ -179,7 +193,7 @@ class Executable:
         if self._largest and all(symbols[s] <= self._largest[s] for s in self.symbols):
             return
         self._largest = {s: max(symbols[s], self._largest.get(s, 1)) for s in self.symbols}
-        self.offsets, size = layout_arena(self.program, self._largest)
+        self.offsets, size = layout_arena(self.program.buffers, self.program.lifetimes, self._largest)
         self.arena = aligned(size)
         self.arena_address = self.arena.ctypes.data
         self._bound.clear()
@@ -187,7 +201,7 @@ class Executable:
     def threads_for(self, symbols: Mapping[str, int]) -> int:
         """One where the step is too short to be worth waking others."""
         most = min(self.options.threads or self.pool.cores, layout.MAX_WORKERS + 1)
-        return most if evaluate(self._work, symbols) >= self.options.single_thread_below else 1
+        return most if self.code.instructions(symbols) >= self.options.single_thread_below else 1
 
     def check(self, name: str, array: Array, shape: tuple[int, ...]) -> None:
         """Raise unless the array is what the buffer needs."""

@@ -11,7 +11,6 @@ from ..ir.types import DType
 from .cache import object_for
 from .module import Loaded
 from .options import CodegenOptions
-from .scalar_code import apply, from_memory, memory_type, to_memory
 from .target import Target
 from .text_builder import Writer
 
@@ -89,6 +88,7 @@ def _cast_loops(w: Writer, source: DType, to: DType, target: Target) -> None:
 
 
 def _cast_at(w: Writer, source: DType, to: DType, lanes: int, index: str) -> None:
+    from .scalar_code import apply, from_memory, memory_type, to_memory  # rows are mostly copied, not cast
     place = w.value(f"getelementptr {memory_type(source, 1)}, ptr %s, i64 {index}")
     loaded = w.value(f"load {memory_type(source, lanes)}, ptr {place}, align {source.size}")
     value = apply(w, "cast", [from_memory(w, source, lanes, loaded)], [source], to, lanes)

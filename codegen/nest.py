@@ -18,7 +18,8 @@ from dataclasses import dataclass, field, replace
 from typing import Union
 
 from ..ir.scalar import Aff, AxisValue, Const, Expr, Guard, Load, Ref, rewrite, walk
-from ..ir.types import DimLike, DType, TensorType, boolean, dim_symbols, evaluate_dim
+from ..ir.types import DimLike, DType, TensorType, boolean, dim_symbols
+from .trips import Trips
 
 FOR, UNROLL, VECTOR = "for", "unroll", "vec"
 
@@ -126,23 +127,6 @@ class Transpose:
 
 
 Stmt = Union[Loop, Acc, Accum, Fold, Let, Store, Transpose]
-
-
-@dataclass(frozen=True)
-class Trips:
-    """Number of trips of the parallel loops: the product of ceilings of extent / step."""
-
-    factors: tuple[tuple[DimLike, int], ...] = ()
-
-    def evaluate(self, bindings: Mapping[str, int]) -> int:
-        total = 1
-        for extent, step in self.factors:
-            total *= -(-evaluate_dim(extent, bindings) // step)
-        return total
-
-    def __str__(self) -> str:
-        parts = [f"ceil({extent} / {step})" if step != 1 else f"({extent})" for extent, step in self.factors]
-        return " * ".join(parts) or "1"
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""The whole step as LLVM text: every distinct kernel once, and a function that calls them in order.
+"""A compiled step as data: the text of its modules, the frame that its calls read, and the storage of its buffers.
 
     i64 @step(ptr frame, i64 thread, i64 threads, i64 target)
 
@@ -9,45 +9,12 @@ the text holds no address, no layer's name and no batch size, and equal programs
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass
 
-from ..ir.kernel import ACCUMULATE, STORE, Kernel
-from ..ir.kernel_edit import rename_arrays, rename_axes
-from ..ir.program import Program
-from ..ir.text.kernels import print_kernel
-from .emit import emit
-from .lower import lower
-from .nest import Trips
-from .runtime.text import barrier_text
-from .strategy import plan
-from .target import Target
-from .text_builder import join
-
-MODULE_LINES = 4000  # kernels are spread over modules of about this size
-
-_SHARE = """
-define internal void @kc.share(ptr %kernel, ptr %frame, i64 %trips.word, i64 %dims.word, i64 %args.word, i64 %thread, i64 %threads) {
-entry:
-  %trips.place = getelementptr i64, ptr %frame, i64 %trips.word
-  %trips = load i64, ptr %trips.place
-  %up = sub i64 %threads, 1
-  %before = mul i64 %trips, %thread
-  %before.up = add i64 %before, %up
-  %lo = udiv i64 %before.up, %threads
-  %after.up = add i64 %before.up, %trips
-  %hi = udiv i64 %after.up, %threads
-  %any = icmp ult i64 %lo, %hi
-  br i1 %any, label %work, label %done
-work:
-  %dims = getelementptr i64, ptr %frame, i64 %dims.word
-  %args = getelementptr i64, ptr %frame, i64 %args.word
-  call void %kernel(ptr %args, ptr %dims, i64 %lo, i64 %hi)
-  br label %done
-done:
-  ret void
-}
-"""
+from ..ir.program import Buffer, Lifetime
+from ..ir.types import DimLike
+from .trips import Trips
 
 
 @dataclass(frozen=True)
@@ -72,79 +39,35 @@ class KernelCall:
 
 
 @dataclass(frozen=True)
+class Storage:
+    """What of a program its code needs when it runs: the fields of the same names, and the roots that some kernel writes."""
+
+    name: str
+    buffers: Mapping[str, Buffer]
+    outputs: Mapping[str, str]
+    lifetimes: Mapping[str, Lifetime]
+    written: frozenset[str]
+
+    def root(self, name: str) -> str:
+        """The buffer that owns the storage of `name`."""
+        while self.buffers[name].of:
+            name = self.buffers[name].of
+        return name
+
+
+@dataclass(frozen=True)
 class StepCode:
-    """The modules of a program and the layout of its frame."""
+    """`work`: (points, vector instructions a point) of each equation; see work.py."""
 
     modules: tuple[str, ...]
     calls: tuple[KernelCall, ...]
     frame_words: int
+    storage: Storage
+    work: tuple[tuple[DimLike, float], ...]
 
-
-Compile = Callable[[Kernel, Target, str], tuple[str, NativeKernel]]
-
-
-def compile_kernel(kernel: Kernel, target: Target, name: str) -> tuple[str, NativeKernel]:
-    """Lower, schedule and emit one kernel: its text, and how it is called."""
-    nest = plan(lower(kernel), target)
-    return emit(nest, target, name), NativeKernel(name, nest.symbols, nest.trips)
-
-
-def canonical(kernel: Kernel) -> Kernel:
-    """The kernel with neutral names for arrays, axes and equations, in order of appearance, and without labels."""
-    arrays = {a: f"p{n}" for n, a in enumerate(kernel.arrays)}
-    locals_ = [e.name for e in kernel.equations if e.kind not in (STORE, ACCUMULATE)]
-    axes = {a: f"a{n}" for n, a in enumerate(dict.fromkeys([*kernel.axes, *locals_]))}
-    neutral = rename_axes(rename_arrays(kernel, arrays), axes)
-    return replace(neutral, name="kernel", label="", source="")
-
-
-def step_code(program: Program, target: Target, compile: Compile = compile_kernel) -> StepCode:
-    """The text of a planned program. This is all that depends on lowering; step_cache keeps its result."""
-    if program.updates:
-        raise ValueError(f"program {program.name!r} has not been planned: it still has updates of {', '.join(program.updates)}")
-    kernels: dict[str, tuple[str, NativeKernel]] = {}
-    calls: list[KernelCall] = []
-    word = 1
-    for step in program.steps:
-        neutral = canonical(step.kernel)
-        key = print_kernel(neutral)
-        if key not in kernels:
-            kernels[key] = compile(neutral, target, f"k{len(kernels)}")
-        native = kernels[key][1]
-        trips, dims = word, word + 1
-        args = dims + len(native.symbols)
-        word = args + len(step.kernel.arrays)
-        calls.append(KernelCall(native, tuple(step.kernel.arrays), step.barrier, trips, dims, args))
-    texts = [text for text, _ in kernels.values()]
-    return StepCode((*_modules(texts), step_text(calls, target)), tuple(calls), word)
-
-
-def _modules(texts: list[str]) -> list[str]:
-    """Kernels in order, joined into modules of about MODULE_LINES lines."""
-    groups: list[list[str]] = []
-    lines = MODULE_LINES
-    for text in texts:
-        if lines >= MODULE_LINES:
-            groups.append([])
-            lines = 0
-        groups[-1].append(text)
-        lines += text.count("\n")
-    return [join(group) for group in groups]
-
-
-def step_text(calls: list[KernelCall], target: Target) -> str:
-    """The module of @step: one line for each call and barrier."""
-    declarations = "".join(f"declare void @{name}(ptr, ptr, i64, i64)\n" for name in dict.fromkeys(c.kernel.name for c in calls))
-    lines = ["define i64 @step(ptr %frame, i64 %thread, i64 %threads, i64 %t0) {", "entry:", "  %shared = load ptr, ptr %frame"]
-    met = 0
-    for number, call in enumerate(calls):
-        if call.barrier and number:
-            lines.append(f"  %t{met + 1} = call i64 @kc.meet(ptr %shared, i64 %threads, i64 %t{met})")
-            met += 1
-        lines.append(f"  call void @kc.share(ptr @{call.kernel.name}, ptr %frame, i64 {call.trips_word}, i64 {call.dims_word}, "
-                     f"i64 {call.args_word}, i64 %thread, i64 %threads)")
-    lines += [f"  ret i64 %t{met}", "}"]
-    return join([declarations, barrier_text(target.triple), _SHARE, "\n".join(lines)])
+    def instructions(self, symbols: Mapping[str, int]) -> float:
+        """An estimate of the vector instructions of one step."""
+        return sum((points if isinstance(points, int) else points.evaluate(symbols)) * cost for points, cost in self.work)
 
 
 def fill_frame(code: StepCode, words: list[int], symbols: Mapping[str, int]) -> None:
@@ -155,10 +78,10 @@ def fill_frame(code: StepCode, words: list[int], symbols: Mapping[str, int]) -> 
             words[call.dims_word + n] = symbols[symbol]
 
 
-def pointer_words(code: StepCode, program: Program) -> dict[str, tuple[int, ...]]:
+def pointer_words(code: StepCode) -> dict[str, tuple[int, ...]]:
     """For each buffer that owns storage: the frame's words that hold its address."""
     words: dict[str, list[int]] = {}
     for call in code.calls:
         for n, array in enumerate(call.arrays):
-            words.setdefault(program.root(array), []).append(call.args_word + n)
+            words.setdefault(code.storage.root(array), []).append(call.args_word + n)
     return {name: tuple(found) for name, found in words.items()}

@@ -1,7 +1,8 @@
-"""Whole steps on disk: what lowering, scheduling and emission made of a program, so that a second process skips them.
+"""Whole steps on disk: what the passes, lowering, scheduling and emission made of a graph, so that a second process skips them all.
 
-An entry is keyed on the program's text, the target, and a digest of the source of ir/ and codegen/: whoever changes a
-strategy gets new entries. It lies beside the object code, under the same rules (see cache.py), as JSON.
+An entry is keyed on the text of what is compiled (a traced graph, or a planned program), the target, and a digest of the
+source of ir/ and codegen/: whoever changes a pass or a strategy gets new entries. It lies beside the object code, under the
+same rules (see cache.py), as JSON.
 """
 
 from __future__ import annotations
@@ -9,33 +10,38 @@ from __future__ import annotations
 import functools
 import hashlib
 import json
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
-from ..ir.program import Program
-from ..ir.text.programs import print_program
-from ..ir.types import parse_dim
+from ..ir.program import Buffer, Lifetime, Program
+from ..ir.types import DimLike, TensorType, parse_dim, parse_type
 from . import cache
-from .nest import Trips
 from .options import CodegenOptions
-from .step import KernelCall, NativeKernel, StepCode, step_code
+from .step import KernelCall, NativeKernel, StepCode, Storage
 from .target import Target
+from .trips import Trips
 
 
-def cached_step_code(program: Program, target: Target, options: CodegenOptions) -> StepCode:
-    """As `step_code`, from the cache where it is there."""
+def cached_step_code(text: str, program: Callable[[], Program], target: Target, options: CodegenOptions) -> StepCode:
+    """The step that `text` stands for, from the cache where it is there; else made of the planned program."""
     folder = cache.trusted_folder(options)
     if folder is None:
-        cache.COUNTERS.lowered += 1
-        return step_code(program, target)
-    key = hashlib.sha256("\0".join((source_digest(), repr(target), print_program(program))).encode()).hexdigest()
+        return _made(program, target)
+    key = hashlib.sha256("\0".join((source_digest(), repr(target), text)).encode()).hexdigest()
     found = cache.read_entry(folder / key)
     if found is not None:
         cache.COUNTERS.recalled += 1
         return decode(found)
-    code = step_code(program, target)
-    cache.COUNTERS.lowered += 1
+    code = _made(program, target)
     cache.write_entry(folder, key, encode(code), options.cache_bytes)
     return code
+
+
+def _made(program: Callable[[], Program], target: Target) -> StepCode:
+    from .step_text import step_code  # everything that compiles is imported only where something is compiled
+    cache.COUNTERS.lowered += 1
+    return step_code(program(), target)
 
 
 @functools.cache
@@ -53,18 +59,39 @@ def source_digest() -> str:
 def encode(code: StepCode) -> bytes:
     """A step as the bytes of an entry."""
     kernels = list(dict.fromkeys(call.kernel for call in code.calls))
+    number = {kernel: n for n, kernel in enumerate(kernels)}
+    storage = code.storage
     return json.dumps({
         "modules": code.modules,
         "frame_words": code.frame_words,
         "kernels": [[k.name, k.symbols, [[str(extent), step] for extent, step in k.trips.factors]] for k in kernels],
-        "calls": [[kernels.index(c.kernel), c.arrays, c.barrier, c.trips_word, c.dims_word, c.args_word] for c in code.calls],
+        "calls": [[number[c.kernel], c.arrays, c.barrier, c.trips_word, c.dims_word, c.args_word] for c in code.calls],
+        "name": storage.name,
+        "buffers": [[b.name, str(b.type), b.kind, b.of, b.role, b.why] for b in storage.buffers.values()],
+        "outputs": dict(storage.outputs),
+        "lifetimes": {name: [life.first, life.last] for name, life in storage.lifetimes.items()},
+        "written": sorted(storage.written),
+        "work": [[str(points), cost] for points, cost in code.work],
     }).encode()
 
 
 def decode(data: bytes) -> StepCode:
     """The step of an entry; the reverse of `encode`."""
-    found = json.loads(data)
-    kernels = [NativeKernel(name, tuple(symbols), Trips(tuple((parse_dim(extent), step) for extent, step in factors)))
+    found: dict[str, Any] = json.loads(data)
+    kernels = [NativeKernel(name, tuple(symbols), Trips(tuple((_dim(extent), step) for extent, step in factors)))
                for name, symbols, factors in found["kernels"]]
     calls = tuple(KernelCall(kernels[k], tuple(arrays), barrier, *words) for k, arrays, barrier, *words in found["calls"])
-    return StepCode(tuple(found["modules"]), calls, found["frame_words"])
+    buffers = {name: Buffer(name, _type(type_), *rest) for name, type_, *rest in found["buffers"]}
+    lifetimes = {name: Lifetime(first, last) for name, (first, last) in found["lifetimes"].items()}
+    storage = Storage(found["name"], buffers, found["outputs"], lifetimes, frozenset(found["written"]))
+    return StepCode(tuple(found["modules"]), calls, found["frame_words"], storage, tuple((_dim(p), cost) for p, cost in found["work"]))
+
+
+@functools.lru_cache(maxsize=4096)
+def _type(text: str) -> TensorType:
+    return parse_type(text)
+
+
+@functools.lru_cache(maxsize=4096)
+def _dim(text: str) -> DimLike:
+    return parse_dim(text)

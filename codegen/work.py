@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 from ..ir.program import Program
 from ..ir.scalar import SCALAR_OPS, Apply, Load, walk
 from ..ir.types import DimLike, f32, product
@@ -11,7 +9,7 @@ from .target import Target
 
 
 def estimate(program: Program, target: Target) -> list[tuple[DimLike, float]]:
-    """(points, vector instructions a point) for each equation: evaluate the points and sum the products."""
+    """(points, vector instructions a point) for each equation: StepCode.instructions sums the products."""
     lanes = target.lanes(f32)
     out: list[tuple[DimLike, float]] = []
     for step in program.steps:
@@ -24,8 +22,3 @@ def estimate(program: Program, target: Target) -> list[tuple[DimLike, float]]:
                     cost += 1
             out.append((product(step.kernel.axes[a] for a in equation.axes), cost / lanes))
     return out
-
-
-def evaluate(parts: list[tuple[DimLike, float]], symbols: Mapping[str, int]) -> float:
-    """Vector instructions of one step."""
-    return sum((points if isinstance(points, int) else points.evaluate(symbols)) * cost for points, cost in parts)

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from .ir.fingerprint import fingerprint
 from .ir.graph import Graph
 from .ir.passes.describe import describe
 from .ir.passes.differentiate import differentiate
@@ -152,13 +153,17 @@ def codegen_options() -> Any:
 
 def compile_graph(graph: Graph, name: str = "") -> Executable:
     """Native code for a traced graph. Raises DescribeError, naming the layer, for what has no native kernel."""
-    from .codegen.executable import compile_program
-    program = to_program(graph)
+    from .codegen.executable import compile_text
+    target, options = current_target(), codegen_options()
     folder = option("KCOMPILE_DUMP")
     if folder is not None:
         from .tools.dump import dump
-        dump(graph, current_target(), folder)
-    executable = compile_program(program, current_target(), codegen_options())
+        dump(graph, target, folder)
+    if option("KCOMPILE_CHECK"):
+        from .codegen.executable import compile_program
+        executable = compile_program(to_program(graph), target, options)  # the passes run, whatever the cache has
+    else:
+        executable = compile_text(fingerprint(graph), lambda: to_program(graph), target, options)
     for listener in LISTENERS:
         listener(name or graph.name, graph, executable)
     return executable

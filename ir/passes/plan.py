@@ -15,7 +15,6 @@ from ..fusion import plain_axes
 from ..kernel import ACCUMULATE, LET, REDUCE, STORE, Eq, Kernel
 from ..kernel_edit import copy_kernel
 from ..program import Buffer, Lifetime, Program, Step
-from ..types import evaluate_dim
 
 
 class _Order:
@@ -312,34 +311,3 @@ def plan(program: Program) -> Program:
     steps = _barriers(order.phases(), order, buffers)
     lifetimes = _lifetimes(steps, buffers)
     return replace(program, steps=tuple(steps), buffers=buffers, outputs=outputs, updates={}, lifetimes=lifetimes)
-
-
-ALIGNMENT = 64
-
-
-def layout_arena(program: Program, symbols: Mapping[str, int]) -> tuple[dict[str, int], int]:
-    """Byte offsets of the temps, first-fit in order of size, and the arena's size for these symbol values."""
-    sizes: dict[str, int] = {}
-    for name in program.lifetimes:
-        type_ = program.buffers[name].type
-        count = 1
-        for dim in type_.shape:
-            count *= evaluate_dim(dim, symbols)
-        sizes[name] = -(-count * type_.dtype.size // ALIGNMENT) * ALIGNMENT
-    placed: list[tuple[int, int, Lifetime]] = []
-    offsets: dict[str, int] = {}
-    total = 0
-    for name in sorted(sizes, key=lambda b: (-sizes[b], program.lifetimes[b].first, b)):
-        life = program.lifetimes[name]
-        offset = 0
-        for start, end, _ in sorted((p for p in placed if p[2].first <= life.last and life.first <= p[2].last), key=lambda p: p[0]):
-            if offset + sizes[name] <= start:
-                break
-            offset = max(offset, end)
-        offsets[name] = offset
-        placed.append((offset, offset + sizes[name], life))
-        total = max(total, offset + sizes[name])
-    return offsets, total
-
-
-__all__ = ["ALIGNMENT", "layout_arena", "plan"]

@@ -66,12 +66,12 @@ class Record:
     """What a program compiled: `listen` is called with every compilation of a step (of eager operations it is not counted)."""
 
     names: Counter[str] = field(default_factory=Counter)
-    executables: list[Executable] = field(default_factory=list)
+    steps: list[tuple[Graph, Executable]] = field(default_factory=list)
 
     def listen(self, name: str, graph: Graph, executable: Executable) -> None:
         if not name.startswith("eager "):
             self.names[name] += 1
-            self.executables.append(executable)
+            self.steps.append((graph, executable))
 
     @property
     def recompiles(self) -> int:
@@ -80,8 +80,9 @@ class Record:
 
     def peak(self) -> int:
         """The largest forecast peak of the steps that ran, each for the largest batch it saw."""
+        from ..compiler import to_program
         from .memory import plan_memory
-        return max((plan_memory(e.program, e._largest.get("B", 1)).peak for e in self.executables if e._largest), default=0)
+        return max((plan_memory(to_program(graph), e._largest.get("B", 1)).peak for graph, e in self.steps if e._largest), default=0)
 
     def found(self) -> dict[str, float]:
         return {"recompiles": self.recompiles, "peak": self.peak()}

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..inspection import TargetError
-from ..ir.passes.plan import ALIGNMENT, layout_arena
+from ..ir.arena import ALIGNMENT, layout_arena
 from ..ir.program import Program
 from ..ir.types import TensorType, evaluate_dim
 from .report import Report, size_text, table
@@ -107,7 +107,7 @@ def plan_memory(program: Program, batch: int) -> MemoryPlan:
     unknown = sorted({s for b in program.buffers.values() for s in b.type.symbols} - {"B"})
     if unknown:
         raise TargetError(f"{program.name} has other sizes than the batch that are unknown: {', '.join(unknown)}")
-    offsets, arena = layout_arena(program, symbols)
+    offsets, arena = layout_arena(program.buffers, program.lifetimes, symbols)
     blame: dict[str, tuple[str, str]] = {}
     for step in program.steps:
         for array in step.kernel.writes:

@@ -109,7 +109,7 @@ def _kernel_seconds(executable: Executable, symbols: dict[str, int], threads: in
     from ..codegen.module import Loaded
     from ..codegen.runtime import text as layout
     from ..codegen.runtime.pool import NativeCall
-    from ..codegen.step import step_text
+    from ..codegen.step_text import step_text
     calls = executable.code.calls
     texts = [step_text([replace(call, barrier=False)] * REPEAT, executable.target).replace("@step(", f"@only{n}(")
              for n, call in enumerate(calls)]

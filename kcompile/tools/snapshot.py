@@ -78,7 +78,7 @@ def _write(place: Path, subject: Subject, name: str, step: str, target: Target) 
     from ..codegen.emit import emit
     from ..codegen.lower import lower
     from ..codegen.nest_text import print_nest
-    from ..codegen.step import canonical
+    from ..codegen.step_text import canonical
     from ..codegen.strategy import plan as schedule
     program: Program = subject.at("planned")
     kernels = [canonical(one.kernel) for one in program.steps]  # without the names of buffers, which a kernel more or less would shift

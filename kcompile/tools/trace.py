@@ -32,7 +32,7 @@ def _count(item: Any) -> str:
 def trace(subject: Subject, target: Target | None = None) -> Report:
     """Runs the pipeline to object code, outside every cache. Raises TargetError and what the passes raise."""
     from ..codegen.module import object_code
-    from ..codegen.step import step_code
+    from ..codegen.step_text import step_code
     target = target or target_named(None)
     rows = [("stage", "before", "after", "time", "")]
     data: dict[str, Any] = {"stages": [], "rules": []}

@@ -15,8 +15,8 @@ import pytest
 
 from kcompile.codegen.executable import FRAMES_KEPT, Executable, compile_program
 from kcompile.codegen.options import CodegenOptions
-from kcompile.codegen.step import canonical, step_code
 from kcompile.codegen.step_cache import decode, encode
+from kcompile.codegen.step_text import canonical, step_code
 from kcompile.codegen.target import Target
 from kcompile.ir.execute import run_program
 from kcompile.ir.program import Program
