@@ -23,6 +23,7 @@ from .access import (
     static,
     useful_lanes,
 )
+from .blocking import settle_blocks
 from .epilogue import settle_epilogue, turned_epilogue
 from .nest import Acc, Loop, Nest, Stmt, Store, all_stores, loops, statements
 from .packing import Turned, far_rows, find_turned, store_columns
@@ -69,6 +70,7 @@ class _Planner:
         else:
             self.note("no axis suits vectors: one element at a time")
         self._share()
+        self.nest = settle_blocks(self.nest, self.target)
         return self.nest
 
     # Collapsing

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+SHARED = 2.0  # what the rows of a tile share is read once for all of them: about two rows' worth of time
+CLAMPED = 0.1  # a last tile that is not full costs every tile an address a row
+
 
 def row_tiles(extents: Mapping[str, int | None], room: int, preferred: int) -> dict[str, int]:
     """How many rows of each axis a tile has: together at most `room`, near `preferred`, with little waste.
@@ -21,15 +24,15 @@ def row_tiles(extents: Mapping[str, int | None], room: int, preferred: int) -> d
 
 
 def best_tile(extent: int | None, room: int, preferred: int) -> int:
-    """A tile of at most `room`: the whole of a small extent, else the size near `preferred` that wastes least."""
+    """A tile of at most `room`: the whole of a small extent, else a large one that wastes little, best of all one that divides the
+    extent; near `preferred` where it is not known."""
     if extent is None:
         return min(preferred, room)
     if extent <= room:
         return extent
-    sizes = range(max(1, preferred // 2), room + 1)
 
     def badness(size: int) -> tuple[float, int]:
         waste = -(-extent // size) * size / extent
-        return (round(waste + (0.05 if size < preferred - 2 else 0.0), 3), abs(size - preferred))
+        return round(waste * (1 + SHARED / size) + (CLAMPED if extent % size else 0.0), 3), abs(size - preferred)
 
-    return min(sizes, key=badness)
+    return min(range(max(1, preferred // 2), room + 1), key=badness)

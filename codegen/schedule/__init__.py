@@ -11,13 +11,14 @@ from collections.abc import Callable
 
 from ..nest import Nest
 from .accumulate import jam, rfactor
+from .block import block
 from .loops import ScheduleError, collapse, parallel, reorder, tile, unroll, vectorize
 from .pack import pack, transpose
 from .stash import stash, stash_turned
 
 STEPS: dict[str, Callable[..., Nest]] = {
     step.__name__: step
-    for step in (tile, vectorize, unroll, parallel, reorder, collapse, jam, rfactor, transpose, pack, stash, stash_turned)
+    for step in (tile, vectorize, unroll, parallel, reorder, collapse, jam, rfactor, transpose, pack, stash, stash_turned, block)
 }
 _STEP = re.compile(r"(\w+)\((.*)\)")
 
@@ -34,5 +35,5 @@ def apply(nest: Nest, step: str) -> Nest:
         raise ScheduleError(f"{step}: {error}") from None
 
 
-__all__ = ["STEPS", "ScheduleError", "apply", "collapse", "jam", "pack", "parallel", "reorder", "rfactor", "stash", "stash_turned", "tile",
+__all__ = ["STEPS", "ScheduleError", "apply", "block", "collapse", "jam", "pack", "parallel", "reorder", "rfactor", "stash", "stash_turned", "tile",
            "transpose", "unroll", "vectorize"]

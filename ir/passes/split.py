@@ -67,7 +67,8 @@ def _cut(kernel: Kernel, axis: str, fresh: list[str]) -> tuple[Kernel, Kernel]:
                 first.append(q)  # either side may need it; tidy drops it where it is not
     if any(_needs(q) & moved for q in second):
         raise AssertionError("an equation after the reduction reads one inside it")
-    return (tidy(replace(kernel, equations=tuple(first), arrays=arrays)),
+    outermost = {axis: kernel.axes[axis], **kernel.axes}  # one row of the batch after the other: what it reads is in the cache then
+    return (tidy(replace(kernel, equations=tuple(first), arrays=arrays, axes=outermost)),
             tidy(replace(kernel, equations=tuple(second), arrays=arrays)))
 
 

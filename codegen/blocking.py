@@ -1,0 +1,48 @@
+"""Which sums are gone through block by block, so that what a block reads stays in the cache while every tile takes it."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+from .access import accesses, chain, static
+from .nest import FOR, Acc, Loop, Nest, statements
+from .schedule.block import block
+from .target import Target
+
+WAITING_BYTES = 512 << 10  # the sums of all tiles wait on the stack of a worker
+FEW_TILES = 8  # fewer tiles may read everything from memory
+LONG_SUM = 128  # trips of a sum: where what so many read fits half the second-level cache, blocks are not worth their code
+LEAST_TRIPS = 64  # of a loop that sums and holds no other: fewer cost more to begin than they bring
+
+
+def settle_blocks(nest: Nest, target: Target) -> Nest:
+    """The nest with its long sum cut into blocks; unchanged where all of it fits the cache or few tiles read it."""
+    tiles = chain(nest.body)
+    if not tiles or target.vector_bytes == 0:
+        return nest
+    body = tiles[-1].body
+    accs = [s for s in statements(nest.body) if isinstance(s, Acc)]
+    if len(accs) != 1 or accs[0].folded or len(body) < 2 or body[0] is not accs[0]:
+        return nest
+    over = body[1]
+    counts = [(static(loop.extent), loop.step) for loop in tiles]
+    if not isinstance(over, Loop) or over.mode != FOR or over.step != 1 or over.clip or any(n is None for n, _ in counts):
+        return nest
+    count = math.prod(-(-(n or 1) // step) for n, step in counts)
+    waiting = count * math.prod(d.extent for d in accs[0].dims) * accs[0].dtype.size
+    moved = {a.array: a.coefficient(over.var) * a.dtype.size for a in accesses(nest, (over,)) if a.depends_on(over.var)}
+    if count < FEW_TILES or waiting > WAITING_BYTES or not moved or not all(isinstance(n, int) and n > 0 for n in moved.values()):
+        return nest
+    step = sum(int(str(n)) for n in moved.values())
+    if LONG_SUM * step <= target.l2 // 2:
+        return nest
+    size = 1 << max(0, (target.l2 // 4 // step).bit_length() - 1)
+    if not any(isinstance(s, Loop) and s.mode == FOR for s in statements(over.body)):
+        size = max(size, LEAST_TRIPS)
+    extent = static(over.extent)
+    if extent is not None and extent <= 2 * size:
+        return nest
+    nest = block(nest, over.var, size)
+    note = f"{size} of {over.var} at a time: {size * step >> 10} KB that {count} tiles read while it lies in the second-level cache"
+    return replace(nest, notes=(*nest.notes, note))

@@ -1,0 +1,110 @@
+"""A step for long sums over much memory: block.
+
+    block(n, 8)     for j.o { acc c ; for n in 0..B { c += ... } ; y = c }
+                    ->  for n.b in 0..B - 8 step 8                     # all blocks but the first
+                          for j.o { acc c ; c += sums[..] ; for n in 0..8 { c += ...[n.b + n + 8] } ; sums[..] = c }
+                        for j.o { acc c ; c += sums[..] ; for n in 0..8 { c += ... } ; y = c }
+
+Every tile takes what one block reads from the cache before anyone reads the next block; the sums wait in private memory between
+blocks. A sum no longer than one block touches none of it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from ...ir.scalar import Aff, Const, Guard, Load, Ref
+from ...ir.types import Dim, DimLike
+from ..nest import FOR, Acc, Accum, Clip, Loop, Nest, Stmt, Store, statements, substitute
+from .loops import ScheduleError, record
+
+
+def block(nest: Nest, over: str, size: int) -> Nest:
+    """Goes through the sums over `over`, the outermost reduced loop of a tile, `size` at a time; every tile before the next block.
+
+    All loops around the tile are perfectly nested and of static extent; a trip of theirs is a tile of accumulators.
+    """
+    step = f"block({over}, {size})"
+    tiles, body = _tiles(nest.body)
+    if len(body) < 2 or not isinstance(body[0], Acc) or body[0].folded or any(isinstance(s, Acc) for s in statements(body[1:])):
+        raise ScheduleError(f"{step}: a tile is not one block of accumulators, set to zero and summed")
+    acc, inner = body[0], body[1]
+    if not isinstance(inner, Loop) or inner.var != over or inner.step != 1 or inner.clip or inner.mode != FOR:
+        raise ScheduleError(f"{step}: {over} is not the plain loop that sums in a tile")
+    if any(isinstance(loop.extent, Dim) for loop in tiles):
+        raise ScheduleError(f"{step}: the number of tiles is not known")
+    name = f"sums.{acc.name}"
+    groups = _groups(inner, acc)
+    if len(groups) != 1:
+        raise ScheduleError(f"{step}: {acc.name} is summed in {len(groups)} places")
+    position, elements = _position(groups[0], tiles, step)
+    kept = {**nest.scratch, name: (acc.dtype, elements)}
+    extent, later = inner.extent, f"{over}.b"
+
+    def summed(guard: Guard, moved: Aff, clip: Clip) -> tuple[Stmt, ...]:
+        """The accumulators with what the blocks before have left, and this block added."""
+        before = Load(name, (position,), acc.dtype, (guard,), Const(0, acc.dtype))
+        start = _around(groups[0], (Accum(acc.name, before),))
+        return acc, start, replace(inner, extent=size, body=substitute(inner.body, {over: moved}), clip=clip)
+
+    here = Aff.of({later: 1, over: 1}, size)
+    rest = (*summed(Guard(Aff.of(later), 1, extent), here, Clip(Aff.of(later, size), extent)),
+            _around(groups[0], (Store(name, position, Ref(acc.name, acc.dtype)),)))
+    first = (*summed(Guard(Aff.of(0, extent), size + 1, extent + 1), Aff.of(over), Clip(Aff.of(0), extent)), *body[2:])
+    lead = tuple(s for s in nest.body if not isinstance(s, Loop))
+    blocks = Loop(later, extent - size, _nested(tiles, rest), step=size)
+    return record(replace(nest, scratch=kept), (*lead, blocks, *_nested(tiles, first)), step)
+
+
+def _tiles(body: tuple[Stmt, ...]) -> tuple[list[Loop], tuple[Stmt, ...]]:
+    """The run-time loops around the tile, and what stands in the innermost."""
+    tiles: list[Loop] = []
+    inside = tuple(s for s in body if isinstance(s, Loop)) if any(isinstance(s, Loop) for s in body) else body
+    while len(inside) == 1 and isinstance(inside[0], Loop) and inside[0].mode == FOR:
+        tiles.append(inside[0])
+        inside = inside[0].body
+    return tiles, inside
+
+
+def _groups(loop: Loop, acc: Acc) -> list[list[Loop]]:
+    """The unrolled and vector loops around each statement that sums, outermost first."""
+    out: list[list[Loop]] = []
+
+    def visit(body: tuple[Stmt, ...], around: list[Loop]) -> None:
+        for s in body:
+            if isinstance(s, Loop):
+                visit(s.body, [*around, s] if s.mode != FOR else around)
+            elif isinstance(s, Accum) and s.name == acc.name:
+                out.append(around)
+
+    visit(loop.body, [])
+    return out
+
+
+def _position(group: list[Loop], tiles: list[Loop], step: str) -> tuple[Aff, int]:
+    """Where an accumulator waits: tile after tile, and how many elements there are. Dead rows and lanes have their places too."""
+    terms: dict[str, DimLike] = {}
+    size = 1
+    for loop in reversed(group):
+        terms[loop.var] = size
+        size *= int(str(loop.extent))
+    for loop in reversed(tiles):
+        if size % loop.step:
+            raise ScheduleError(f"{step}: {loop.var} steps by {loop.step}, which is no part of a tile of {size}")
+        terms[loop.var] = size // loop.step
+        size *= -(-int(str(loop.extent)) // loop.step)
+    return Aff.of(terms), size
+
+
+def _around(group: list[Loop], body: tuple[Stmt, ...]) -> Loop:
+    for loop in reversed(group):
+        body = (replace(loop, body=body, clip=None),)
+    (outer,) = body
+    assert isinstance(outer, Loop)
+    return outer
+
+
+def _nested(tiles: list[Loop], body: tuple[Stmt, ...]) -> tuple[Stmt, ...]:
+    for loop in reversed(tiles):
+        body = (replace(loop, body=body),)
+    return body
