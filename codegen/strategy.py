@@ -222,8 +222,12 @@ class _Planner:
         return max(_simultaneous(b) for b in bodies)
 
     def _row_axes(self, common: list[Loop], vector: Loop, body: tuple[Stmt, ...]) -> list[Loop]:
-        """Common loops on which some load inside the reductions does not depend, the last first, until there are 8 rows."""
-        inner = [a for loop in body if isinstance(loop, Loop) for a in accesses(self.nest, (loop,)) if not a.store]
+        """Common loops on which some load inside the reductions does not depend, the last first, until there are 8 rows.
+
+        What does not move with the reduction either is loaded before it: rows need not share that."""
+        summed = {loop.var for loop in inner_loops(body)}
+        inner = [a for loop in body if isinstance(loop, Loop) for a in accesses(self.nest, (loop,))
+                 if not a.store and any(a.depends_on(v) for v in summed)]
         rows: list[Loop] = []
         total = 1
         for loop in reversed(common):

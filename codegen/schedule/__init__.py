@@ -35,5 +35,5 @@ def apply(nest: Nest, step: str) -> Nest:
         raise ScheduleError(f"{step}: {error}") from None
 
 
-__all__ = ["STEPS", "ScheduleError", "apply", "block", "collapse", "jam", "pack", "parallel", "reorder", "rfactor", "stash", "stash_turned", "tile",
-           "transpose", "unroll", "vectorize"]
+__all__ = ["STEPS", "ScheduleError", "apply", "block", "collapse", "jam", "pack", "parallel", "reorder", "rfactor", "stash",
+           "stash_turned", "tile", "transpose", "unroll", "vectorize"]
