@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..patterns import Equation, Pat, p
+from ..patterns import Attr, Equation, Pat, p
 from ..rewrite import rule
 
 MASKS = ({"c": "bool[2, 3]", "x": "f32[2, 3]", "y": "f32[2, 3]"}, {"c": "bool[4]", "x": "f64[4]", "y": "f64[4]"})
@@ -29,3 +29,13 @@ def add_of_equal_masks(c: Pat, x: Pat, y: Pat) -> Equation:
 def product_of_masked(c: Pat, x: Pat, y: Pat) -> Equation:
     """The mask moves outwards: what it cuts is 0 even where the other factor is infinite or a NaN."""
     return p.select(c, x, 0) * y, p.select(c, x * y, 0)
+
+
+@rule(examples=({"v": "f32[2, 4, 6, 3]", "dy": "f32[2, 2, 3, 3]", "w": (2, 2), "s": (2, 2)},
+                {"v": "f64[2, 5, 3]", "dy": "f64[2, 3, 3]", "w": (3,), "s": (1,)}))
+def relu_after_pooling(v: Pat, dy: Pat, w: Attr, s: Attr) -> Equation:
+    """The position that gets a window's cotangent holds its maximum: whether that was cut off is asked of the maximum."""
+    x = p.maximum(0, v)
+    y = p.window_max(x, window=w, strides=s)
+    return (p.select(p.ge(0, v), 0, p.window_max_grad(x, y, dy, window=w, strides=s)),
+            p.window_max_grad(x, y, p.select(p.ge(0, y), 0, dy), window=w, strides=s))
