@@ -14,8 +14,8 @@ from .nest import Loop, Nest, Stmt, loops, statements
 from .target import Target
 
 PACKED_BYTES = 256 << 10  # a packed panel lies on the stack of a worker, and should stay in the second-level cache
-FAR_APART = 4096  # bytes between rows from which on a panel's rows get in each other's way in the caches
-FAR_ROWS_READ = 128  # rows of the result for which packing a panel pays
+FAR_APART = 1024  # bytes between rows from which on no prefetcher follows a panel and its rows get in each other's way in the caches
+FAR_ROWS_READ = 128  # rows of the result for which packing a panel pays; an unknown number is taken for so many
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,7 @@ def far_rows(nest: Nest, common: list[Loop], body: tuple[Stmt, ...], vector: Loo
     """The operand along the lanes, with the loop to be summed over, where its rows are pages apart and are read often."""
     inside = [s for s in body if isinstance(s, Loop)]
     others = [loop.var for loop in common if loop.var != vector.var]
-    often = math.prod(static(loop.extent) or 1 for loop in common if loop.var != vector.var) >= FAR_ROWS_READ
+    often = math.prod(static(loop.extent) or FAR_ROWS_READ for loop in common if loop.var != vector.var) >= FAR_ROWS_READ
     extent = static(vector.extent) or 0
     if not often or len(inside) != 1 or static(inside[0].extent) is None or extent < 8 * width:
         return []
