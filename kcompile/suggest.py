@@ -17,7 +17,7 @@ NAMESPACES = (
     "regularizers", "saving", "tree", "utils",
 )
 TF = "kcompile.compat.tf"
-TF_NAMESPACES = ("config", "dtypes", "image", "linalg", "math", "nn", "random")
+TF_NAMESPACES = ("config", "dtypes", "image", "io", "linalg", "math", "nn", "random")
 
 
 def suggest_names(module: str) -> None:

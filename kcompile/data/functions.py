@@ -46,7 +46,8 @@ class ElementFunction:
     def call(self, template: Any, leaves: Sequence[Any]) -> Any:
         """The function of an element with the given leaves; a plain tuple becomes several arguments."""
         argument = pack(template, leaves)
-        return self.function(*argument) if type(argument) is tuple else self.function(argument)
+        result = self.function(*argument) if type(argument) is tuple else self.function(argument)
+        return tuple(result) if isinstance(result, list) else result  # a list that is returned is several components, as in TensorFlow
 
     def eager(self, template: Any, element: Element) -> tuple[Any, Element]:
         """(structure of the result, its leaves) for one element."""

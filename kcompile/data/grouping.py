@@ -138,7 +138,8 @@ def padded(leaves: Sequence[Array], shape: Sequence[int | None], value: Any) -> 
         sizes.append(longest if size is None else size)
     result = np.full((len(leaves), *sizes), value, leaves[0].dtype)
     for number, leaf in enumerate(leaves):
-        result[number][tuple(slice(size) for size in leaf.shape)] = leaf
+        place: Any = (number, *(slice(size) for size in leaf.shape))
+        result[place] = leaf
     return result
 
 

@@ -109,7 +109,7 @@ class Take(Ordered):
 
     def _count(self) -> int:
         count = self.source._count()
-        if self._most < 0 or (count == UNKNOWN and self._most):
+        if self._most < 0 or count == UNKNOWN:
             return count
         return self._most if count == INFINITE else min(max(count, 0), self._most)
 

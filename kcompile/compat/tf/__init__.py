@@ -9,7 +9,7 @@ from typing import Any
 
 import kcompile as keras
 
-from . import config, dtypes, image, linalg, math, nn, random
+from . import config, dtypes, image, io, linalg, math, nn, random
 from .arrays import (
     argmax,
     argmin,
@@ -140,13 +140,13 @@ __all__ = [
     "as_dtype", "asin", "asinh", "atan", "atan2", "atanh", "bfloat16", "bool", "boolean_mask", "broadcast_to", "cast", "clip_by_value",
     "complex64", "complex128", "concat", "config", "constant", "convert_to_tensor", "cos", "cosh", "cumsum", "divide", "double", "dtypes",
     "einsum", "equal", "executing_eagerly", "exp", "expand_dims", "eye", "fill", "float16", "float32", "float64", "floor", "function",
-    "gather", "greater", "greater_equal", "half", "identity", "image", "int8", "int16", "int32", "int64", "is_tensor", "keras", "less",
-    "less_equal", "linalg", "linspace", "logical_and", "logical_not", "logical_or", "math", "matmul", "maximum", "meshgrid", "minimum",
-    "multiply", "negative", "newaxis", "nn", "norm", "not_equal", "one_hot", "ones", "ones_like", "pad", "pow", "qint8", "qint16",
-    "qint32", "quint8", "quint16", "random", "range", "rank", "reduce_all", "reduce_any", "reduce_logsumexp", "reduce_max", "reduce_mean",
-    "reduce_min", "reduce_prod", "reduce_sum", "repeat", "reshape", "reverse", "round", "shape", "sigmoid", "sign", "sin", "sinh", "size",
-    "sort", "split", "sqrt", "square", "squeeze", "stack", "stop_gradient", "string", "subtract", "tan", "tanh", "tensordot", "tile",
-    "transpose", "truediv", "uint8", "uint16", "uint32", "uint64", "unstack", "where", "zeros", "zeros_like",
+    "gather", "greater", "greater_equal", "half", "identity", "image", "int8", "int16", "int32", "int64", "io", "is_tensor", "keras",
+    "less", "less_equal", "linalg", "linspace", "logical_and", "logical_not", "logical_or", "math", "matmul", "maximum", "meshgrid",
+    "minimum", "multiply", "negative", "newaxis", "nn", "norm", "not_equal", "one_hot", "ones", "ones_like", "pad", "pow", "qint8",
+    "qint16", "qint32", "quint8", "quint16", "random", "range", "rank", "reduce_all", "reduce_any", "reduce_logsumexp", "reduce_max",
+    "reduce_mean", "reduce_min", "reduce_prod", "reduce_sum", "repeat", "reshape", "reverse", "round", "shape", "sigmoid", "sign", "sin",
+    "sinh", "size", "sort", "split", "sqrt", "square", "squeeze", "stack", "stop_gradient", "string", "subtract", "tan", "tanh",
+    "tensordot", "tile", "transpose", "truediv", "uint8", "uint16", "uint32", "uint64", "unstack", "where", "zeros", "zeros_like",
 ]
 
 

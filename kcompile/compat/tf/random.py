@@ -20,7 +20,7 @@ __all__ = ["categorical", "normal", "set_seed", "shuffle", "truncated_normal", "
 _generators: dict[int, keras_random.SeedGenerator] = {}
 
 
-def _seed(seed: int | None) -> Any:
+def seed_of(seed: int | None) -> Any:
     """TensorFlow's meaning of an operation's seed: the start of a sequence, not the same values at every call."""
     if seed is None:
         return None
@@ -43,13 +43,13 @@ def set_seed(seed: int) -> None:
 def normal(shape: Any, mean: float = 0.0, stddev: float = 1.0, dtype: Any = "float32", seed: int | None = None,
            name: str | None = None) -> Any:
     """Normal values."""
-    return keras_random.normal(_sizes(shape), mean, stddev, dtype=standardize_dtype(dtype), seed=_seed(seed))
+    return keras_random.normal(_sizes(shape), mean, stddev, dtype=standardize_dtype(dtype), seed=seed_of(seed))
 
 
 def truncated_normal(shape: Any, mean: float = 0.0, stddev: float = 1.0, dtype: Any = "float32", seed: int | None = None,
                      name: str | None = None) -> Any:
     """Normal values within two standard deviations."""
-    return keras_random.truncated_normal(_sizes(shape), mean, stddev, dtype=standardize_dtype(dtype), seed=_seed(seed))
+    return keras_random.truncated_normal(_sizes(shape), mean, stddev, dtype=standardize_dtype(dtype), seed=seed_of(seed))
 
 
 def uniform(shape: Any, minval: Any = 0, maxval: Any = None, dtype: Any = "float32", seed: int | None = None,
@@ -59,18 +59,18 @@ def uniform(shape: Any, minval: Any = 0, maxval: Any = None, dtype: Any = "float
     if dtype.is_integer:
         if maxval is None:
             raise ValueError("tf.random.uniform needs maxval for an integer dtype")
-        return keras_random.randint(_sizes(shape), minval, maxval, dtype=dtype, seed=_seed(seed))
-    return keras_random.uniform(_sizes(shape), minval, 1.0 if maxval is None else maxval, dtype=dtype, seed=_seed(seed))
+        return keras_random.randint(_sizes(shape), minval, maxval, dtype=dtype, seed=seed_of(seed))
+    return keras_random.uniform(_sizes(shape), minval, 1.0 if maxval is None else maxval, dtype=dtype, seed=seed_of(seed))
 
 
 def categorical(logits: Any, num_samples: int, dtype: Any = "int64", seed: int | None = None, name: str | None = None) -> Any:
     """`num_samples` classes for each row of logits `[rows, classes]`."""
-    return keras_random.categorical(logits, num_samples, dtype=standardize_dtype(dtype), seed=_seed(seed))
+    return keras_random.categorical(logits, num_samples, dtype=standardize_dtype(dtype), seed=seed_of(seed))
 
 
 def shuffle(value: Any, seed: int | None = None, name: str | None = None) -> Any:
     """A random order of the rows."""
-    return keras_random.shuffle(value, seed=_seed(seed))
+    return keras_random.shuffle(value, seed=seed_of(seed))
 
 
 suggest_names(__name__)

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
+from kcompile.data.spec import TensorSpec as TensorSpec
 from kcompile.tensor import KerasTensor, Shape
 from kcompile.tensor import Tensor as EagerTensor
 from kcompile.tracing import eager_scope
@@ -58,11 +58,3 @@ class Tensor(metaclass=_AnyTensor):
 
 TensorShape = Shape
 
-
-@dataclass(frozen=True)
-class TensorSpec:
-    """Shape and dtype of a tensor."""
-
-    shape: tuple[int | None, ...]
-    dtype: str = "float32"
-    name: str | None = None
