@@ -377,6 +377,11 @@ class Layer(LayerState, Operation):
     _source: str
     _constructed_with: tuple[tuple[Any, ...], dict[str, Any]] | None
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        from ..saving.pickling import reduced
+
+        return reduced(self)
+
     def __repr__(self) -> str:
         return f"<{type(self).__name__} name={self.name}, built={self.built}>"
 

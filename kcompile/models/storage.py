@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 
-def save_model(model: Any, filepath: Any, overwrite: bool = True, **kwargs: Any) -> None:
-    """Write a model to `x.keras` or `x.h5`. See kcompile/saving/api.py for the arguments."""
+def save_model(model: Any, filepath: Any, overwrite: bool = True, zipped: bool | None = None, **kwargs: Any) -> None:
+    """Write a model to `x.keras` or `x.h5`, or with zipped=False to a folder. See kcompile/saving/api.py for the arguments."""
     from ..saving import api
 
-    api.save_model(model, filepath, overwrite, **kwargs)
+    api.save_model(model, filepath, overwrite, zipped, **kwargs)
 
 
 def load_model(filepath: Any, custom_objects: Any = None, compile: bool = True, safe_mode: bool = True) -> Any:

@@ -2,6 +2,7 @@
 
 from .api import load_model, load_weights, save_model, save_weights
 from .errors import ModelFileError
+from .file_editor import KerasFileEditor
 from .plain import deserialize_keras_object, serialize_keras_object
 from .registry import (
     CustomObjectScope,
@@ -14,7 +15,7 @@ from .registry import (
 )
 
 __all__ = [
-    "CustomObjectScope", "ModelFileError", "custom_object_scope", "deserialize_keras_object", "enable_unsafe_deserialization",
-    "get_custom_objects", "get_registered_name", "get_registered_object", "load_model", "load_weights", "register_keras_serializable",
-    "save_model", "save_weights", "serialize_keras_object",
+    "CustomObjectScope", "KerasFileEditor", "ModelFileError", "custom_object_scope", "deserialize_keras_object",
+    "enable_unsafe_deserialization", "get_custom_objects", "get_registered_name", "get_registered_object", "load_model", "load_weights",
+    "register_keras_serializable", "save_model", "save_weights", "serialize_keras_object",
 ]

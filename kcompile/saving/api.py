@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import json
 import os
+import sys
+import warnings
 from collections.abc import Mapping
 from typing import Any
 
 from .archive import Archive, parse_json, write_archive
 from .atomic import write_whole
 from .errors import ModelFileError
-from .hdf5 import SIGNATURE, Group, read_hdf5
+from .folder import Folder
+from .hdf5 import Group
 from .plain import serialize_keras_object
 from .registry import CustomObjectScope, in_safe_mode, safe_mode_scope
+from .sources import Path, open_file, weights_of
 
-Path = str | os.PathLike[str]
 _HDF5 = (".h5", ".hdf5")
 
 
@@ -24,64 +27,88 @@ def _version() -> str:
     return __version__
 
 
-def _refuse_to_overwrite(path: str, overwrite: bool) -> None:
-    if not overwrite and os.path.exists(path):
+def _settle_overwriting(path: str, overwrite: bool) -> bool:
+    """Whether to go on. Where a file may not be replaced, the user is asked, if there is one; else FileExistsError."""
+    if overwrite or not os.path.exists(path):
+        return True
+    if not sys.stdin or not sys.stdin.isatty():
         raise FileExistsError(f"{path} exists already; give overwrite=True to replace it")
+    answer = ""
+    while answer not in ("y", "n"):
+        answer = input(f"[WARNING] {path} already exists - overwrite? [y/n] ").strip().lower()
+    return answer == "y"
 
 
-def _folder_of(path: str) -> None:
+def _folder_of(path: str, what: str) -> None:
     folder = os.path.dirname(path)
     if folder and not os.path.isdir(folder):
-        raise FileNotFoundError(f"cannot save to {path}: there is no folder {folder}")
+        raise FileNotFoundError(f"cannot save {what} to {path}: there is no folder {folder}")
 
 
-def save_model(model: Any, filepath: Path, overwrite: bool = True, zipped: bool | None = None, include_optimizer: bool = True,
-               save_format: str | None = None, **kwargs: Any) -> None:
+def save_model(model: Any, filepath: Path, overwrite: bool = True, zipped: bool | None = None, **kwargs: Any) -> None:
     """Write architecture, weights, compile configuration and optimizer state to `x.keras` or (older format) `x.h5`.
 
-    The file is there whole or not at all. Raises ValueError for another suffix, a model that is not built or cannot be described,
-    FileExistsError with overwrite=False.
+    zipped: False for a folder in place of a zip file. Also taken: include_optimizer (default True), and save_format, which the suffix
+    says already. What is written is there whole or not at all. Raises ValueError for another suffix and a model that cannot be described,
+    FileExistsError with overwrite=False, OSError where the disk is full.
     """
+    include_optimizer = bool(kwargs.pop("include_optimizer", True))
+    save_format = kwargs.pop("save_format", None)
     if kwargs:
         raise ValueError(f"The following argument(s) are not supported: {sorted(kwargs)}")
     path = os.fspath(filepath)
-    kind = save_format if save_format in ("keras", "h5") else None
-    if save_format is not None and kind is None:
-        raise ValueError(f"`save_format` must be 'keras' or 'h5', received {save_format!r}: SavedModel folders are not written")
-    if kind is None:
-        kind = "keras" if path.endswith(".keras") else "h5" if path.endswith(_HDF5) else None
-    if kind is None or zipped is False:
-        raise ValueError("Invalid filepath extension for saving. Please add either a `.keras` extension for the native Keras format or a "
-                         f"`.h5` extension. Received: filepath={path}")
-    _refuse_to_overwrite(path, overwrite)
-    _folder_of(path)
+    kind = _kind_of(path, zipped, save_format)
+    if not _settle_overwriting(path, overwrite):
+        return
+    _folder_of(path, "the model")
     if not model.built:
-        raise ValueError(f"model '{model.name}' has not been built, so it has no weights to save: call it on data, fit it, or build it "
-                         "first")
+        warnings.warn(f"model '{model.name}' has not been built: it has no weights yet, and only its architecture is saved. Call it on "
+                      "data first, fit it, or build it", stacklevel=3)
     record = _record_of(model)
     if not include_optimizer:
         record.pop("compile_config", None)
-    if kind == "keras":
-        from .random_state import random_state
-        from .state import weights_file
-
-        weights = weights_file(model, include_optimizer)
-        notes = random_state(model)
-        write_whole(path, lambda file: write_archive(file, record, weights, notes, _version()))
+    if kind == "h5":
+        _save_hdf5(model, path, record, include_optimizer)
         return
-    from .legacy import legacy_model_file
+    from .assets import collect_assets
+    from .random_state import random_state
+    from .state import weights_file
 
-    if not _has_architecture(model):
+    weights, notes, assets = weights_file(model, include_optimizer), random_state(model), collect_assets(model)
+    if kind == "folder":
+        from .folder import write_folder
+
+        write_folder(path, record, weights, notes, assets, _version())
+    else:
+        write_whole(path, lambda file: write_archive(file, record, weights, notes, _version(), assets))
+
+
+def _kind_of(path: str, zipped: bool | None, save_format: Any) -> str:
+    """'keras', 'h5' or 'folder'. Raises ValueError for what is none of them."""
+    if save_format not in (None, False, "keras", "h5"):
+        raise ValueError(f"`save_format` must be 'keras' or 'h5', received {save_format!r}: SavedModel folders are not written")
+    if zipped is False:
+        if path.endswith((".keras", *_HDF5)):
+            raise ValueError(f"When using `zipped=False`, the `filepath` argument names a folder and should not end in `.keras` or `.h5`. "
+                             f"Received: filepath={path}")
+        return "folder"
+    found = "keras" if path.endswith(".keras") else "h5" if path.endswith(_HDF5) else save_format
+    if not found:
+        raise ValueError("Invalid filepath extension for saving. Please add either a `.keras` extension for the native Keras format or a "
+                         f"`.h5` extension. Received: filepath={path}")
+    return str(found)
+
+
+def _save_hdf5(model: Any, path: str, record: dict[str, Any], include_optimizer: bool) -> None:
+    from ..models import Functional, Sequential
+    from .legacy import legacy_model_file
+    from .random_state import random_state
+
+    if not isinstance(model, (Functional, Sequential)):
         raise NotImplementedError("a subclassed model cannot be saved to the older HDF5 format: save it to a `.keras` file, or its weights "
                                   "with `save_weights`")
-    data = legacy_model_file(model, record, include_optimizer, _version())
+    data = legacy_model_file(model, record, include_optimizer, _version(), random_state(model))
     write_whole(path, lambda file: file.write(data))
-
-
-def _has_architecture(model: Any) -> bool:
-    from ..models import Functional, Sequential
-
-    return isinstance(model, (Functional, Sequential))
 
 
 def _record_of(model: Any) -> dict[str, Any]:
@@ -93,65 +120,89 @@ def _record_of(model: Any) -> dict[str, Any]:
     return record
 
 
-def save_weights(model: Any, filepath: Path, overwrite: bool = True, max_shard_size: Any = None, save_format: str | None = None,
-                 **kwargs: Any) -> None:
-    """Write the weights (and the optimizer's state) to `x.weights.h5`, or the weights alone to a plain `x.h5` as Keras 2 has them."""
-    if kwargs or max_shard_size is not None:
-        raise ValueError(f"save_weights: unsupported arguments {sorted([*kwargs, *(['max_shard_size'] if max_shard_size else [])])}")
+def save_weights(model: Any, filepath: Path, overwrite: bool = True, max_shard_size: Any = None, **kwargs: Any) -> None:
+    """Write the weights (and the optimizer's state) to `x.weights.h5`, or the weights alone to a plain `x.h5` as Keras 2 has them.
+
+    max_shard_size: GB in a file; then `x.weights.json` is an index of files beside it. Also taken: objects_to_skip, layers that are left
+    out with all in them. Raises ValueError for a model without weights or another suffix, FileExistsError with overwrite=False.
+    """
+    skip = kwargs.pop("objects_to_skip", None) or ()
+    save_format = kwargs.pop("save_format", None)
+    if kwargs:
+        raise ValueError(f"save_weights: unsupported arguments {sorted(kwargs)}")
     path = os.fspath(filepath)
-    if not path.endswith(_HDF5) or save_format not in (None, "h5"):
+    if max_shard_size is not None:
+        from .shards import index_path
+
+        path = index_path(path)
+    elif not path.endswith(_HDF5) or save_format not in (None, "h5"):
         raise ValueError(f"The filename must end in `.weights.h5` (or, for the older layout, `.h5`). Received: filepath={path}")
-    _refuse_to_overwrite(path, overwrite)
-    _folder_of(path)
+    if not _settle_overwriting(path, overwrite):
+        return
+    _folder_of(path, "the weights")
     if not model.built:
         raise ValueError(f"model '{model.name}' has not been built, so it has no weights to save: call it on data, fit it, or build it "
                          "first")
+    if max_shard_size is not None:
+        from .shards import write_shards
+        from .state import stored_values
+
+        write_shards(path, list(stored_values(model, skip=skip)), max_shard_size)
+        return
     if path.endswith(".weights.h5"):
         from .state import weights_file
 
-        data = weights_file(model)
+        data = weights_file(model, skip=skip)
     else:
         from .legacy import legacy_weights_file
 
+        if skip:
+            raise ValueError(f"`objects_to_skip` is only supported for `.weights.h5` files. Received: filepath={path}")
         data = legacy_weights_file(model, _version())
     write_whole(path, lambda file: file.write(data))
 
 
 # -- loading ------------------------------------------------------------------------------------------------------
-def _read(filepath: Path) -> tuple[str, bytes]:
-    path = os.fspath(filepath)
-    if os.path.isdir(path):
-        raise ModelFileError(f"{path} is a folder: SavedModel folders hold TensorFlow graphs and are not read. Save as `.keras` or `.h5`")
-    if not os.path.isfile(path):
-        raise ValueError(f"File not found: filepath={path}. Please ensure the file is an accessible `.keras` zip file or HDF5 file.")
-    with open(path, "rb") as file:
-        return path, file.read()
-
-
 def load_model(filepath: Path, custom_objects: Mapping[str, Any] | None = None, compile: bool = True, safe_mode: bool = True) -> Any:
-    """The model of a `.keras` or whole-model HDF5 file; which of them it is, its first bytes say.
+    """The model of a `.keras` file, a model folder or a whole-model HDF5 file; which of them it is, its first bytes say.
 
     custom_objects: a user's classes and functions by name; compile: also as compiled; safe_mode: refuse code (bodies of lambdas).
     Raises ModelFileError for damaged and hostile files, unknown classes and weights that do not fit.
     """
-    from ..variables import variable_budget
-    from .diagnosis import explained
-
-    path, data = _read(filepath)
-    custom = dict(custom_objects or {})
+    path, source = open_file(filepath)
+    custom = _custom(custom_objects)
     with safe_mode_scope(safe_mode if in_safe_mode() is None else bool(in_safe_mode()) and safe_mode):
-        if data[:4] in (b"PK\x03\x04", b"PK\x05\x06"):
-            archive = Archive(data, path)
-            metadata = archive.metadata()
-            record = _modern(archive.config(), metadata, path)
-            root = read_hdf5(archive.weights(), f"{path}: model.weights.h5")
-            with explained(record, custom, path), variable_budget(root.stored):
-                model = _model_of(record, custom)
-            _load_archive(model, metadata, root, record if compile else {}, custom, path)
-            return model
-        if data[:8] == SIGNATURE:
-            return _load_hdf5(data, path, custom, compile)
-    raise ModelFileError(f"{path} is neither a `.keras` zip file nor an HDF5 file (its first bytes are wrong)")
+        if isinstance(source, Group):
+            return _load_hdf5(source, path, custom, compile)
+        return load_whole(source, path, custom, compile)
+
+
+def _custom(custom_objects: Any) -> dict[str, Any]:
+    if custom_objects is not None and not isinstance(custom_objects, Mapping):
+        raise TypeError(f"`custom_objects` must be a dict of names and classes or functions, received {custom_objects!r}")
+    return dict(custom_objects or {})
+
+
+def load_whole(source: Archive | Folder, path: str, custom: dict[str, Any], compile: bool) -> Any:
+    """The model (or layer) of an opened zip file or folder, under the safe mode that is in force."""
+    from ..variables import variable_budget
+    from .assets import restore_assets
+    from .diagnosis import explained
+    from .random_state import restore_random_state
+    from .state import load_weights_file
+
+    metadata = source.metadata()
+    record = _modern(source.config(), metadata, path)
+    root = weights_of(path, source)
+    with explained(record, custom, path), variable_budget(root.stored):
+        model = _model_of(record, custom)
+    config = record.get("compile_config") if compile else None
+    if isinstance(config, dict) and config.get("optimizer") is not None:
+        _compile(model, config, custom, path)
+    load_weights_file(model, root, path)
+    restore_assets(model, source.assets, path)
+    restore_random_state(model, metadata.get("kcompile"))
+    return model
 
 
 def _model_of(record: dict[str, Any], custom: dict[str, Any]) -> Any:
@@ -189,24 +240,13 @@ def _compile(model: Any, config: Any, custom: dict[str, Any], path: str) -> None
                              "or your own objects in `custom_objects`.") from error
 
 
-def _load_archive(model: Any, metadata: dict[str, Any], root: Group, record: dict[str, Any], custom: dict[str, Any], path: str) -> None:
-    from .random_state import restore_random_state
-    from .state import load_weights_file
-
-    config = record.get("compile_config")
-    if isinstance(config, dict) and config.get("optimizer") is not None:
-        _compile(model, config, custom, path)
-    load_weights_file(model, root, path)
-    restore_random_state(model, metadata.get("kcompile"))
-
-
-def _load_hdf5(data: bytes, path: str, custom: dict[str, Any], compile: bool) -> Any:
+def _load_hdf5(root: Group, path: str, custom: dict[str, Any], compile: bool) -> Any:
     from ..variables import variable_budget
     from . import legacy
     from .diagnosis import explained
     from .legacy_config import modern_model, modern_training
+    from .random_state import restore_random_state
 
-    root = read_hdf5(data, path)
     record = modern_model(legacy.model_config(root, path), path)
     with explained(record, custom, path), variable_budget(root.stored):
         model = _model_of(record, custom)
@@ -216,31 +256,36 @@ def _load_hdf5(data: bytes, path: str, custom: dict[str, Any], compile: bool) ->
         _compile(model, modern_training(training, getattr(model, "output_names", None), path), custom, path)
         if model.built:
             legacy.load_legacy_optimizer(model, root, path)
+    restore_random_state(model, legacy.notes(root, path))
     return model
 
 
-def load_weights(model: Any, filepath: Path, skip_mismatch: bool = False, by_name: bool = False, **kwargs: Any) -> None:
-    """Give a built model the weights of a `.weights.h5`, `.h5` or `.keras` file.
+def load_weights(model: Any, filepath: Path, skip_mismatch: bool = False, **kwargs: Any) -> None:
+    """Give a built model the weights of a `.weights.h5`, `.weights.json`, `.h5` or `.keras` file or a model folder.
 
-    skip_mismatch: layers that do not fit are left out, with a warning; by_name: match layers by name (older files only).
+    skip_mismatch: layers that do not fit are left out, with a warning. Also taken: by_name, match layers by name (older files only), and
+    objects_to_skip, layers to leave as they are with all in them (newer files only).
     Raises ModelFileError naming every layer that does not fit, before anything is changed.
     """
+    by_name, skip = bool(kwargs.pop("by_name", False)), kwargs.pop("objects_to_skip", None) or ()
     if kwargs:
         raise ValueError(f"Invalid keyword arguments: {sorted(kwargs)}")
     from .legacy import load_legacy_weights, weights_group
     from .state import load_weights_file
 
-    path, data = _read(filepath)
-    if data[:4] == b"PK\x03\x04":
-        root = read_hdf5(Archive(data, path).weights(), f"{path}: model.weights.h5")
-    else:
-        root = read_hdf5(data, path)
+    path, source = open_file(filepath)
+    root = weights_of(path, source)
     if any(name.startswith("layer_names") for name in weights_group(root).attributes):
+        if skip:
+            raise ValueError(f"`objects_to_skip` is only supported for `.weights.h5` files; {path} is an older one")
         load_legacy_weights(model, root, path, by_name, skip_mismatch)
         return
     if by_name:
         raise ValueError(f"Invalid keyword arguments: by_name is only supported for older `.h5` files, not for {path}")
-    load_weights_file(model, root, path, skip_mismatch)
+    if not model.built:
+        raise ValueError(f"model '{model.name}' has not been built, so it has no weights to load into: call it on data, fit it, or build "
+                         "it first")
+    load_weights_file(model, root, path, skip_mismatch, skip)
 
 
 def model_to_json(model: Any, **kwargs: Any) -> str:
@@ -249,7 +294,7 @@ def model_to_json(model: Any, **kwargs: Any) -> str:
     return json.dumps(record, **kwargs)
 
 
-def model_from_json(json_string: str, custom_objects: Mapping[str, Any] | None = None) -> Any:
+def model_from_json(json_string: str | bytes, custom_objects: Mapping[str, Any] | None = None) -> Any:
     """The model of what `to_json` gave, freshly initialised. Raises ModelFileError."""
     from .diagnosis import explained
     from .legacy_config import modern_model

@@ -1,4 +1,4 @@
-"""Owns the `.keras` format: a zip of metadata.json, config.json and model.weights.h5."""
+"""Owns the `.keras` format: a zip of metadata.json, config.json, model.weights.h5 and, for some layers, files under assets/."""
 
 from __future__ import annotations
 
@@ -12,20 +12,28 @@ from typing import Any, BinaryIO
 from .errors import ModelFileError
 
 CONFIG, METADATA, WEIGHTS = "config.json", "metadata.json", "model.weights.h5"
-_LARGEST_JSON = 1 << 28
+LARGEST_JSON = 1 << 28
 _DEEPEST_JSON = 200
 _LARGEST_RATIO = 100  # beyond this and _SMALL bytes, a compressed member is taken for a zip bomb
 _SMALL = 1 << 26
+_SMALL_JSON = 1 << 23
+_MOST_MEMBERS = 100_000
 
 
-def write_archive(file: BinaryIO, config: dict[str, Any], weights: bytes, notes: dict[str, Any], version: str) -> None:
-    """Write the three members, uncompressed as Keras does. `notes` is kcompile's own part of the metadata."""
-    saved = datetime.datetime.now().strftime("%Y-%m-%d@%H:%M:%S")
-    metadata = {"keras_version": version, "date_saved": saved, "kcompile": notes}
+def metadata_of(version: str, notes: dict[str, Any]) -> dict[str, Any]:
+    """What metadata.json says. `notes` is kcompile's own part, at which Keras does not look."""
+    return {"keras_version": version, "date_saved": datetime.datetime.now().strftime("%Y-%m-%d@%H:%M:%S"), "kcompile": notes}
+
+
+def write_archive(file: BinaryIO, config: dict[str, Any], weights: bytes, notes: dict[str, Any], version: str,
+                  assets: dict[str, bytes] | None = None) -> None:
+    """Write the members, uncompressed as Keras does. assets: {path below assets/: bytes}."""
     with zipfile.ZipFile(file, "w") as archive:
-        archive.writestr(METADATA, json.dumps(metadata))
+        archive.writestr(METADATA, json.dumps(metadata_of(version, notes)))
         archive.writestr(CONFIG, json.dumps(config))
         archive.writestr(WEIGHTS, weights)
+        for name, content in (assets or {}).items():
+            archive.writestr(f"assets/{name}", content)
 
 
 class Archive:
@@ -33,6 +41,8 @@ class Archive:
 
     def __init__(self, data: bytes, what: str) -> None:
         self.what = what
+        if data.count(b"PK\x01\x02") > _MOST_MEMBERS:
+            raise ModelFileError(f"{what}: a zip file of more than {_MOST_MEMBERS} members, which no model has")
         try:
             self._zip = zipfile.ZipFile(io.BytesIO(data))
             members = self._zip.infolist()
@@ -41,6 +51,12 @@ class Archive:
         names = [member.filename for member in members]
         for member in members:
             self._check(member, len(data))
+        ends = 0
+        for member in sorted(members, key=lambda member: member.header_offset):
+            if member.header_offset < ends:
+                raise ModelFileError(f"{what}: member {member.filename!r} of the zip file lies over another one: a zip bomb, or a damaged "
+                                     "file")
+            ends = member.header_offset + member.compress_size
         if len(set(names)) != len(names):
             raise ModelFileError(f"{what}: a member appears twice in the zip file")
         for name in (CONFIG, WEIGHTS):
@@ -64,7 +80,7 @@ class Archive:
         import zlib
 
         declared = self._zip.getinfo(name).file_size
-        if most is not None and declared > most:
+        if most is not None and declared > min(most, max(_SMALL_JSON, _LARGEST_RATIO * self._zip.getinfo(name).compress_size)):
             raise ModelFileError(f"{self.what}: {name} is larger ({declared} bytes) than any model's")
         try:
             with self._zip.open(name) as member:
@@ -76,13 +92,18 @@ class Archive:
         return data
 
     def config(self) -> dict[str, Any]:
-        return parse_json(self.read(CONFIG, _LARGEST_JSON), f"{self.what}: {CONFIG}")
+        return parse_json(self.read(CONFIG, LARGEST_JSON), f"{self.what}: {CONFIG}")
 
     def metadata(self) -> dict[str, Any]:
-        return parse_json(self.read(METADATA, _LARGEST_JSON), f"{self.what}: {METADATA}") if METADATA in self._names else {}
+        return parse_json(self.read(METADATA, LARGEST_JSON), f"{self.what}: {METADATA}") if METADATA in self._names else {}
 
     def weights(self) -> bytes:
         return self.read(WEIGHTS)
+
+    def assets(self) -> dict[str, bytes]:
+        """{path below assets/: bytes}."""
+        return {name.removeprefix("assets/"): self.read(name) for name in self._names
+                if name.startswith("assets/") and not name.endswith("/")}
 
 
 def parse_json(data: bytes | str, what: str) -> dict[str, Any]:

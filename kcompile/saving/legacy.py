@@ -92,11 +92,12 @@ def legacy_record_of_training(value: Any) -> Any:
     return {key: legacy_record_of_training(item) for key, item in value.items() if not (own and key in ("module", "registered_name"))}
 
 
-def legacy_model_file(model: Any, record: dict[str, Any], include_optimizer: bool, version: str) -> bytes:
-    """The bytes of a whole model in the older format. `record` is the model's record."""
+def legacy_model_file(model: Any, record: dict[str, Any], include_optimizer: bool, version: str, notes: dict[str, Any]) -> bytes:
+    """The bytes of a whole model in the older format. record: the model's; notes: kcompile's own, at which Keras does not look."""
     writer = Writer()
     writer.text("", "keras_version", version)
     writer.text("", "backend", "tensorflow")
+    writer.text("", "kcompile", notes)
     writer.text("", "model_config", json.dumps({"class_name": record.get("registered_name") or record["class_name"],
                                                 "config": legacy_record(record["config"])}))
     compile_config = record.get("compile_config")
@@ -238,6 +239,12 @@ def model_config(root: Group, what: str) -> dict[str, Any]:
 def training_config(root: Group, what: str) -> dict[str, Any] | None:
     text = _text(root, "training_config")
     return parse_json(text, f"{what}: training_config") if text else None
+
+
+def notes(root: Group, what: str) -> dict[str, Any] | None:
+    """kcompile's own part of a file that it wrote."""
+    text = _text(root, "kcompile")
+    return parse_json(text, f"{what}: kcompile") if text else None
 
 
 def load_legacy_optimizer(model: Any, root: Group, what: str) -> None:

@@ -15,6 +15,7 @@ _names: dict[Any, str] = {}
 class _Scopes(threading.local):
     def __init__(self) -> None:
         self.stack: list[Mapping[str, Any]] = []
+        self.collected: dict[str, Any] | None = None
 
 
 _scopes = _Scopes()
@@ -44,7 +45,21 @@ def get_registered_name(obj: Any) -> str:
         found = _names.get(obj)
     except TypeError:  # not hashable
         found = None
-    return found if found is not None else str(obj.__name__)
+    if found is None:
+        found = str(obj.__name__)
+        if _scopes.collected is not None and not str(obj.__module__).startswith(__name__.partition(".")[0] + ".") and found != "<lambda>":
+            _scopes.collected[found] = obj
+    return found
+
+
+@contextmanager
+def collected_objects() -> Iterator[dict[str, Any]]:
+    """Gathers the classes and functions that are not registered and whose names are written inside, by name."""
+    before, _scopes.collected = _scopes.collected, {}
+    try:
+        yield _scopes.collected
+    finally:
+        _scopes.collected = before
 
 
 def get_registered_object(name: str, custom_objects: Mapping[str, Any] | None = None,
@@ -70,7 +85,7 @@ def find(custom_objects: Mapping[str, Any] | None, *names: Any) -> Any:
 class CustomObjectScope:
     """`with custom_object_scope({"Name": object}):` files read inside may name these."""
 
-    def __init__(self, custom_objects: Mapping[str, Any] | None = None) -> None:
+    def __init__(self, custom_objects: Mapping[str, Any]) -> None:
         self.custom_objects = dict(custom_objects or {})
 
     def __enter__(self) -> CustomObjectScope:

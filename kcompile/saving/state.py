@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import numpy as np
@@ -48,9 +48,12 @@ def _attributes(owner: Any) -> Iterator[tuple[str, Any]]:
         yield name, value
 
 
-def walk(model: Any) -> Iterator[tuple[str, Any]]:
-    """(path, layer or optimizer) of everything with variables, each once, in the order and under the names of Keras's files."""
-    yield from _walk(model, "", set(), set())
+def walk(model: Any, skip: Iterable[Any] = ()) -> Iterator[tuple[str, Any]]:
+    """(path, layer or optimizer) of everything with variables, each once, in the order and under the names of Keras's files.
+
+    skip: objects that are left out, with all that is in them.
+    """
+    yield from _walk(model, "", {id(item) for item in skip}, set())
 
 
 def _walk(item: Any, path: str, seen: set[int], containers: set[int]) -> Iterator[tuple[str, Any]]:
@@ -95,31 +98,43 @@ def _is_saved(value: Any) -> bool:
 
 
 # -- out ----------------------------------------------------------------------------------------------------------
-def weights_file(model: Any, include_optimizer: bool = True) -> bytes:
-    """The bytes of a `.weights.h5` file."""
-    writer = Writer()
+def stored_values(model: Any, include_optimizer: bool = True,
+                  skip: Iterable[Any] = ()) -> Iterator[tuple[str, str, dict[str, np.ndarray[Any, Any]]]]:
+    """(path, name, {key: array}) of every layer, and of the optimizer when it has state. skip: objects to leave out with all in them."""
     optimizer = getattr(model, "optimizer", None)
-    for path, item in walk(model):
+    for path, item in walk(model, skip):
         if optimizer is not None and item is optimizer and (not include_optimizer or not item.built):
             continue
         store: dict[str, np.ndarray[Any, Any]] = {}
         item.save_own_variables(store)
+        yield path, item.name, {key: np.asarray(value) for key, value in store.items()}
+
+
+def weights_file(model: Any, include_optimizer: bool = True, skip: Iterable[Any] = ()) -> bytes:
+    """The bytes of a `.weights.h5` file."""
+    writer = Writer()
+    for path, name, store in stored_values(model, include_optimizer, skip):
         place = f"{path}/vars" if path else "vars"
-        writer.group(place, {"name": item.name})
+        writer.group(place, {"name": name})
         for key, value in store.items():
-            writer.array(f"{place}/{key}", np.asarray(value))
+            writer.array(f"{place}/{key}", value)
     return writer.bytes()
 
 
 # -- in -----------------------------------------------------------------------------------------------------------
-def load_weights_file(model: Any, root: Group, what: str, skip_mismatch: bool = False) -> None:
-    """Give a model the values of a `.weights.h5` file. Raises ModelFileError naming every layer that does not fit, before any changes."""
+def load_weights_file(model: Any, root: Group, what: str, skip_mismatch: bool = False, skip: Iterable[Any] = ()) -> None:
+    """Give a model the values of a `.weights.h5` file.
+
+    skip: objects to leave as they are, with all in them. Raises ModelFileError naming every layer that does not fit, before any changes.
+    """
     optimizer = getattr(model, "optimizer", None)
     problems: list[str] = []
     found: list[tuple[Any, dict[str, Any]]] = []
-    for path, item in walk(model):
+    for path, item in walk(model, skip):
         place = f"{path}/vars" if path else "vars"
         group = root.group(place)
+        if group is None and path.startswith("layers") and "_layer_checkpoint_dependencies" in root.members:  # Keras 2.13
+            group = root.group(f"_layer_checkpoint_dependencies{place.removeprefix('layers')}")
         store = dict(group.members) if group is not None else {}
         if item is optimizer:
             if store:
@@ -134,18 +149,41 @@ def load_weights_file(model: Any, root: Group, what: str, skip_mismatch: bool = 
         raise ModelFileError(f"{what} does not fit model '{model.name}':\n  " + "\n  ".join(problems))
     for problem in problems:
         warnings.warn(f"{what}: {problem}; skipped", stacklevel=4)
+    _load_with_own_code(model, [(item, store) for item, store in found if item is not optimizer and _has_own_loader(item)], what,
+                        skip_mismatch)
     for item, store in found:
         if item is optimizer:
             load_optimizer(model, store, what)
-        else:
+        elif not _has_own_loader(item):
             item.load_own_variables(store)
+
+
+def _has_own_loader(layer: Any) -> bool:
+    from ..layers.state import LayerState
+
+    return type(layer).load_own_variables is not LayerState.load_own_variables
+
+
+def _load_with_own_code(model: Any, found: list[tuple[Any, dict[str, Any]]], what: str, skip_mismatch: bool) -> None:
+    """Layers whose load_own_variables is the user's. An error in one leaves all as they were; those that skip are warned of."""
+    before = [(variable, np.array(variable.array)) for variable in model.variables] if found else []
+    problems = []
+    for item, store in found:
+        try:
+            item.load_own_variables(store)
+        except Exception as error:
+            problems.append(f"layer '{item.name}': its load_own_variables() raised {type(error).__name__}: {error}")
+    if problems and not skip_mismatch:
+        for variable, value in before:
+            variable.assign(value)
+        raise ModelFileError(f"{what} does not fit model '{model.name}':\n  " + "\n  ".join(problems))
+    for problem in problems:
+        warnings.warn(f"{what}: {problem}; skipped", stacklevel=5)
 
 
 def misfit(layer: Any, store: dict[str, Any]) -> str | None:
     """Why stored values do not fit a layer's own variables, or None. Layers with a loader of their own judge for themselves."""
-    from ..layers.state import LayerState
-
-    if type(layer).load_own_variables is not LayerState.load_own_variables:
+    if _has_own_loader(layer):
         return None
     own = layer._own_variables()
     if len(own) != len(store):
