@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..saving.registry import find, get_registered_name
+from ..saving.registry import find, get_registered_name, note_object, note_record, shared_object
 from .layer import Layer
 
 
@@ -22,6 +22,8 @@ def serialize(layer: Layer) -> dict[str, Any]:
     build_config = layer.get_build_config()
     if build_config is not None and layer.built:
         record["build_config"] = build_config
+    if layer.weights:  # what has none may as well be made twice, and Keras does not take such models back when it is one
+        note_record(layer, record)
     return record
 
 
@@ -52,9 +54,13 @@ def deserialize(config: dict[str, Any], custom_objects: dict[str, Any] | None = 
     if not isinstance(config, dict) or "class_name" not in config or "config" not in config:
         raise ValueError(f"not a serialized layer: {config!r}")
     cls = class_named(config["class_name"], custom_objects, config.get("registered_name"))
+    known = shared_object(config)
+    if isinstance(known, cls):
+        return known
     fields = dict(config["config"])
     layer: Any = cls.from_config(fields, custom_objects=custom_objects) if issubclass(cls, Model) else cls.from_config(fields)
     if config.get("build_config") and not layer.built:
         layer.build_from_config(config["build_config"])
+    note_object(config, layer)
     made: Layer = layer
     return made

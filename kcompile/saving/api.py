@@ -15,7 +15,7 @@ from .errors import ModelFileError
 from .folder import Folder
 from .hdf5 import Group
 from .plain import serialize_keras_object
-from .registry import CustomObjectScope, in_safe_mode, safe_mode_scope
+from .registry import CustomObjectScope, in_safe_mode, safe_mode_scope, sharing_scope
 from .sources import Path, open_file, weights_of
 
 _HDF5 = (".h5", ".hdf5")
@@ -112,7 +112,8 @@ def _save_hdf5(model: Any, path: str, record: dict[str, Any], include_optimizer:
 
 
 def _record_of(model: Any) -> dict[str, Any]:
-    record: dict[str, Any] = serialize_keras_object(model)
+    with sharing_scope():
+        record: dict[str, Any] = serialize_keras_object(model)
     try:
         json.dumps(record)
     except (TypeError, ValueError) as error:
@@ -209,8 +210,9 @@ def _model_of(record: dict[str, Any], custom: dict[str, Any]) -> Any:
     from ..models import Model
     from .plain import deserialize_keras_object
 
-    model = deserialize_keras_object({key: value for key, value in record.items() if key != "compile_config"}, custom,
-                                     safe_mode=bool(in_safe_mode()))
+    with sharing_scope():
+        model = deserialize_keras_object({key: value for key, value in record.items() if key != "compile_config"}, custom,
+                                         safe_mode=bool(in_safe_mode()))
     if not isinstance(model, Model):
         raise ModelFileError(f"the file describes a {type(model).__name__}, not a model")
     return model

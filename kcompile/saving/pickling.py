@@ -13,7 +13,7 @@ from .archive import Archive, write_archive
 from .assets import collect_assets, restore_assets
 from .plain import deserialize_keras_object, serialize_keras_object
 from .random_state import random_state, restore_random_state
-from .registry import CustomObjectScope, collected_objects, safe_mode_scope
+from .registry import CustomObjectScope, collected_objects, safe_mode_scope, sharing_scope
 from .sources import weights_of
 from .state import load_weights_file, weights_file
 
@@ -22,7 +22,7 @@ def reduced(item: Any) -> tuple[Callable[..., Any], tuple[Any, ...]]:
     """What `__reduce__` of a model or layer returns: how to make it again. Classes that are not registered are pickled by reference."""
     from .. import __version__
 
-    with collected_objects() as custom:
+    with collected_objects() as custom, sharing_scope():
         record = serialize_keras_object(item)
     buffer = io.BytesIO()
     write_archive(buffer, record, weights_file(item), random_state(item), __version__, collect_assets(item))
@@ -35,7 +35,7 @@ def _restored(data: bytes, custom: dict[str, Any]) -> Any:
     what = "the pickled model"
     archive = Archive(data, what)
     record, metadata = archive.config(), archive.metadata()
-    with safe_mode_scope(False), CustomObjectScope(custom):
+    with safe_mode_scope(False), CustomObjectScope(custom), sharing_scope():
         item: Layer = deserialize_keras_object(record)
         load_weights_file(item, weights_of(what, archive), what)
         restore_assets(item, archive.assets, what)

@@ -99,6 +99,50 @@ class CustomObjectScope:
 custom_object_scope = CustomObjectScope
 
 
+# -- objects in several places ------------------------------------------------------------------------------------
+class _Sharing(threading.local):
+    def __init__(self) -> None:
+        self.records: dict[int, tuple[Any, dict[str, Any]]] | None = None  # id -> (object, its first record)
+        self.objects: dict[Any, Any] | None = None  # number in a file -> object
+
+
+_sharing = _Sharing()
+
+
+@contextmanager
+def sharing_scope() -> Iterator[None]:
+    """A layer that stands in several places is marked in the records written inside, and is one again in what is read inside."""
+    before = _sharing.records, _sharing.objects
+    _sharing.records, _sharing.objects = {}, {}
+    try:
+        yield
+    finally:
+        _sharing.records, _sharing.objects = before
+
+
+def note_record(obj: Any, record: dict[str, Any]) -> None:
+    """An object has been written; from the second time on, all its records carry one number."""
+    if _sharing.records is None:
+        return
+    number = id(obj)
+    first = _sharing.records.setdefault(number, (obj, record))[1]
+    if first is not record:
+        first["shared_object_id"] = record["shared_object_id"] = number
+
+
+def shared_object(record: dict[str, Any]) -> Any:
+    """The object that was read from a record of the same number before, or None."""
+    number = record.get("shared_object_id")
+    return _sharing.objects.get(number) if _sharing.objects is not None and isinstance(number, int) else None
+
+
+def note_object(record: dict[str, Any], obj: Any) -> None:
+    """An object has been read."""
+    number = record.get("shared_object_id")
+    if _sharing.objects is not None and isinstance(number, int):
+        _sharing.objects[number] = obj
+
+
 # -- safe mode ----------------------------------------------------------------------------------------------------
 class _Safety(threading.local):
     def __init__(self) -> None:

@@ -8,9 +8,11 @@ from __future__ import annotations
 import numpy as np
 
 CASES = {}
-WEIGHTS_ONLY = {"subclassed"}  # cannot be described: only their weights go into files
+WEIGHTS_ONLY = {"subclassed", "subclassed_with_metric"}  # cannot be described: only their weights go into files
 PREDICT_ONLY = {"random_layers"}  # two libraries draw different numbers
-UNJUDGED_LAYERS = {"Layer", "InputSpec", "Wrapper"}
+UNJUDGED = {"Layer": "a base", "Loss": "a base", "Metric": "a base", "Optimizer": "a base",
+            "LearningRateSchedule": "a base", "LossFunctionWrapper": "a base", "MeanMetricWrapper": "a base",
+            "Mean": "of values, not of labels", "Sum": "of values, not of labels", "Lambda": "code"}
 
 
 def case(function):
@@ -196,10 +198,52 @@ def subclassed(keras):
     return model, [data(5, 4)], data(5, 2, seed=1)
 
 
+@case
+def subclassed_with_metric(keras):
+    class Counting(keras.Model):
+        def __init__(self):
+            super().__init__()
+            self.seen = keras.metrics.Mean(name="seen")
+            self.drawn = keras.random.SeedGenerator(5)
+            self.dense = keras.layers.Dense(2)
+            self.also = [self.dense, (keras.layers.Dense(2), {"deep": [keras.layers.Dense(2)]})]
+
+        def call(self, x):
+            return self.dense(x) + self.also[1][0](x) + self.also[1][1]["deep"][0](x)
+
+    model = compiled(Counting(), "adam", metrics=["mae"])
+    model(data(5, 4))
+    return model, [data(5, 4)], data(5, 2, seed=1)
+
+
+def _functions(names, losses):
+    def build(keras):
+        L = keras.layers
+        given = keras.Input((4,))
+        x = L.Dense(5, activation="tanh")(given)
+        outputs = [L.Dense(3, activation=losses[name][0] if losses else "softmax", name=name)(x) for name in names]
+        kinds = [losses[name][1] if losses else names[name] for name in names]
+        loss = list(names) if losses else ["categorical_crossentropy" if kind == "rows" else "sparse_categorical_crossentropy"
+                                           for kind in kinds]
+        model = compiled(keras.Model(given, outputs), "sgd", loss, metrics=None if losses else [[name] for name in names])
+        classes = data(6, classes=3)
+        return model, [data(6, 4)], [np.eye(3, dtype="float32")[classes] if kind == "rows" else classes for kind in kinds]
+
+    return build
+
+
 def small(keras, outputs=3, activation=None):
     return keras.Sequential([keras.layers.Input((4,)), keras.layers.Dense(outputs, activation=activation)])
 
 
+# losses and metrics as functions, each on an output of its own: name -> (activation of the output, kind of its labels)
+LOSS_FUNCTIONS = {"binary_crossentropy": ("sigmoid", "rows"), "categorical_crossentropy": ("softmax", "rows"), "categorical_hinge": (None, "rows"),
+                  "cosine_similarity": (None, "rows"), "hinge": (None, "rows"), "huber": (None, "rows"), "kl_divergence": ("softmax", "rows"),
+                  "log_cosh": (None, "rows"), "mean_absolute_error": (None, "rows"), "mean_absolute_percentage_error": (None, "rows"),
+                  "mean_squared_error": (None, "rows"), "mean_squared_logarithmic_error": ("sigmoid", "rows"),
+                  "poisson": ("softplus", "rows"), "sparse_categorical_crossentropy": ("softmax", "classes"), "squared_hinge": (None, "rows")}
+METRIC_FUNCTIONS = {"accuracy": "rows", "binary_accuracy": "rows", "categorical_accuracy": "rows", "top_k_categorical_accuracy": "rows",
+                    "sparse_categorical_accuracy": "classes", "sparse_top_k_categorical_accuracy": "classes"}
 LOSSES = {"BinaryCrossentropy": ("sigmoid", {"label_smoothing": 0.1}),
           "CategoricalCrossentropy": ("softmax", {"from_logits": False}),
           "CategoricalHinge": (None, {}), "CosineSimilarity": (None, {}), "Hinge": (None, {}), "Huber": (None, {}),
@@ -244,6 +288,12 @@ def _optimizer(name, **more):
     return build
 
 
+def _scaling(keras):
+    model = keras.Sequential([keras.layers.Input((4,)), keras.layers.Dense(5, activation="tanh"), keras.layers.Dense(2)])
+    optimizer = keras.optimizers.LossScaleOptimizer(keras.optimizers.Adam(0.01), initial_scale=1024.0, dynamic_growth_steps=2)
+    return compiled(model, optimizer), [data(6, 4)], data(6, 2, seed=1)
+
+
 def _schedule(name):
     def build(keras):
         rate = getattr(keras.optimizers.schedules, name)(*SCHEDULES[name])
@@ -266,6 +316,9 @@ def _metrics(names, sparse):
 CASES.update({f"loss_{name}": _loss(name) for name in LOSSES})
 CASES.update({f"optimizer_{name}": _optimizer(name) for name in OPTIMIZERS})
 CASES.update({f"schedule_{name}": _schedule(name) for name in SCHEDULES})
+CASES["functions_as_losses"] = _functions(LOSS_FUNCTIONS, LOSS_FUNCTIONS)
+CASES["functions_as_metrics"] = _functions(METRIC_FUNCTIONS, None)
+CASES["optimizer_scaling"] = _scaling
 CASES["optimizer_averaged"] = _optimizer("Adam", amsgrad=False, global_clipnorm=None, use_ema=True, ema_overwrite_frequency=2)
 CASES["optimizer_accumulating"] = _optimizer("SGD", clipnorm=None, gradient_accumulation_steps=2)
 CASES["metrics_dense"] = _metrics(METRICS, False)

@@ -40,16 +40,25 @@ def step(model, inputs, labels):
     return [np.asarray(value) for value in model.get_weights()]
 
 
+SHARDED = ("nested_and_shared", "subclassed")  # the cases whose weights are also spread over files
+
+
 def formats_of(name, formats):
-    return [f for f in formats if f == "weights.h5"] if name in WEIGHTS_ONLY else formats
+    chosen = [f for f in formats if f.startswith("weights.")] if name in WEIGHTS_ONLY else formats
+    return [f for f in chosen if f not in ("weights.json", "folder") or name in SHARDED]
 
 
 def save(model, path):
-    model.save_weights(path) if path.endswith(".weights.h5") else model.save(path)
+    if path.endswith(".weights.json"):
+        model.save_weights(path, max_shard_size=200 / 2**30)
+    elif path.endswith(".weights.h5"):
+        model.save_weights(path)
+    else:
+        model.save(path, zipped=False) if path.endswith(".folder") else model.save(path)
 
 
 def load(keras, name, path):
-    if path.endswith(".weights.h5"):
+    if path.endswith((".weights.h5", ".weights.json")):
         pass
     elif path.endswith(".h5") and keras.__name__.startswith("keras"):
         return keras.models.load_model(path, compile=False)  # Keras 3 cannot train on from its own `.h5` files either
