@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from .callback import Callback, Logs, overrides
+from .checkpoint import BackupAndRestore, ModelCheckpoint
 from .history import History
 from .progbar_logger import ProgbarLogger
 
@@ -14,6 +15,11 @@ _BATCH_HOOKS = {
     "test": ("on_test_batch_begin", "on_test_batch_end"),
     "predict": ("on_predict_batch_begin", "on_predict_batch_end"),
 }
+
+
+def _sees_epochs_only(callback: Callback) -> bool:
+    """Whether it is one of those that save, and does so after epochs."""
+    return type(callback) in (ModelCheckpoint, BackupAndRestore) and getattr(callback, "save_freq", None) == "epoch"
 
 
 class CallbackList(Callback):
@@ -53,7 +59,7 @@ class CallbackList(Callback):
 
         The progress bar need not: it is redrawn by the clock.
         """
-        return any(overrides(c, *_BATCH_HOOKS[kind]) for c in self.callbacks if type(c) is not ProgbarLogger)
+        return any(overrides(c, *_BATCH_HOOKS[kind]) for c in self.callbacks if type(c) is not ProgbarLogger and not _sees_epochs_only(c))
 
     def show_progress(self, kind: str, batch: int, logs: dict[str, Any]) -> None:
         """Tell only the progress bar that batches up to `batch` are done."""

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+import warnings
 from typing import Any
 
 import numpy as np
 
 from ..progress import print_message
+from ..saving import backup
 from .callback import Callback, Logs
 from .monitor import Monitor
 
@@ -16,6 +18,24 @@ def _frequency(save_freq: Any) -> Any:
     if save_freq == "epoch" or (isinstance(save_freq, int) and not isinstance(save_freq, bool) and save_freq > 0):
         return save_freq
     raise ValueError(f"Unrecognized save_freq: {save_freq!r}. Expected 'epoch' or a positive number of batches")
+
+
+class _Due:
+    """Tells when `save_freq` batches more have been seen; hooks may come once for several batches (steps_per_execution)."""
+
+    def __init__(self, save_freq: Any) -> None:
+        self._save_freq, self._seen, self._last = save_freq, 0, -1
+
+    def begin_epoch(self) -> None:
+        self._last = -1
+
+    def now(self, batch: int) -> bool:
+        self._seen += batch - self._last
+        self._last = batch
+        if self._seen < self._save_freq:
+            return False
+        self._seen = 0
+        return True
 
 
 class ModelCheckpoint(Callback):
@@ -39,17 +59,14 @@ class ModelCheckpoint(Callback):
             raise ValueError(f"With save_weights_only={save_weights_only}, the filepath of ModelCheckpoint must end in {endings[0]!r}. "
                              f"Received: filepath={self.filepath}")
         self._epoch = 0
-        self._batches = 0
+        self._due = _Due(self.save_freq)
 
     def on_epoch_begin(self, epoch: int, logs: Logs = None) -> None:
         self._epoch = epoch
+        self._due.begin_epoch()
 
     def on_train_batch_end(self, batch: int, logs: Logs = None) -> None:
-        if self.save_freq == "epoch":
-            return
-        self._batches += 1
-        if self._batches >= self.save_freq:
-            self._batches = 0
+        if self.save_freq != "epoch" and self._due.now(batch):
             self._save(self._epoch, batch, logs)
 
     def on_epoch_end(self, epoch: int, logs: Logs = None) -> None:
@@ -89,8 +106,9 @@ class ModelCheckpoint(Callback):
 class BackupAndRestore(Callback):
     """Keep a backup of weights, optimizer, random states and position, and go on from it when the same `fit` is started again.
 
-    backup_dir: its folder; save_freq: 'epoch', or a number of batches (training then goes on at the beginning of the epoch);
-    double_checkpoint: keep the one before too; delete_checkpoint: remove the backup at the end of a whole run.
+    backup_dir: its folder; save_freq: 'epoch', or a number of batches: then training goes on in the middle of an epoch, with the next
+    batch (a generator cannot be wound forward: it gives what it gives from its beginning); double_checkpoint: keep the one before too,
+    for when the last one cannot be read; delete_checkpoint: remove the backup at the end of a whole run.
     """
 
     def __init__(self, backup_dir: str | os.PathLike[str], save_freq: Any = "epoch", double_checkpoint: bool = False,
@@ -101,7 +119,7 @@ class BackupAndRestore(Callback):
         self.backup_dir = os.fspath(backup_dir)
         self.save_freq, self.double_checkpoint, self.delete_checkpoint = _frequency(save_freq), double_checkpoint, delete_checkpoint
         self._epoch = 0
-        self._batches = 0
+        self._due = _Due(self.save_freq)
 
     @property
     def _path(self) -> str:
@@ -112,39 +130,41 @@ class BackupAndRestore(Callback):
         return self._path + ".previous"
 
     def on_train_begin(self, logs: Logs = None) -> None:
-        from ..saving import backup
-
-        for path in (self._path, self._previous):
-            if os.path.exists(path):
-                self.model._put(_initial_epoch=backup.restore(self.model, path))
-                return
+        found = [path for path in (self._path, self._previous) if os.path.exists(path)]
+        if found and not self.model.built:
+            raise ValueError(f"model '{self.model.name}' must be built before `fit` goes on from the backup in {self.backup_dir}: call it "
+                             "on a batch of data, or give it an Input")
+        for path in found:
+            try:
+                record = backup.restore(self.model, path)
+            except (ValueError, OSError) as error:
+                if path == found[-1]:
+                    raise
+                warnings.warn(f"the last backup cannot be used, going on from the one before: {error}", stacklevel=2)
+                continue
+            self.model._current_fit.resume(record)
+            return
 
     def on_epoch_begin(self, epoch: int, logs: Logs = None) -> None:
         self._epoch = epoch
+        self._due.begin_epoch()
 
     def on_train_batch_end(self, batch: int, logs: Logs = None) -> None:
-        if self.save_freq == "epoch":
-            return
-        self._batches += 1
-        if self._batches >= self.save_freq:
-            self._batches = 0
-            self._save(self._epoch)
+        if self.save_freq != "epoch" and self._due.now(batch):
+            self._save(self._epoch, batch + 1)
 
     def on_epoch_end(self, epoch: int, logs: Logs = None) -> None:
         self._epoch = epoch + 1
         if self.save_freq == "epoch":
-            self._save(epoch + 1)
+            self._save(epoch + 1, 0)
 
-    def _save(self, next_epoch: int) -> None:
-        from ..saving import backup
-
+    def _save(self, epoch: int, step: int) -> None:
         os.makedirs(self.backup_dir, exist_ok=True)
         if self.double_checkpoint and os.path.exists(self._path):
             os.replace(self._path, self._previous)
-        backup.save(self.model, self._path, next_epoch)
+        backup.save(self.model, self._path, self.model._current_fit.record(epoch, step))
 
     def on_train_end(self, logs: Logs = None) -> None:
-        self.model._put(_initial_epoch=None)
         if self.delete_checkpoint:
             for path in (self._path, self._previous):
                 if os.path.exists(path):

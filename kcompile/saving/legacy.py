@@ -109,7 +109,7 @@ def legacy_model_file(model: Any, record: dict[str, Any], include_optimizer: boo
                                         "config": optimizer["config"]}
         writer.text("", "training_config", json.dumps(training))
         if model.optimizer is not None and model.optimizer.built:
-            _write_variables(writer, "optimizer_weights", [(v.path, v) for v in model.optimizer._variables])
+            _write_variables(writer, "optimizer_weights", [(v.path, v) for v in model.optimizer.variables])
     return writer.bytes()
 
 

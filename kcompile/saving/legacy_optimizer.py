@@ -10,7 +10,7 @@ import numpy as np
 
 def load_optimizer_weights(optimizer: Any, names: list[str], values: list[np.ndarray[Any, Any]], what: str) -> None:
     """Give a built optimizer its state. What cannot be mapped is left fresh, with one warning that says so."""
-    own = list(optimizer._variables)
+    own = list(optimizer.variables)  # of a loss-scaling one, those of the optimizer in it too
     mapped = _mapped(optimizer, own, names, values)
     if mapped is None:
         warnings.warn(f"{what}: the state of optimizer '{optimizer.name}' could not be mapped ({len(values)} values "

@@ -64,6 +64,8 @@ def _walk(item: Any, path: str, seen: set[int], containers: set[int]) -> Iterato
     seen.add(id(item))
     yield path, item
     if not isinstance(item, Layer):
+        if hasattr(item, "inner_optimizer"):
+            yield from _walk(item.inner_optimizer, f"{path}/inner_optimizer", seen, containers)
         return
     for name, value in _attributes(item):
         below = f"{path}/{name}" if path else name
@@ -90,20 +92,24 @@ def _walk_container(container: Any, path: str, seen: set[int], containers: set[i
             yield from _walk_container(value, f"{path}/{unique('container')}", seen, containers)
 
 
-def _is_saved(value: Any) -> bool:
-    from ..layers import Layer
+def _is_optimizer(value: Any) -> bool:
     from ..optimizers import Optimizer
 
-    return isinstance(value, (Layer, Optimizer))
+    return isinstance(value, Optimizer)
+
+
+def _is_saved(value: Any) -> bool:
+    from ..layers import Layer
+
+    return isinstance(value, Layer) or _is_optimizer(value)
 
 
 # -- out ----------------------------------------------------------------------------------------------------------
 def stored_values(model: Any, include_optimizer: bool = True,
                   skip: Iterable[Any] = ()) -> Iterator[tuple[str, str, dict[str, np.ndarray[Any, Any]]]]:
     """(path, name, {key: array}) of every layer, and of the optimizer when it has state. skip: objects to leave out with all in them."""
-    optimizer = getattr(model, "optimizer", None)
     for path, item in walk(model, skip):
-        if optimizer is not None and item is optimizer and (not include_optimizer or not item.built):
+        if _is_optimizer(item) and (not include_optimizer or not item.built):
             continue
         store: dict[str, np.ndarray[Any, Any]] = {}
         item.save_own_variables(store)
@@ -140,6 +146,8 @@ def load_weights_file(model: Any, root: Group, what: str, skip_mismatch: bool = 
             if store:
                 found.append((item, store))
             continue
+        if item is getattr(optimizer, "inner_optimizer", None):
+            continue  # its values are among the outer one's
         problem = misfit(item, store)
         if problem is None:
             found.append((item, store))

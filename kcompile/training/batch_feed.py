@@ -83,6 +83,26 @@ class BatchFeed:
             sample_weight = weights_of_classes(y, self._class_weight)
         return as_batch(x, y, sample_weight, f"{self._what}a batch of the data: ").dense()
 
+    @property
+    def in_pass(self) -> bool:
+        """Whether there is an iterator that has not come to its end."""
+        return self._iterator is not None
+
+    def skip(self, batches: int) -> None:
+        """Leave out the next batches; of a generator, which begins where its maker let it begin, none."""
+        while batches > 0 and not self._once and self.has_next():
+            self._next = None
+            batches -= 1
+        self._peek()
+        if self._next is not None:
+            self._runner_of(self._next)  # its metrics get their values back before the first step
+
+    def _runner_of(self, batch: Batch) -> Any:
+        key = batch.spec.key()
+        if key not in self._runners:
+            self._runners[key] = self._runner_for(batch.spec)
+        return self._runners[key]
+
     def has_next(self) -> bool:
         self._peek()
         return self._next is not None
@@ -95,10 +115,7 @@ class BatchFeed:
             batch = self._next
             assert batch is not None
             self._next = None
-            key = batch.spec.key()
-            if key not in self._runners:
-                self._runners[key] = self._runner_for(batch.spec)
-            self.runner = self._runners[key]
+            self.runner = self._runner_of(batch)
             check_ranges(self.runner.step.ranges, batch.arrays, self._what)
             outputs = self.runner.run(batch)
             if self.keep_outputs is not None:

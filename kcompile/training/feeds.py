@@ -57,6 +57,15 @@ class ArrayFeed:
 
     close = rewind
 
+    @property
+    def in_pass(self) -> bool:
+        """Whether some rows of this time round are done and others are not."""
+        return 0 < self.position < (self.num_batches or 0)
+
+    def skip(self, batches: int) -> None:
+        """Leave out the next batches."""
+        self.position = min(self.position + batches, self.num_batches or 0)
+
     def has_next(self) -> bool:
         return self.position < (self.num_batches or 0)
 

@@ -17,10 +17,11 @@ BUDGET_SECONDS = 0.05  # how long native code may run before Python looks at fla
 
 
 def run_steps(kind: str, model: Any, feed: Feed, callbacks: CallbackList, steps: int | None,
-              logs: Callable[[], dict[str, Any]], per_call: int = 1) -> int:
-    """Run the steps of one epoch; how many were done.
+              logs: Callable[[], dict[str, Any]], per_call: int = 1, first: int = 0) -> int:
+    """Run the steps of one epoch; how many of them are done then.
 
-    steps: at most so many (None: until the data ends); per_call: steps between two batch hooks (steps_per_execution).
+    steps: at most so many (None: until the data ends); per_call: steps between two batch hooks (steps_per_execution); first: how many
+    were done before an interruption.
     """
     flag = {"train": "stop_training", "test": "stop_evaluating", "predict": "stop_predicting"}[kind]
     if kind != "train":
@@ -28,7 +29,7 @@ def run_steps(kind: str, model: Any, feed: Feed, callbacks: CallbackList, steps:
     every_batch = callbacks.wants_batches(kind)
     callbacks.watch_input(lambda: feed.waited)
     most = steps if steps is not None else feed.num_batches
-    done = 0
+    done = first
     while (most is None or done < most) and feed.has_next():
         left = math.inf if most is None else most - done
         if every_batch:

@@ -71,6 +71,17 @@ class RowFeed:
 
     close = rewind
 
+    @property
+    def in_pass(self) -> bool:
+        """Whether there is a pass that has not come to its end."""
+        return self._iterator is not None
+
+    def skip(self, batches: int) -> None:
+        """Leave out the next batches, at the beginning of a pass."""
+        while batches > 0 and self.has_next():
+            self._group = None
+            batches -= 1
+
     def has_next(self) -> bool:
         if not self._ready and self._group is None and self._iterator is not None:
             self._group = next(self._iterator, None)

@@ -16,6 +16,7 @@ from .compiling import CompileMixin
 from .data import Array, Batch, DataSpec, as_batch, split_rows, train_validation_split, weights_of_classes
 from .feeds import ArrayFeed, Feed, make_feed, warn_out_of_data
 from .loop import run_steps
+from .run import Run
 from .steps import trace_step
 
 
@@ -105,22 +106,24 @@ class Trainer(CompileMixin):
         epochs = min(epochs, config.max_epochs() or epochs)
         self._put(stop_training=False)
         hooks = self._callbacks(callbacks, verbose, epochs=epochs, steps=most or feed.num_batches, add_history=True)
+        run = Run(self, feed)
+        self._put(_current_fit=run)
         hooks.on_train_begin()
-        initial_epoch = getattr(self, "_initial_epoch", None) or initial_epoch  # of a run that BackupAndRestore goes on with
+        initial_epoch = run.first_epoch(initial_epoch)
         logs: dict[str, Any] = {}
         for epoch in range(initial_epoch, epochs):
-            feed.start_epoch()
+            first = run.begin_epoch()
             if not feed.has_next():
                 if epoch == initial_epoch:
                     raise ValueError("fit() was given no data: the source yields no batch")
                 warn_out_of_data()
                 break
-            self.reset_metrics()
             hooks.on_epoch_begin(epoch)
-            run_steps("train", self, feed, hooks, most, lambda: self._logs(feed), self.steps_per_execution)
+            done = run_steps("train", self, feed, hooks, most, lambda: self._logs(feed), self.steps_per_execution, first)
             feed.end_epoch()
             if steps_per_epoch is None:
                 feed.rewind()
+            run.end_epoch(done)
             logs = self._logs(feed)
             if validation is not None and _is_due(validation_freq, epoch):
                 found = self._evaluated(validation, hooks, validation_steps)
@@ -135,6 +138,7 @@ class Trainer(CompileMixin):
 
     stop_training: bool
     steps_per_execution: int
+    _current_fit: Run
 
     def _callbacks(self, callbacks: Any, verbose: Any, add_history: bool = False, **params: Any) -> CallbackList:
         if isinstance(callbacks, CallbackList):

@@ -237,11 +237,14 @@ def small(keras, outputs=3, activation=None):
 
 
 # losses and metrics as functions, each on an output of its own: name -> (activation of the output, kind of its labels)
-LOSS_FUNCTIONS = {"binary_crossentropy": ("sigmoid", "rows"), "categorical_crossentropy": ("softmax", "rows"), "categorical_hinge": (None, "rows"),
-                  "cosine_similarity": (None, "rows"), "hinge": (None, "rows"), "huber": (None, "rows"), "kl_divergence": ("softmax", "rows"),
+LOSS_FUNCTIONS = {"binary_crossentropy": ("sigmoid", "rows"), "categorical_crossentropy": ("softmax", "rows"),
+                  "categorical_hinge": (None, "rows"),
+                  "cosine_similarity": (None, "rows"), "hinge": (None, "rows"), "huber": (None, "rows"),
+                  "kl_divergence": ("softmax", "rows"),
                   "log_cosh": (None, "rows"), "mean_absolute_error": (None, "rows"), "mean_absolute_percentage_error": (None, "rows"),
                   "mean_squared_error": (None, "rows"), "mean_squared_logarithmic_error": ("sigmoid", "rows"),
-                  "poisson": ("softplus", "rows"), "sparse_categorical_crossentropy": ("softmax", "classes"), "squared_hinge": (None, "rows")}
+                  "poisson": ("softplus", "rows"), "sparse_categorical_crossentropy": ("softmax", "classes"),
+                  "squared_hinge": (None, "rows")}
 METRIC_FUNCTIONS = {"accuracy": "rows", "binary_accuracy": "rows", "categorical_accuracy": "rows", "top_k_categorical_accuracy": "rows",
                     "sparse_categorical_accuracy": "classes", "sparse_top_k_categorical_accuracy": "classes"}
 LOSSES = {"BinaryCrossentropy": ("sigmoid", {"label_smoothing": 0.1}),

@@ -67,25 +67,100 @@ def test_without_optimizer_and_without_compiling(tmp_path):
         model.save(tmp_path / "m.keras", overwrite=False)
 
 
-def test_backup_goes_on_after_an_interruption(tmp_path):
-    x, y = rows()
+class StopAt(keras.callbacks.Callback):
+    """Kills the run at a batch of an epoch, or at the beginning of one."""
 
-    class Stop(keras.callbacks.Callback):
-        def on_epoch_begin(self, epoch, logs=None):
-            if epoch == 2:
-                raise KeyboardInterrupt
+    def __init__(self, epoch, batch=None):
+        super().__init__()
+        self.epoch, self.batch, self.now = epoch, batch, None
 
+    def on_epoch_begin(self, epoch, logs=None):
+        self.now = epoch
+        if (epoch, None) == (self.epoch, self.batch):
+            raise KeyboardInterrupt
+
+    def on_train_batch_end(self, batch, logs=None):
+        if (self.now, batch) == (self.epoch, self.batch):
+            raise KeyboardInterrupt
+
+
+def interrupted(data, stop, backup, fit, folder):
+    """(history of a whole run, of one that was killed and started again, and the backup folder's names after the kill)."""
+    fit = {"batch_size": 16, "epochs": 4, "verbose": 0, **fit}
     whole = small_model()
-    expected = whole.fit(x, y, batch_size=16, epochs=4, verbose=0).history
+    expected = whole.fit(*data(), **fit).history
     stopped = small_model()
     with pytest.raises(KeyboardInterrupt):
-        stopped.fit(x, y, batch_size=16, epochs=4, verbose=0, callbacks=[keras.callbacks.BackupAndRestore(tmp_path / "b"), Stop()])
+        stopped.fit(*data(), callbacks=[keras.callbacks.BackupAndRestore(folder, **backup), stop], **fit)
+    names = sorted(path.name for path in folder.iterdir())
     resumed = small_model(seed=77)
-    found = resumed.fit(x, y, batch_size=16, epochs=4, verbose=0, callbacks=[keras.callbacks.BackupAndRestore(tmp_path / "b")]).history
-    assert found == {name: values[2:] for name, values in expected.items()}
+    found = resumed.fit(*data(), callbacks=[keras.callbacks.BackupAndRestore(folder, **backup)], **fit).history
     for a, b in zip(whole.get_weights(), resumed.get_weights(), strict=True):
         np.testing.assert_array_equal(a, b)
-    assert list((tmp_path / "b").iterdir()) == []  # a run that has come to its end needs no backup
+    for a, b in zip(whole.optimizer.variables, resumed.optimizer.variables, strict=True):
+        np.testing.assert_array_equal(a.array, b.array)
+    return expected, found, names
+
+
+def last(history, count):
+    return {name: values[-count:] for name, values in history.items()}
+
+
+@pytest.mark.parametrize(("stop", "backup", "fit", "left"), [
+    (StopAt(2), {}, {}, 2),  # at the beginning of an epoch
+    (StopAt(2, 3), {}, {}, 2),  # in an epoch that is begun anew
+    (StopAt(2, 3), {"save_freq": 3}, {}, 2),  # goes on in the middle: the logs are those of the whole epoch
+    (StopAt(2, 3), {"save_freq": 1}, {"shuffle": "batch"}, 2),
+    (StopAt(1, 1), {"save_freq": 2}, {"steps_per_epoch": 3}, 3),  # passes that do not end with epochs
+    (StopAt(2), {}, {"steps_per_epoch": 3}, 2),
+    (StopAt(3), {}, {"steps_per_epoch": 5}, 1),  # the pass ends with the epoch
+], ids=str)
+def test_backup_goes_on_after_an_interruption(stop, backup, fit, left, tmp_path):
+    expected, found, _ = interrupted(rows, stop, backup, fit, tmp_path)
+    assert found == last(expected, left)
+    assert list(tmp_path.iterdir()) == []  # a run that has come to its end needs no backup
+
+
+def test_backup_with_batches_of_a_data_set(tmp_path):
+    class Batches:
+        def __iter__(self):
+            x, y = rows()
+            return iter([(x[n:n + 16], y[n:n + 16]) for n in range(0, 70, 16)])
+
+    def batches():
+        return (Batches(),)
+
+    expected, found, _ = interrupted(batches, StopAt(1, 2), {"save_freq": 2}, {"batch_size": None}, tmp_path)
+    assert found == last(expected, 3)
+
+
+def test_backup_options(tmp_path):
+    x, y = rows()
+    callback = keras.callbacks.BackupAndRestore
+    expected, _, names = interrupted(rows, StopAt(3), {"double_checkpoint": True, "delete_checkpoint": False}, {}, tmp_path / "b")
+    assert names == ["latest.backup", "latest.backup.previous"]
+    (tmp_path / "b" / "latest.backup").write_bytes(b"damaged")
+    again = small_model(seed=78)
+    with pytest.warns(UserWarning, match="the one before"):
+        found = again.fit(x, y, batch_size=16, epochs=4, verbose=0, callbacks=[callback(tmp_path / "b", delete_checkpoint=False)]).history
+    assert found == last(expected, 1)
+    other = keras.Sequential([keras.layers.Input((6,)), keras.layers.Dense(3)])
+    other.compile("sgd", "sparse_categorical_crossentropy")
+    with pytest.raises(ValueError, match="does not fit"):
+        other.fit(x, y, verbose=0, callbacks=[callback(tmp_path / "b")])
+    for wrong in (0, -1, "batch", 2.5, True):
+        with pytest.raises(ValueError, match="save_freq"):
+            callback(tmp_path, save_freq=wrong)
+    with pytest.raises(ValueError, match="Empty"):
+        callback("")
+
+
+def test_saving_after_epochs_leaves_the_loop_native(tmp_path):
+    from kcompile.callbacks import CallbackList
+
+    kept = keras.callbacks.ModelCheckpoint(tmp_path / "m.keras")
+    assert not CallbackList([kept, keras.callbacks.BackupAndRestore(tmp_path)]).wants_batches("train")
+    assert CallbackList([keras.callbacks.BackupAndRestore(tmp_path, save_freq=5)]).wants_batches("train")
 
 
 def test_checkpoints(tmp_path):
