@@ -137,6 +137,8 @@ def functional_from_config(cls: type, config: dict[str, Any], custom_objects: di
             if args is None:
                 waiting.append((name, number, node))
                 continue
+            if not any(isinstance(leaf, KerasTensor) for leaf in tree.flatten((args, kwargs))):
+                raise ValueError(f"the configuration of model '{config['name']}' has a call of '{name}' that no tensor goes into")
             outputs = made[name](*args, **kwargs)
             results[name, number] = [leaf for leaf in tree.flatten(outputs) if isinstance(leaf, KerasTensor)]
             if not isinstance(made[name], Layer):

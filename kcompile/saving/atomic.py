@@ -19,11 +19,19 @@ def write_whole(path: str | os.PathLike[str], write: Callable[[BinaryIO], Any]) 
             file.flush()
             os.fsync(file.fileno())
         os.replace(aside, target)
-    except BaseException:
+    except BaseException as error:
         if os.path.exists(aside):
             os.unlink(aside)
+        if isinstance(error, OSError):
+            raise not_written(error, os.fspath(path), os.path.exists(target)) from None
         raise
     flush_folder(folder)
+
+
+def not_written(error: OSError, path: str, is_there: bool) -> OSError:
+    """The error of a save that could not be written, for the person who asked for it: which file, why, and what is there now."""
+    kept = "what was there before is unchanged" if is_there else "nothing is left of it"
+    return type(error)(error.errno, f"cannot write {path}: {error.strerror or error}; {kept}")
 
 
 def flush_folder(folder: str) -> None:

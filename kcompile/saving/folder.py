@@ -13,7 +13,7 @@ from typing import Any
 
 from .archive import CONFIG, LARGEST_JSON, METADATA, WEIGHTS, metadata_of, parse_json
 from .assets import ASSETS
-from .atomic import flush_folder
+from .atomic import flush_folder, not_written
 from .errors import ModelFileError
 
 _MEMBERS = (CONFIG, METADATA, WEIGHTS, ASSETS)
@@ -42,9 +42,11 @@ def write_folder(path: str, config: dict[str, Any], weights: bytes, notes: dict[
         for folder, _, _ in os.walk(aside):
             flush_folder(folder)
         if exists:
-            _exchange(aside, target, path)
+            _exchange(aside, target)
         else:
             os.rename(aside, target)
+    except OSError as error:
+        raise not_written(error, path, exists) from None
     finally:
         shutil.rmtree(aside, ignore_errors=True)  # after an exchange, the older model
     flush_folder(outer)
@@ -58,14 +60,14 @@ def _write(path: str, data: bytes) -> None:
         os.fsync(file.fileno())
 
 
-def _exchange(one: str, other: str, path: str) -> None:
+def _exchange(one: str, other: str) -> None:
     """Let two folders take each other's names, which Linux does in one step."""
     library = ctypes.CDLL(None, use_errno=True)
     renameat2 = getattr(library, "renameat2", None)
     if renameat2 is None or renameat2(_HERE, os.fsencode(one), _HERE, os.fsencode(other), _EXCHANGE):
         code = ctypes.get_errno() or errno.ENOSYS
-        raise OSError(code, f"the folder {path} cannot be replaced in one step on this file system ({os.strerror(code)}): save to a new "
-                            "folder, or delete the old one first")
+        raise OSError(code, f"the folder cannot be replaced in one step on this file system ({os.strerror(code)}); save to a new folder, "
+                            "or delete the old one first")
 
 
 class Folder:

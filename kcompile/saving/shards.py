@@ -15,7 +15,7 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from .archive import parse_json
-from .atomic import write_whole
+from .atomic import not_written, write_whole
 from .errors import ModelFileError
 from .folder import read_regular
 from .hdf5 import Group, read_hdf5
@@ -53,8 +53,16 @@ def write_shards(path: str, entries: list[tuple[str, str, dict[str, np.ndarray[A
     numbers = [int(file.rsplit("_", 1)[1].split(".")[0]) for file in older]
     first = 0 if not older else 1 if len(shards) < min(filter(None, numbers), default=0) else 1 + max(numbers)
     files = [f"{base}_{first + number:05}.weights.h5" for number in range(len(shards))]
-    for file, data in zip(files, shards, strict=True):
-        write_whole(os.path.join(folder, file), functools.partial(_put, data))
+    try:
+        for file, data in zip(files, shards, strict=True):
+            write_whole(os.path.join(folder, file), functools.partial(_put, data))
+    except BaseException as error:
+        for file in files:
+            if os.path.exists(os.path.join(folder, file)):
+                os.unlink(os.path.join(folder, file))
+        if isinstance(error, OSError) and error.errno:
+            raise not_written(type(error)(error.errno, os.strerror(error.errno)), path, bool(older)) from None
+        raise
     weight_map = {place: files[held[0]] if len(held) == 1 else [files[number] for number in held] for place, held in places.items()}
     index = {"metadata": {"total_size": total}, "weight_map": weight_map}
     write_whole(path, functools.partial(_put, json.dumps(index, indent=4).encode()))
