@@ -25,7 +25,8 @@ from kcompile.codegen.emit import emit
 from kcompile.codegen.executable import Executable, compile_program
 from kcompile.codegen.lower import lower
 from kcompile.codegen.options import CodegenOptions
-from kcompile.codegen.step import Compile, NativeKernel, compile_kernel
+from kcompile.codegen.step import NativeKernel
+from kcompile.codegen.step_text import Compile, compile_kernel
 from kcompile.ir.evaluate import evaluate
 from kcompile.ir.graph import Graph
 from kcompile.ir.passes.common_subexpressions import common_subexpressions

@@ -70,6 +70,9 @@ def test_without_optimizer_and_without_compiling(tmp_path):
 class StopAt(keras.callbacks.Callback):
     """Kills the run at a batch of an epoch, or at the beginning of one."""
 
+    def __repr__(self):
+        return f"epoch{self.epoch}" if self.batch is None else f"epoch{self.epoch}-batch{self.batch}"
+
     def __init__(self, epoch, batch=None):
         super().__init__()
         self.epoch, self.batch, self.now = epoch, batch, None
