@@ -25,7 +25,6 @@ from report import summary, table
 from workloads import PREDICT, WORKLOADS
 
 ROOT = Path(__file__).parents[1]
-STARTS = 3  # cold starts of each checkout; the best counts
 
 
 def main() -> None:
@@ -36,6 +35,7 @@ def main() -> None:
                         choices=[*WORKLOADS, *PREDICT], metavar="NAME")
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--seconds", type=float, default=0.4)
+    parser.add_argument("--starts", type=int, default=3, help="cold starts of each checkout; the best counts")
     parser.add_argument("--tolerance", type=float, default=0.05, help="of a step's time")
     parser.add_argument("--wide-tolerance", type=float, default=0.2, help="of compile times and peak memory")
     options = parser.parse_args()
@@ -67,7 +67,7 @@ def checkout(given: str, place: Path, stack: ExitStack) -> Path:
 def compare(name: str, checkouts: list[Path], scratch: Path, options: Any, failures: list[str]) -> list[list[str]]:
     """The table's rows of one workload; what is slower is entered in `failures`."""
     starts: list[dict[str, list[float]]] = [{"cold": [], "second": []} for _ in checkouts]
-    for attempt in range(STARTS):
+    for attempt in range(options.starts):
         for side, folder in enumerate(checkouts):
             engine = own(folder, scratch / f"cache-{name}-{side}-{attempt}")
             for what in ("cold", "second"):

@@ -19,7 +19,8 @@ import warnings
 from dataclasses import dataclass
 from pathlib import Path
 
-from .module import CODE_GENERATION_LEVEL, object_code
+from .module import object_code
+from .object_code import CODE_GENERATION_LEVEL
 from .options import CodegenOptions
 from .target import Target
 
@@ -53,18 +54,33 @@ _writes = 0
 
 def object_for(text: str, target: Target, options: CodegenOptions, name: str = "kcompile") -> bytes:
     """Object code of a module's text, from the cache where it is there. Raises InvalidText."""
+    found = recalled_object(text, target, options)
+    if found is None:
+        found = compiled_object(text, target, name)
+        keep_object(text, target, options, found)
+    return found
+
+
+def recalled_object(text: str, target: Target, options: CodegenOptions) -> bytes | None:
+    """What the cache has for a module's text."""
     folder = trusted_folder(options)
-    key = cache_key(text, target)
-    if folder is not None:
-        found = read_entry(folder / key)
-        if found is not None:
-            COUNTERS.loaded += 1
-            return found
-    content = object_code(text, target, name)
+    found = read_entry(folder / cache_key(text, target)) if folder is not None else None
+    if found is not None:
+        COUNTERS.loaded += 1
+    return found
+
+
+def compiled_object(text: str, target: Target, name: str) -> bytes:
+    """Compiled in this process. Raises InvalidText."""
     COUNTERS.compiled += 1
+    return object_code(text, target, name)
+
+
+def keep_object(text: str, target: Target, options: CodegenOptions, content: bytes) -> None:
+    """Into the cache, if there is one."""
+    folder = trusted_folder(options)
     if folder is not None:
-        write_entry(folder, key, content, options.cache_bytes)
-    return content
+        write_entry(folder, cache_key(text, target), content, options.cache_bytes)
 
 
 def cache_key(text: str, target: Target) -> str:

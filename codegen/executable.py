@@ -18,7 +18,7 @@ from ..ir.arena import layout_arena
 from ..ir.program import Program
 from ..ir.types import evaluate_dim
 from .arena import aligned
-from .cache import object_for
+from .compilers import Compilers
 from .loop import Loop
 from .module import Loaded, assembly
 from .options import CodegenOptions
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 Array = npt.NDArray[Any]
 FRAMES_KEPT = 32  # batch sizes whose frames an executable keeps
 GIVEN = ("param", "state", "output")
+WORTH_A_HELPER = 120  # lines of a program's or a graph's text: below it a second compiler takes longer to start than it saves
 
 
 def compile_program(program: Program, target: Target | None = None, options: CodegenOptions | None = None,
@@ -48,9 +49,9 @@ def compile_program(program: Program, target: Target | None = None, options: Cod
         from ..ir.text.programs import print_program
         return compile_text(print_program(program), lambda: program, target, options)
     from .step_text import step_code
-    target = target or Target.host()
+    target, options = target or Target.host(), options or CodegenOptions()
     _check_runs_here(target)
-    return Executable(step_code(program, target, compile), target, options or CodegenOptions())
+    return Executable(step_code(program, target, compile), target, options, Compilers(target, options, program.name))
 
 
 def compile_text(text: str, program: Callable[[], Program], target: Target | None = None,
@@ -58,7 +59,17 @@ def compile_text(text: str, program: Callable[[], Program], target: Target | Non
     """The same, for whatever `text` tells apart: `program` makes the planned program where the cache has nothing for the text."""
     target, options = target or Target.host(), options or CodegenOptions()
     _check_runs_here(target)
-    return Executable(cached_step_code(text, program, target, options), target, options)
+    compilers: list[Compilers] = []
+
+    def start(help: bool = False) -> Compilers:
+        compilers.append(Compilers(target, options, "kcompile", help))
+        return compilers[-1]
+    try:
+        code = cached_step_code(text, program, target, options, lambda: start(text.count("\n") > WORTH_A_HELPER))
+        return Executable(code, target, options, compilers[-1] if compilers else start())
+    finally:
+        for one in compilers:
+            one.close()
 
 
 def _check_runs_here(target: Target) -> None:
@@ -122,11 +133,10 @@ class Executable:
     """`program`: the storage of the program that was compiled. `given`: the buffers whose arrays a caller passes. Not for two
     threads at once: calls take turns."""
 
-    def __init__(self, code: StepCode, target: Target, options: CodegenOptions) -> None:
+    def __init__(self, code: StepCode, target: Target, options: CodegenOptions, compilers: Compilers) -> None:
         self.code, self.target, self.options = code, target, options
         self.program = program = code.storage
-        objects = [object_for(text, target, options, f"{program.name}.{n}") for n, text in enumerate(code.modules)]
-        self.loaded = Loaded(objects, ["step"])
+        self.loaded = Loaded(compilers.objects(code.modules), ["step"])
         self.step_address = self.loaded.addresses["step"]
         self.pool = pool(options)
         self.pointers = pointer_words(code)

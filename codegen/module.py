@@ -13,12 +13,11 @@ import sys
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from .object_code import emit_object, machine_for, native
 from .target import Target
 
 if TYPE_CHECKING:
     import llvmlite.binding as llvm
-
-CODE_GENERATION_LEVEL = 1
 
 
 class InvalidText(Exception):
@@ -27,21 +26,14 @@ class InvalidText(Exception):
 
 @functools.cache
 def _llvm() -> Any:
-    """llvmlite.binding with the native target ready."""
-    import llvmlite.binding as llvm
-
-    llvm.initialize_native_target()
-    llvm.initialize_native_asmprinter()
-    return llvm
+    return native()
 
 
 @functools.lru_cache(maxsize=8)
 def _machine(target: Target) -> llvm.TargetMachine:
     """Reused for every module: making one costs more than compiling a small kernel."""
-    binding = _llvm()
     try:
-        machine = binding.Target.from_triple(target.triple).create_target_machine(
-            cpu=target.cpu, features=target.features, opt=CODE_GENERATION_LEVEL, reloc="pic", codemodel="small")
+        machine: llvm.TargetMachine = machine_for(_llvm(), target.triple, target.cpu, target.features)
     except RuntimeError as error:
         raise ValueError(f"target {target.name!r} ({target.triple}) cannot be compiled for: {error}") from None
     return machine
@@ -96,11 +88,7 @@ def _verify_failure(text: str, message: str, name: str) -> str:
 
 def object_code(text: str, target: Target, name: str = "kcompile") -> bytes:
     """The object file of a module's text."""
-    module = parse(text, name)
-    module.triple = target.triple
-    machine = _machine(target)
-    module.data_layout = str(machine.target_data)
-    return bytes(machine.emit_object(module))
+    return emit_object(_llvm(), _machine(target), parse(text, name), text)
 
 
 def assembly(text: str, target: Target) -> str:

@@ -17,31 +17,34 @@ from typing import Any
 from ..ir.program import Buffer, Lifetime, Program
 from ..ir.types import DimLike, TensorType, parse_dim, parse_type
 from . import cache
+from .compilers import Compilers
 from .options import CodegenOptions
 from .step import KernelCall, NativeKernel, StepCode, Storage
 from .target import Target
 from .trips import Trips
 
 
-def cached_step_code(text: str, program: Callable[[], Program], target: Target, options: CodegenOptions) -> StepCode:
-    """The step that `text` stands for, from the cache where it is there; else made of the planned program."""
+def cached_step_code(text: str, program: Callable[[], Program], target: Target, options: CodegenOptions,
+                     compilers: Callable[[], Compilers]) -> StepCode:
+    """The step that `text` stands for, from the cache where it is there; else made of the planned program, and its modules given
+    to the compilers as they come."""
     folder = cache.trusted_folder(options)
     if folder is None:
-        return _made(program, target)
+        return _made(program, target, compilers())
     key = hashlib.sha256("\0".join((source_digest(), repr(target), text)).encode()).hexdigest()
     found = cache.read_entry(folder / key)
     if found is not None:
         cache.COUNTERS.recalled += 1
         return decode(found)
-    code = _made(program, target)
+    code = _made(program, target, compilers())
     cache.write_entry(folder, key, encode(code), options.cache_bytes)
     return code
 
 
-def _made(program: Callable[[], Program], target: Target) -> StepCode:
+def _made(program: Callable[[], Program], target: Target, compilers: Compilers) -> StepCode:
     from .step_text import step_code  # everything that compiles is imported only where something is compiled
     cache.COUNTERS.lowered += 1
-    return step_code(program(), target)
+    return step_code(program(), target, emitted=compilers.submit)
 
 
 @functools.cache

@@ -11,6 +11,7 @@ from ..ir.program import Program
 from ..ir.text.kernels import print_kernel
 from .emit import emit
 from .lower import lower
+from .object_code import FINAL_ADDRESSES
 from .runtime.text import barrier_text
 from .step import KernelCall, NativeKernel, StepCode, Storage
 from .strategy import plan
@@ -18,7 +19,8 @@ from .target import Target
 from .text_builder import join
 from .work import estimate
 
-MODULE_LINES = 4000  # kernels are spread over modules of about this size
+MODULE_LINES = 1000  # kernels are spread over modules of about this size
+LONG_LOOP = 40  # loads and stores in a block, from which addresses are left as they are
 
 _SHARE = """
 define internal void @kc.share(ptr %kernel, ptr %frame, i64 %trips.word, i64 %dims.word, i64 %args.word, i64 %thread, i64 %threads) {
@@ -62,40 +64,71 @@ def canonical(kernel: Kernel) -> Kernel:
     return replace(neutral, name="kernel", label="", source="")
 
 
-def step_code(program: Program, target: Target, compile: Compile = compile_kernel) -> StepCode:
-    """The text of a planned program. This is all that depends on lowering; step_cache keeps its result."""
+def step_code(program: Program, target: Target, compile: Compile = compile_kernel,
+              emitted: Callable[[str], None] = lambda text: None) -> StepCode:
+    """The code of a planned program. Each module is `emitted` as soon as its text is there."""
     if program.updates:
         raise ValueError(f"program {program.name!r} has not been planned: it still has updates of {', '.join(program.updates)}")
-    kernels: dict[str, tuple[str, NativeKernel]] = {}
+    kernels: dict[str, NativeKernel] = {}
+    modules = _Modules(emitted)
     calls: list[KernelCall] = []
     word = 1
     for step in program.steps:
         neutral = canonical(step.kernel)
         key = print_kernel(neutral)
         if key not in kernels:
-            kernels[key] = compile(neutral, target, f"k{len(kernels)}")
-        native = kernels[key][1]
+            text, kernels[key] = compile(neutral, target, f"k{len(kernels)}")
+            modules.add(text)
+        native = kernels[key]
         trips, dims = word, word + 1
         args = dims + len(native.symbols)
         word = args + len(step.kernel.arrays)
         calls.append(KernelCall(native, tuple(step.kernel.arrays), step.barrier, trips, dims, args))
-    texts = [text for text, _ in kernels.values()]
     written = frozenset(program.root(a) for step in program.steps for a in step.kernel.writes)
     storage = Storage(program.name, program.buffers, program.outputs, program.lifetimes, written)
-    return StepCode((*_modules(texts), step_text(calls, target)), tuple(calls), word, storage, tuple(estimate(program, target)))
+    return StepCode((*modules.finished(), step_text(calls, target)), tuple(calls), word, storage, tuple(estimate(program, target)))
 
 
-def _modules(texts: list[str]) -> list[str]:
-    """Kernels in order, joined into modules of about MODULE_LINES lines."""
-    groups: list[list[str]] = []
-    lines = MODULE_LINES
-    for text in texts:
-        if lines >= MODULE_LINES:
-            groups.append([])
-            lines = 0
-        groups[-1].append(text)
-        lines += text.count("\n")
-    return [join(group) for group in groups]
+class _Modules:
+    """Kernels in order, joined into modules of about MODULE_LINES lines: those whose loops LLVM is to work on, and the others."""
+
+    def __init__(self, emitted: Callable[[str], None]) -> None:
+        self.emitted = emitted
+        self.done: list[str] = []
+        self.open: dict[str, list[str]] = {"": [], FINAL_ADDRESSES: []}
+
+    def add(self, text: str) -> None:
+        head = FINAL_ADDRESSES if has_final_addresses(text) else ""
+        group = self.open[head]
+        group.append(text)
+        if sum(t.count("\n") for t in group) >= MODULE_LINES:
+            self._close(head)
+
+    def _close(self, head: str) -> None:
+        if self.open[head]:
+            self.done.append(head + join(self.open[head]))
+            self.emitted(self.done[-1])
+            self.open[head] = []
+
+    def finished(self) -> list[str]:
+        for head in self.open:
+            self._close(head)
+        return self.done
+
+
+def has_final_addresses(text: str) -> bool:
+    """Whether LLVM has nothing to win by other induction variables: loops without multiply-adds, or long ones."""
+    if "@llvm.fma." not in text:
+        return True
+    accesses = 0
+    for line in text.splitlines():
+        if line.endswith(":"):
+            accesses = 0
+        elif " load " in line or line.startswith("  store "):
+            accesses += 1
+            if accesses > LONG_LOOP:
+                return True
+    return False
 
 
 def step_text(calls: list[KernelCall], target: Target) -> str:

@@ -94,7 +94,7 @@ def test_the_gate_compares_with_a_slower_checkout(benchmarks, tmp_path, monkeypa
             return 100.0
     monkeypatch.setattr(gate, "Worker", Slow)
     failures: list[str] = []
-    options = argparse.Namespace(rounds=3, seconds=0.1, tolerance=0.05, wide_tolerance=0.2)
+    options = argparse.Namespace(rounds=3, starts=1, seconds=0.1, tolerance=0.05, wide_tolerance=0.2)
     gate.compare("mlp", [Path("base"), Path("head")], tmp_path, options, failures)
     assert failures == ["mlp: step, ms went from 1 to 2, 2.00 times"]
 

@@ -1,0 +1,102 @@
+"""The modules of a step, compiled here and by a helper: the same objects, whoever makes them, and whatever becomes of the helper."""
+
+from __future__ import annotations
+
+import sys
+import time
+
+import pytest
+
+from kcompile.codegen import compilers as compilers_module
+from kcompile.codegen.cache import COUNTERS
+from kcompile.codegen.compilers import Compilers
+from kcompile.codegen.module import InvalidText, Loaded, object_code
+from kcompile.codegen.object_code import FINAL_ADDRESSES
+from kcompile.codegen.options import CodegenOptions
+from kcompile.codegen.step_text import has_final_addresses
+from kcompile.codegen.target import Target
+
+TEXTS = tuple(f"define i64 @f{n}(i64 %x) {{\n  %y = add i64 %x, {n}\n  ret i64 %y\n}}\n" for n in range(6))
+
+
+@pytest.fixture
+def target(monkeypatch) -> Target:
+    """A machine with two cores, so that there is a helper."""
+    from dataclasses import replace
+    return replace(Target.host(), cores=2)
+
+
+def wait_for(condition) -> None:
+    until = time.monotonic() + 60
+    while not condition():
+        assert time.monotonic() < until
+        time.sleep(0.01)
+
+
+def test_the_helper_makes_the_same_objects(target, tmp_path):
+    options = CodegenOptions(cache_dir=tmp_path)
+    helped = Compilers(target, options, "test", help=True)
+    for text in TEXTS:
+        helped.submit(text)
+    wait_for(lambda: len(helped._objects) == len(TEXTS))  # all by the helper: nothing has been asked for here
+    before = COUNTERS.compiled
+    objects = helped.objects(TEXTS)
+    assert COUNTERS.compiled == before and objects == [object_code(text, target) for text in TEXTS]
+    loaded = Loaded(objects, ["f5"])
+    assert loaded.addresses["f5"]
+    loaded.close()
+
+
+def test_a_second_time_nothing_is_compiled(target, tmp_path):
+    options = CodegenOptions(cache_dir=tmp_path)
+    first = Compilers(target, options, "test").objects(TEXTS)
+    before = COUNTERS.compiled, COUNTERS.loaded
+    assert Compilers(target, options, "test", help=True).objects(TEXTS) == first
+    assert (COUNTERS.compiled - before[0], COUNTERS.loaded - before[1]) == (0, len(TEXTS))
+
+
+@pytest.mark.parametrize("program", ["/bin/false", "/nowhere/python", ""])
+def test_without_a_helper_everything_is_compiled_here(target, monkeypatch, program):
+    monkeypatch.setattr(sys, "executable", program)
+    helped = Compilers(target, CodegenOptions(cache_dir=None), "test", help=True)
+    assert len(helped.objects(TEXTS)) == len(TEXTS)
+
+
+def test_a_helper_that_dies_over_a_module_loses_nothing(target, monkeypatch, tmp_path):
+    script = tmp_path / "object_code.py"
+    script.write_text("import sys; sys.stdin.buffer.readline(); sys.stdin.buffer.read(20); sys.exit(3)")
+    monkeypatch.setattr(compilers_module, "__file__", str(tmp_path / "compilers.py"))
+    helped = Compilers(target, CodegenOptions(cache_dir=None), "test", help=True)
+    helped.submit(TEXTS[0])
+    wait_for(lambda: not helped._waiting)
+    assert helped.objects(TEXTS) == [object_code(text, target) for text in TEXTS]
+
+
+def test_a_text_that_llvm_refuses_is_explained_here(target):
+    helped = Compilers(target, CodegenOptions(cache_dir=None), "test", help=True)
+    bad = "define void @f() {\n  ret i64 1\n}\n"
+    helped.submit(bad)
+    wait_for(lambda: not helped._waiting)
+    with pytest.raises(InvalidText, match="line 2"):
+        helped.objects((bad,))
+
+
+def test_closing_leaves_no_process(target):
+    helped = Compilers(target, CodegenOptions(cache_dir=None), "test", help=True)
+    thread = helped._helper
+    helped.close()
+    assert thread is not None and not thread.is_alive()
+
+
+def block(loads: int, fma: bool) -> str:
+    lines = ["entry:", *(f"  %v{n} = load float, ptr %p" for n in range(loads))]
+    return "\n".join([*lines, "  call float @llvm.fma.f32(float %a, float %b, float %c)" if fma else ""])
+
+
+def test_only_short_loops_of_multiply_adds_are_left_to_llvm():
+    assert not has_final_addresses(block(10, fma=True))
+    assert has_final_addresses(block(100, fma=True)) and has_final_addresses(block(10, fma=False))
+
+
+def test_final_addresses_are_part_of_the_text(target):
+    assert object_code(FINAL_ADDRESSES + TEXTS[0], target)  # the line is a comment to LLVM
