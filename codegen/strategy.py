@@ -27,9 +27,10 @@ from .blocking import settle_blocks
 from .epilogue import settle_epilogue, turned_epilogue
 from .nest import Acc, Loop, Nest, Stmt, Store, all_stores, loops, statements
 from .packing import Turned, far_rows, find_turned, store_columns
-from .schedule import collapse, jam, pack, parallel, reorder, rfactor, tile, transpose, unroll, vectorize
+from .schedule import collapse, jam, pack, parallel, reorder, rfactor, strip, tile, transpose, unroll, vectorize
 from .schedule.accumulate import carried
 from .schedule.loops import can_collapse
+from .strips import strip_rows
 from .target import Target
 from .tiles import row_tiles
 
@@ -173,19 +174,26 @@ class _Planner:
             count = min(COLUMN_VECTORS if blocks else 4, available, room)
             tiles = {}
         self.note(f"vectors along {vector.var}: {lanes} lanes, {count} side by side")
+        strip_size = self._strip(common, vector, rows, tiles, lanes * count)
         self._cut(vector.var, lanes * count, lanes)
         names = []
         for loop in rows:
-            size = tiles.get(loop.var, 1)
+            size, var = tiles.get(loop.var, 1), loop.var
             if size == 1:
                 continue
+            if strip_size:
+                self.nest = tile(self.nest, var, strip_size)
+                var = f"{var}.i"
             if static(loop.extent) == size:
-                self.nest = unroll(self.nest, loop.var)
-                names.append(loop.var)
+                self.nest = unroll(self.nest, var)
+                names.append(var)
             else:
-                self.nest = unroll(tile(self.nest, loop.var, size), f"{loop.var}.i")
-                names.append(f"{loop.var}.i")
+                self.nest = unroll(tile(self.nest, var, size), f"{var}.i")
+                names.append(f"{var}.i")
             self.note(f"{size} rows of {loop.var} at a time: they share what does not depend on {loop.var}")
+        if strip_size:
+            self._strips(common, vector, rows[0], names[0], count, strip_size)
+            return
         accumulators = count
         for size in tiles.values():
             accumulators *= size
@@ -199,6 +207,23 @@ class _Planner:
         for array, over in far_rows(self.nest, common, body, vector, lanes * count):
             self.nest = pack(self.nest, array, vector.var, over, lanes)
             self.note(f"{array} is packed for each panel: its rows lie far apart, and many tiles read the panel")
+
+    def _strip(self, common: list[Loop], vector: Loop, rows: list[Loop], tiles: dict[str, int], columns: int) -> int | None:
+        """Rows of the strips in which the epilogue is to run; None for tile by tile."""
+        if len(rows) != 1 or tiles.get(rows[0].var, 1) == 1:
+            return None
+        return strip_rows(self.nest, self.target, common, vector, rows[0], (tiles[rows[0].var], columns))
+
+    def _strips(self, common: list[Loop], vector: Loop, row: Loop, tile_row: str, count: int, size: int) -> None:
+        """Strips of rows outermost, then panels, then the tiles of the strip; their epilogues after all of them."""
+        others = [loop.var for loop in common if loop.var not in (vector.var, row.var)]
+        panel, rows = f"{vector.var}.o", f"{row.var}.i.o"
+        units = [f"{vector.var}.i.u"] if count > 1 else []
+        self.nest = reorder(self.nest, *others, f"{row.var}.o", panel, rows, tile_row, *units, f"{vector.var}.i.v")
+        for var in (f"{vector.var}.i.v", *units, tile_row):
+            self.nest = jam(self.nest, var)
+        self.nest = strip(self.nest, panel, rows, tile_row)
+        self.note(f"{size} rows of {row.var} keep their sums: the epilogue then runs along whole rows of memory")
 
     def _streams(self, body: tuple[Stmt, ...], vector: Loop, rows: list[Loop]) -> bool:
         """Whether panels are the outermost loop: where what all panels read is too large to stay in the cache, one panel of it

@@ -15,10 +15,12 @@ from .block import block
 from .loops import ScheduleError, collapse, parallel, reorder, tile, unroll, vectorize
 from .pack import pack, transpose
 from .stash import stash, stash_turned
+from .strip import strip
 
 STEPS: dict[str, Callable[..., Nest]] = {
     step.__name__: step
-    for step in (tile, vectorize, unroll, parallel, reorder, collapse, jam, rfactor, transpose, pack, stash, stash_turned, block)
+    for step in (tile, vectorize, unroll, parallel, reorder, collapse, jam, rfactor, transpose, pack, stash, stash_turned, block,
+                 strip)
 }
 _STEP = re.compile(r"(\w+)\((.*)\)")
 
@@ -36,4 +38,4 @@ def apply(nest: Nest, step: str) -> Nest:
 
 
 __all__ = ["STEPS", "ScheduleError", "apply", "block", "collapse", "jam", "pack", "parallel", "reorder", "rfactor", "stash",
-           "stash_turned", "tile", "transpose", "unroll", "vectorize"]
+           "stash_turned", "strip", "tile", "transpose", "unroll", "vectorize"]

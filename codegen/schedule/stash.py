@@ -28,13 +28,13 @@ def stash(nest: Nest, *rows: str) -> Nest:
 
     def change(stmt: Stmt) -> tuple[Stmt, ...] | None:
         nonlocal done
-        if not isinstance(stmt, Loop) or stmt.var != rows[0] or stmt.mode != UNROLL or not _is_epilogue(stmt):
+        if not isinstance(stmt, Loop) or stmt.var != rows[0] or stmt.mode != UNROLL or not is_epilogue(stmt):
             return None
-        chain = _chain(stmt)
+        chain = perfect_chain(stmt)
         if tuple(loop.var for loop in chain[:len(rows)]) != rows:
             raise ScheduleError(f"{step}: the epilogue's loops are {', '.join(loop.var for loop in chain)}")
         body = chain[-1].body
-        names = _sums(body, accs, rows)
+        names = summed(body, accs, rows)
         index, size = _position(chain)
         first: list[Stmt] = []
         loads: dict[str, Load] = {}
@@ -43,7 +43,7 @@ def stash(nest: Nest, *rows: str) -> Nest:
             scratch[f"tile.{name}"] = (dtype, size)
             loads[name] = Load(f"tile.{name}", (index,), dtype)
             first.append(Store(f"tile.{name}", index, Ref(name, dtype)))
-        later = _with_loads(body, loads)
+        later = with_loads(body, loads)
         kept: tuple[Stmt, ...] = tuple(first)
         for loop in reversed(chain):
             kept = (replace(loop, body=kept, clip=None),)
@@ -66,9 +66,9 @@ def stash_turned(nest: Nest, columns: str, lanes: str) -> Nest:
 
     def change(stmt: Stmt) -> tuple[Stmt, ...] | None:
         nonlocal done
-        if not isinstance(stmt, Loop) or stmt.mode == FOR or not _is_epilogue(stmt):
+        if not isinstance(stmt, Loop) or stmt.mode == FOR or not is_epilogue(stmt):
             return None
-        chain = _chain(stmt)
+        chain = perfect_chain(stmt)
         by_name = {loop.var: loop for loop in chain}
         if columns not in by_name or lanes not in by_name or len(chain) > 3:
             return None
@@ -79,7 +79,7 @@ def stash_turned(nest: Nest, columns: str, lanes: str) -> Nest:
         row, across = f"{lanes}.r", f"{columns}.v"
         together = Aff.of({lanes: 1, **({unit.var: count} if unit else {})})
         body = chain[-1].body
-        names = _sums(body, accs, (columns, lanes))
+        names = summed(body, accs, (columns, lanes))
         first: list[Stmt] = []
         turned: list[Stmt] = []
         loads: dict[str, Load] = {}
@@ -94,7 +94,7 @@ def stash_turned(nest: Nest, columns: str, lanes: str) -> Nest:
         if unit:
             kept = (replace(unit, body=kept),)
         moved = {lanes: Aff.of(row), columns: Aff.of(across), **({unit.var: Aff()} if unit else {})}
-        later = _with_loads(substitute(body, moved), loads)
+        later = with_loads(substitute(body, moved), loads)
         vector = Loop(across, width, later, mode=VECTOR, clip=_moved(column.clip, moved))
         done = True
         return (*kept, Loop(row, rows, (vector,), clip=_moved(lane.clip, moved)))
@@ -109,20 +109,20 @@ def _moved(clip: Clip | None, mapping: dict[str, Aff]) -> Clip | None:
     return clip and Clip(clip.base.substitute(mapping), clip.extent)
 
 
-def _is_epilogue(loop: Loop) -> bool:
+def is_epilogue(loop: Loop) -> bool:
     inner = [s for s in statements(loop.body) if not isinstance(s, Loop)]
     return any(isinstance(s, Store) for s in inner) and all(isinstance(s, (Let, Store)) for s in inner) \
         and all(s.mode != FOR for s in statements(loop.body) if isinstance(s, Loop))
 
 
-def _chain(loop: Loop) -> list[Loop]:
+def perfect_chain(loop: Loop) -> list[Loop]:
     out = [loop]
     while len(out[-1].body) == 1 and isinstance(out[-1].body[0], Loop):
         out.append(out[-1].body[0])
     return out
 
 
-def _sums(body: tuple[Stmt, ...], accs: dict[str, Acc], rows: tuple[str, ...]) -> list[str]:
+def summed(body: tuple[Stmt, ...], accs: dict[str, Acc], rows: tuple[str, ...]) -> list[str]:
     """Accumulators that the body reads and that have one of the rows among their dimensions."""
     used: dict[str, DType] = {}
     for stmt in body:
@@ -141,7 +141,7 @@ def _position(chain: list[Loop]) -> tuple[Aff, int]:
     return index, size
 
 
-def _with_loads(body: tuple[Stmt, ...], loads: dict[str, Load]) -> tuple[Stmt, ...]:
+def with_loads(body: tuple[Stmt, ...], loads: dict[str, Load]) -> tuple[Stmt, ...]:
     def change(stmt: Stmt) -> tuple[Stmt, ...] | None:
         if isinstance(stmt, (Let, Store)):
             return (replace(stmt, expr=rewrite(stmt.expr, lambda e: loads.get(e.name) if isinstance(e, Ref) else None)),)

@@ -1,0 +1,86 @@
+"""Epilogues that run along whole rows after a strip of tiles: the same result for every share, and for rows and columns left over."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from kcompile.codegen.interpret import interpret
+from kcompile.codegen.lower import lower
+from kcompile.codegen.nest import Nest
+from kcompile.codegen.schedule import ScheduleError, apply
+from kcompile.codegen.strategy import plan
+from kcompile.codegen.target import Target
+from kcompile.ir.text.kernels import parse_kernel
+
+from .harness import Native
+from .test_native import KERNELS, assert_close, evaluate, inputs, run_native
+
+ADAM = KERNELS["adam"]
+LARGE = parse_kernel("""
+kernel momentum
+  axes i:205, j:330, k:B
+  read x: f32[B, 205], d: f32[B, 330], w: f32[205, 330], m: f32[205, 330]
+  write w2: f32[205, 330], m2: f32[205, 330]
+  reduce g[i, j] = add over k of x[k, i] * d[k, j]
+  let mn[i, j] = m[i, j] * 0.9 - sqrt(abs(g)) * 0.5
+  store m2[i, j] = mn
+  store w2[i, j] = w[i, j] + tanh(mn)
+  in_place w2 = w
+  in_place m2 = m
+""".lstrip())
+
+
+def by_hand(rows: int, columns: int = 32) -> Nest:
+    """A strip of `rows` rows, 4 in a tile."""
+    nest = lower(ADAM)
+    steps = (f"tile(j, {columns})", "vectorize(j.i, 16)", f"tile(i, {rows})", "tile(i.i, 4)", "unroll(i.i.i)",
+             f"reorder(i.o, j.o, i.i.o, i.i.i, {'j.i.u, ' if columns > 16 else ''}j.i.v)", "jam(j.i.v)",
+             *(["jam(j.i.u)"] if columns > 16 else []), "jam(i.i.i)", "strip(j.o, i.i.o, i.i.i)", "parallel(i.o)")
+    for step in steps:
+        nest = apply(nest, step)
+    return nest
+
+
+@pytest.mark.parametrize("columns", [16, 32])
+@pytest.mark.parametrize("rows", [4, 8, 12, 32])
+def test_strips_by_hand(rows: int, columns: int) -> None:
+    symbols = {"B": 3}
+    arrays = inputs(ADAM, symbols)
+    want = evaluate(ADAM, arrays, symbols)
+    compiled = Native(by_hand(rows, columns))
+    first = run_native(compiled, arrays, symbols)
+    assert_close(ADAM, first, want, f"strips of {rows}")
+    again = run_native(compiled, arrays, symbols, shares=3)
+    for name in ADAM.writes:
+        np.testing.assert_array_equal(again[name], first[name])
+
+
+def test_the_interpreter_agrees() -> None:
+    symbols = {"B": 2}
+    arrays = inputs(ADAM, symbols)
+    want = evaluate(ADAM, arrays, symbols)
+    flat = {name: array.reshape(-1) for name, array in arrays.items()}
+    for written, read in ADAM.in_place.items():
+        flat[written] = flat[read]
+    interpret(by_hand(8), flat, symbols)
+    assert_close(ADAM, {n: flat[n].reshape(want[n].shape) for n in ADAM.writes}, want, "interpreted")
+
+
+@pytest.mark.parametrize("target", ["avx512", "avx2", "host"])
+def test_large_optimizer_steps_run_in_strips(target: str) -> None:
+    nest = plan(lower(LARGE), Target.named(target))
+    assert any(step.startswith("strip(") for step in nest.steps)
+    for batch in (1, 5):
+        arrays = inputs(LARGE, {"B": batch})
+        got = run_native(Native(nest), arrays, {"B": batch}, shares=2)
+        assert_close(LARGE, got, evaluate(LARGE, arrays, {"B": batch}), f"momentum, {batch} rows")
+
+
+def test_what_fits_the_cache_does_not() -> None:
+    assert not any(step.startswith("strip(") for step in plan(lower(ADAM), Target.named("avx512")).steps)
+
+
+def test_a_loop_that_is_no_tile_is_refused() -> None:
+    with pytest.raises(ScheduleError, match="strip"):
+        apply(lower(ADAM), "strip(i, j, k)")
