@@ -27,14 +27,16 @@ from .blocking import settle_blocks
 from .epilogue import settle_epilogue, turned_epilogue
 from .nest import Acc, Loop, Nest, Stmt, Store, all_stores, loops, statements
 from .packing import Turned, far_rows, find_turned, store_columns
-from .schedule import collapse, jam, pack, parallel, reorder, rfactor, strip, tile, transpose, unroll, vectorize
+from .schedule import chunk, collapse, jam, pack, parallel, reorder, rfactor, strip, tile, transpose, unroll, vectorize
 from .schedule.accumulate import carried
+from .schedule.chunk import chunkable
 from .schedule.loops import can_collapse
 from .strips import strip_rows
 from .target import Target
 from .tiles import row_tiles
 
 MIN_TRIP_COST = 2000  # a trip of a shared loop should cost at least this many vector instructions
+CHUNK = 64  # of a sum, of which both operands are packed for a strip of tiles
 COLUMN_VECTORS = 8  # vectors side by side in a reduction over columns
 
 
@@ -224,6 +226,10 @@ class _Planner:
             self.nest = jam(self.nest, var)
         self.nest = strip(self.nest, panel, rows, tile_row)
         self.note(f"{size} rows of {row.var} keep their sums: the epilogue then runs along whole rows of memory")
+        (over,) = inner_loops(common[-1].body)
+        if chunkable(loops(self.nest, over.var), tile_row, f"{vector.var}.i.v"):
+            self.nest = chunk(self.nest, over.var, panel, rows, CHUNK)
+            self.note(f"{CHUNK} of {over.var} at a time, packed: both operands lie in the first-level cache for all tiles of the strip")
 
     def _streams(self, body: tuple[Stmt, ...], vector: Loop, rows: list[Loop]) -> bool:
         """Whether panels are the outermost loop: where what all panels read is too large to stay in the cache, one panel of it

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from ..nest import Nest
 from .accumulate import jam, rfactor
 from .block import block
+from .chunk import chunk
 from .loops import ScheduleError, collapse, parallel, reorder, tile, unroll, vectorize
 from .pack import pack, transpose
 from .stash import stash, stash_turned
@@ -20,7 +21,7 @@ from .strip import strip
 STEPS: dict[str, Callable[..., Nest]] = {
     step.__name__: step
     for step in (tile, vectorize, unroll, parallel, reorder, collapse, jam, rfactor, transpose, pack, stash, stash_turned, block,
-                 strip)
+                 strip, chunk)
 }
 _STEP = re.compile(r"(\w+)\((.*)\)")
 
@@ -37,5 +38,5 @@ def apply(nest: Nest, step: str) -> Nest:
         raise ScheduleError(f"{step}: {error}") from None
 
 
-__all__ = ["STEPS", "ScheduleError", "apply", "block", "collapse", "jam", "pack", "parallel", "reorder", "rfactor", "stash",
+__all__ = ["STEPS", "ScheduleError", "apply", "block", "chunk", "collapse", "jam", "pack", "parallel", "reorder", "rfactor", "stash",
            "stash_turned", "strip", "tile", "transpose", "unroll", "vectorize"]

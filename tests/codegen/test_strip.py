@@ -56,6 +56,19 @@ def test_strips_by_hand(rows: int, columns: int) -> None:
         np.testing.assert_array_equal(again[name], first[name])
 
 
+@pytest.mark.parametrize("batch", [1, 2, 3, 4, 7, 9])
+@pytest.mark.parametrize(("rows", "size"), [(8, 1), (8, 2), (12, 3), (32, 4)])
+def test_chunks_of_the_sum(rows: int, size: int, batch: int) -> None:
+    symbols = {"B": batch}
+    arrays = inputs(ADAM, symbols)
+    compiled = Native(apply(by_hand(rows), f"chunk(k, j.o, i.i.o, {size})"))
+    first = run_native(compiled, arrays, symbols)
+    assert_close(ADAM, first, evaluate(ADAM, arrays, symbols), f"strips of {rows}, chunks of {size}, {batch} long")
+    whole = run_native(Native(by_hand(rows)), arrays, symbols, shares=2)
+    for name in ADAM.writes:
+        np.testing.assert_array_equal(whole[name], first[name], err_msg="the order of the sum has changed")
+
+
 def test_the_interpreter_agrees() -> None:
     symbols = {"B": 2}
     arrays = inputs(ADAM, symbols)
@@ -63,7 +76,7 @@ def test_the_interpreter_agrees() -> None:
     flat = {name: array.reshape(-1) for name, array in arrays.items()}
     for written, read in ADAM.in_place.items():
         flat[written] = flat[read]
-    interpret(by_hand(8), flat, symbols)
+    interpret(apply(by_hand(8), "chunk(k, j.o, i.i.o, 1)"), flat, symbols)
     assert_close(ADAM, {n: flat[n].reshape(want[n].shape) for n in ADAM.writes}, want, "interpreted")
 
 
@@ -71,7 +84,7 @@ def test_the_interpreter_agrees() -> None:
 def test_large_optimizer_steps_run_in_strips(target: str) -> None:
     nest = plan(lower(LARGE), Target.named(target))
     assert any(step.startswith("strip(") for step in nest.steps)
-    for batch in (1, 5):
+    for batch in (1, 5, 70):
         arrays = inputs(LARGE, {"B": batch})
         got = run_native(Native(nest), arrays, {"B": batch}, shares=2)
         assert_close(LARGE, got, evaluate(LARGE, arrays, {"B": batch}), f"momentum, {batch} rows")

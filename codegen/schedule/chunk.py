@@ -1,0 +1,161 @@
+"""A step for long sums of a strip's tiles: chunk.
+
+    chunk(k, j.o, i.i.o, 64)    for j.o { for i.i.o { acc c ; for k { c += x[k, i] * d[k, j] } ; each { strip.c[..] = c } } }
+                                ->  for k.b step 64
+                                      for k.p in 0..64 { chunk.x[..] = x[k.b + k.p, ...] }
+                                      for j.o
+                                        for k.p in 0..64 { chunk.d[..] = d[k.b + k.p, ...] }
+                                        for i.i.o { acc c ; c += strip.c[..] ; for k in 0..64 { c += chunk.x * chunk.d } ; strip.c = c }
+
+Both operands lie side by side in the first-level cache while all tiles of the strip take them, however far apart their rows are in
+memory. The strip's array holds the sums between chunks.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from ...ir.scalar import Aff, Const, Guard, Load, rewrite, walk
+from ...ir.types import DType
+from ..nest import UNROLL, VECTOR, Acc, Accum, Clip, Loop, Nest, Stmt, Store, map_body, statements, substitute
+from .loops import ScheduleError, record
+from .stash import perfect_chain
+
+
+@dataclass(frozen=True)
+class _Parts:
+    """A strip: the loop over its panels, the loop over the rows of tiles, and what stands in a tile."""
+
+    panel: Loop
+    rows: Loop
+    acc: Acc
+    sum: Loop
+    group: Loop
+    kept: Store
+
+    @property
+    def tile(self) -> list[Loop]:
+        """The unrolled and vector loops of the tile: rows, vectors side by side (where there are several), lanes."""
+        return perfect_chain(self.group)
+
+
+def chunk(nest: Nest, over: str, panel: str, rows: str, size: int) -> Nest:
+    """Goes through the sum `over` of a strip `size` at a time, with both operands of a chunk packed."""
+    step = f"chunk({over}, {panel}, {rows}, {size})"
+    scratch = dict(nest.scratch)
+    done = False
+
+    def change(stmt: Stmt) -> tuple[Stmt, ...] | None:
+        nonlocal done
+        if done or not isinstance(stmt, Loop) or stmt.var != panel:
+            return None
+        parts = _parts(stmt, over, rows)
+        if parts is None:
+            raise ScheduleError(f"{step}: {panel} is not the loop over the panels of a strip that sums over {over}")
+        done = True
+        return (_chunked(parts, size, nest, scratch, step),)
+
+    body = map_body(nest.body, change)
+    if not done:
+        raise ScheduleError(f"{step}: nest {nest.name} has no loop {panel}")
+    return record(replace(nest, scratch=scratch), body, step)
+
+
+def _parts(stmt: Loop, over: str, rows: str) -> _Parts | None:
+    inside = stmt.body[0]
+    if len(stmt.body) != 1 or not isinstance(inside, Loop) or inside.var != rows or len(inside.body) != 3:
+        return None
+    acc, inner, group = inside.body
+    if not isinstance(acc, Acc) or not isinstance(inner, Loop) or not isinstance(group, Loop) or inner.var != over or inner.clip:
+        return None
+    leaf = perfect_chain(group)[-1].body[0]
+    if not isinstance(leaf, Store) or not leaf.array.startswith("strip.") or len(perfect_chain(group)[-1].body) != 1:
+        return None
+    return _Parts(stmt, inside, acc, inner, group, leaf)
+
+
+def operands(parts: tuple[Stmt, ...], row: str, lane: str, over: str) -> tuple[Load, Load] | None:
+    """(the operand along the rows, the one along the lanes) of the one product that is summed, if both may be packed."""
+    sums = [s for s in statements(parts) if isinstance(s, Accum)]
+    if len(sums) != 1:
+        return None
+    loads = [e for e in walk(sums[0].expr) if isinstance(e, Load)]
+    if len(loads) != 2 or any(e.guards or e.index[0].coefficient(over) == 0 for e in loads) or loads[0].array == loads[1].array:
+        return None
+    along = [e for e in loads if e.index[0].coefficient(row) == 1 and lane not in e.index[0].variables]
+    across = [e for e in loads if e.index[0].coefficient(lane) == 1 and row not in e.index[0].variables]
+    return (along[0], across[0]) if len(along) == 1 and len(across) == 1 else None
+
+
+def chunkable(loops: list[Loop], row: str, lane: str) -> bool:
+    """Whether there is one such loop, and it sums a product whose operands may be packed."""
+    return len(loops) == 1 and loops[0].step == 1 and loops[0].clip is None and operands(tuple(loops), row, lane, loops[0].var) is not None
+
+
+def _chunked(parts: _Parts, size: int, nest: Nest, scratch: dict[str, tuple[DType, int]], step: str) -> Loop:
+    row, lane = parts.tile[0], parts.tile[-1]
+    units = parts.tile[1:-1]
+    over, extent = parts.sum.var, parts.sum.extent
+    found = operands((parts.sum,), row.var, lane.var, over)
+    if found is None or len(units) > 1:
+        raise ScheduleError(f"{step}: the tile does not sum a product of one operand along its rows and one along its lanes")
+    along, across = found
+    later, copied = f"{over}.b", f"{over}.p"
+    lanes = int(str(lane.extent))
+    width = lanes * (int(str(units[0].extent)) if units else 1)
+    height = int(str(row.extent)) * -(-int(str(parts.rows.extent)) // parts.rows.step)
+    padded = -(-height // lanes) * lanes
+    names = [f"chunk.{along.array}", f"chunk.{across.array}"]
+    scratch[names[0]], scratch[names[1]] = (along.dtype, size * padded), (across.dtype, size * width)
+    places = [Aff.of({over: padded, row.var: 1, parts.rows.var: 1}),
+              Aff.of({over: width, lane.var: 1, **({units[0].var: lanes} if units else {})})]
+    clip = Clip(Aff.of(later), extent)
+    here = {over: Aff.of({later: 1, copied: 1})}
+
+    # the rows of the strip, a vector at a time: loads behind its end are masked
+    group, one = f"{row.var}.p", f"{row.var}.q"
+    moved = {**here, row.var: Aff.of({group: lanes, one: 1}), parts.rows.var: Aff()}
+    clips = {s.var: s.clip for s in statements(parts.sum.body) if isinstance(s, Loop)}  # those of the kept sums are gone
+    live = clips[row.var] or parts.rows.clip
+    end = Clip(_without(live.base, row.var, parts.rows.var) + Aff.of({group: lanes}), live.extent) if live else \
+        Clip(Aff.of({group: lanes}), height) if padded != height else None
+    first = _copy(names[0], Aff.of({copied: padded, group: lanes, one: 1}), along, moved, (group, padded // lanes), (one, lanes), end)
+    # the panel
+    unit = units[0].var if units else ""
+    to = places[1].substitute({over: Aff.of(copied)})
+    second = _copy(names[1], to, across, here, (unit, width // lanes), (lane.var, lanes), clips[lane.var])
+
+    def packed(e: object) -> Load | None:
+        if isinstance(e, Load) and e in (along, across):
+            n = 0 if e == along else 1
+            return Load(names[n], (places[n],), e.dtype)
+        return None
+
+    def summed(stmt: Stmt) -> tuple[Stmt, ...] | None:
+        return (replace(stmt, expr=rewrite(stmt.expr, packed)),) if isinstance(stmt, Accum) else \
+            (replace(stmt, body=map_body(stmt.body, summed), clip=None),) if isinstance(stmt, Loop) else None
+
+    before = Load(parts.kept.array, (parts.kept.index,), parts.acc.dtype, (Guard(Aff.of(later), 1, extent),), Const(0, parts.acc.dtype))
+    start: tuple[Stmt, ...] = (Accum(parts.acc.name, before),)
+    for loop in reversed(parts.tile):
+        start = (replace(loop, body=start),)
+    part = replace(parts.sum, extent=size, body=map_body(parts.sum.body, summed), clip=clip)
+    tiles = replace(parts.rows, body=(parts.acc, *start, part, parts.group))
+    panels = replace(parts.panel, body=(Loop(copied, size, (second,), clip=clip), tiles))
+    return Loop(later, extent, (Loop(copied, size, (first,), clip=clip), panels), step=size)
+
+
+def _copy(name: str, to: Aff, load: Load, moved: dict[str, Aff], groups: tuple[str, int], lanes: tuple[str, int],
+          clip: Clip | None) -> Loop:
+    source = Load(load.array, (load.index[0].substitute(moved),), load.dtype)
+    vector = Loop(lanes[0], lanes[1], (Store(name, to, source),), mode=VECTOR, clip=clip)
+    if groups[1] > 1:
+        return Loop(groups[0], groups[1], (vector,), mode=UNROLL)
+    (alone,) = substitute((vector,), {groups[0]: Aff()})
+    assert isinstance(alone, Loop)
+    return alone
+
+
+def _without(aff: Aff, *variables: str) -> Aff:
+    return aff.substitute(dict.fromkeys(variables, Aff()))
+
