@@ -10,6 +10,7 @@ from ..ir.types import Dim, DimLike, DType
 from .nest import FOR, Acc, Accum, Let, Loop, Nest, Stmt, all_loads, all_stores, expr_names, statements, stmt_expr
 from .target import Target
 
+MANY = 128  # what a symbolic extent may well be, where the question is what no longer fits a cache
 TYPICAL = 32  # what a symbolic extent is taken for when work is estimated; it never changes results
 
 
@@ -65,9 +66,9 @@ def has_accumulators(body: tuple[Stmt, ...]) -> bool:
     return any(isinstance(s, Acc) for s in statements(body))
 
 
-def guess(extent: DimLike) -> int:
-    """The extent, with TYPICAL for every symbol."""
-    return extent.evaluate(dict.fromkeys(extent.symbols, TYPICAL)) if isinstance(extent, Dim) else int(extent)
+def guess(extent: DimLike, symbols: int = TYPICAL) -> int:
+    """The extent, with one number for every symbol."""
+    return extent.evaluate(dict.fromkeys(extent.symbols, symbols)) if isinstance(extent, Dim) else int(extent)
 
 
 def static(extent: DimLike) -> int | None:

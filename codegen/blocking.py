@@ -5,14 +5,13 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 
-from .access import accesses, chain, static
+from .access import MANY, accesses, chain, guess, static
 from .nest import FOR, Acc, Loop, Nest, statements
 from .schedule.block import block
 from .target import Target
 
 WAITING_BYTES = 512 << 10  # the sums of all tiles wait on the stack of a worker
 FEW_TILES = 8  # fewer tiles may read everything from memory
-LONG_SUM = 128  # trips of a sum: where what so many read fits half the second-level cache, blocks are not worth their code
 LEAST_TRIPS = 64  # of a loop that sums and holds no other: fewer cost more to begin than they bring
 
 
@@ -35,7 +34,7 @@ def settle_blocks(nest: Nest, target: Target) -> Nest:
     if count < FEW_TILES or waiting > WAITING_BYTES or not moved or not all(isinstance(n, int) and n > 0 for n in moved.values()):
         return nest
     step = sum(int(str(n)) for n in moved.values())
-    if LONG_SUM * step <= target.l2 // 2:
+    if guess(over.extent, MANY) * step <= target.l2 // 2:  # all of it fits
         return nest
     size = 1 << max(0, (target.l2 // 4 // step).bit_length() - 1)
     if not any(isinstance(s, Loop) and s.mode == FOR for s in statements(over.body)):

@@ -177,6 +177,7 @@ class _Planner:
             tiles = {}
         self.note(f"vectors along {vector.var}: {lanes} lanes, {count} side by side")
         strip_size = self._strip(common, vector, rows, tiles, lanes * count)
+        packed = [] if strip_size else far_rows(self.nest, common, body, vector, lanes * count)
         self._cut(vector.var, lanes * count, lanes)
         names = []
         for loop in rows:
@@ -200,13 +201,13 @@ class _Planner:
         for size in tiles.values():
             accumulators *= size
         others = [loop.var for loop in common if loop.var != vector.var]
-        self._order(others, vector.var, count, tuple(names), outermost=self._streams(body, vector, rows))
+        self._order(others, vector.var, count, tuple(names), outermost=self._streams(body, vector, rows) or bool(packed))
         if blocks and accumulators * blocks < 8:
             self._more_chains(body, 8 // (accumulators * blocks))
         for var in (f"{vector.var}.i.v", *([f"{vector.var}.i.u"] if count > 1 else []), *reversed(names)):
             self.nest = jam(self.nest, var)
         self.nest = settle_epilogue(self.nest, tuple(names), count)
-        for array, over in far_rows(self.nest, common, body, vector, lanes * count):
+        for array, over in packed:
             self.nest = pack(self.nest, array, vector.var, over, lanes)
             self.note(f"{array} is packed for each panel: its rows lie far apart, and many tiles read the panel")
 

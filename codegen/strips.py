@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 
-from .access import accesses, expr_cost, inner_loops, static
+from .access import MANY, accesses, expr_cost, guess, inner_loops, static
 from .epilogue import WRITTEN_OUT
 from .nest import Let, Loop, Nest, Store
 from .target import Target
 
 STRIP_BYTES = 128 << 10  # sums of a strip lie in the second-level cache until their epilogue
-STRIPS = 12  # at least so many, for threads to share
+STRIPS = 8  # at least so many, for threads to share
+LONG_SUM = 1024  # trips from which on the sum takes much longer than its epilogue
 
 
 def strip_rows(nest: Nest, target: Target, common: list[Loop], vector: Loop, row: Loop, tile: tuple[int, int]) -> int | None:
@@ -23,7 +24,8 @@ def strip_rows(nest: Nest, target: Target, common: list[Loop], vector: Loop, row
     rows, columns = tile
     after = tuple(s for s in body if isinstance(s, (Let, Store)))
     width, height = static(vector.extent), static(row.extent)
-    if width is None or height is None or width < 2 * columns or len(list(inner_loops(body))) != 1:
+    sums = list(inner_loops(body))
+    if width is None or height is None or width < 2 * columns or len(sums) != 1 or guess(sums[0].extent, MANY) >= LONG_SUM:
         return None
     if sum(expr_cost(s.expr) for s in after) * rows * columns // target.lanes(nest.dtype_of(all_stored(after))) <= WRITTEN_OUT:
         return None
