@@ -22,6 +22,7 @@ from .image_dataset import image_dataset_from_directory
 from .images import array_to_img, img_to_array, load_img, save_img
 from .numerical import normalize, to_categorical
 from .packing import pack_x_y_sample_weight, unpack_x_y_sample_weight
+from .plotting import model_to_dot, plot_model
 from .py_dataset import PyDataset, Sequence
 from .seeds import set_random_seed
 from .sequences import pad_sequences
@@ -52,9 +53,11 @@ __all__ = [
     "is_interactive_logging_enabled",
     "is_keras_tensor",
     "load_img",
+    "model_to_dot",
     "normalize",
     "pack_x_y_sample_weight",
     "pad_sequences",
+    "plot_model",
     "register_keras_serializable",
     "save_img",
     "serialize_keras_object",
