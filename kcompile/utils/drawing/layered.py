@@ -150,13 +150,14 @@ def _order(layers: list[list[_Vertex]]) -> None:
         if not fewest:
             break
         down = sweep % 2 == 0
+        places: dict[int, float] = {}
         for layer in layers if down else reversed(layers):
-            places = {id(vertex): float(number) for other in layers for number, vertex in enumerate(other)}
             means = {}
             for number, vertex in enumerate(layer):
                 near = [places[id(edge.source if down else edge.target)] for edge in (vertex.before if down else vertex.after)]
                 means[id(vertex)] = sum(near) / len(near) if near else float(number)
             layer.sort(key=lambda vertex: means[id(vertex)])
+            places = {id(vertex): float(number) for number, vertex in enumerate(layer)}
         found = _crossings(layers)
         if found < fewest:
             best, fewest = [list(layer) for layer in layers], found
