@@ -208,8 +208,11 @@ def load_whole(source: Archive | Folder, path: str, custom: dict[str, Any], comp
 
 def _model_of(record: dict[str, Any], custom: dict[str, Any]) -> Any:
     from ..models import Model
-    from .plain import deserialize_keras_object
+    from .plain import deserialize_keras_object, refuse_paths
 
+    with CustomObjectScope(custom):
+        if in_safe_mode() is not False:
+            refuse_paths(record)
     with sharing_scope():
         model = deserialize_keras_object({key: value for key, value in record.items() if key != "compile_config"}, custom,
                                          safe_mode=bool(in_safe_mode()))

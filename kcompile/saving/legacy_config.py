@@ -20,6 +20,7 @@ from .legacy_names import (
 )
 
 _MODELS = ("Sequential", "Functional", "Model")
+_KERNEL_SIZES = ("nb_row", "nb_col", "kernel_dim1", "kernel_dim2", "kernel_dim3")  # Keras 1 has an argument for each axis
 
 
 def modern_model(record: dict[str, Any], what: str) -> dict[str, Any]:
@@ -82,8 +83,9 @@ def _modern_arguments(name: str, config: dict[str, Any], old_name: str) -> dict[
         if key in DROPPED.get(name, ()) or key in DROPPED["*"]:
             continue
         made[key] = _modern_value(key, value)
-    if name.startswith("Conv") and "kernel_size" not in made:
-        made["kernel_size"] = [made.pop(part) for part in ("nb_row", "nb_col") if part in made] or made.pop("filter_length", None)
+    sizes = [made.pop(part) for part in _KERNEL_SIZES if part in made]
+    if sizes and "kernel_size" not in made:
+        made["kernel_size"] = sizes
     if made.get("data_format") in ("tf", "th", "default"):
         made["data_format"] = "channels_first" if made["data_format"] == "th" else "channels_last"
     if name == "BatchNormalization" and isinstance(made.get("axis"), list) and len(made["axis"]) == 1:

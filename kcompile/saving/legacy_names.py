@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-CLASSES = {"Convolution1D": "Conv1D", "Convolution2D": "Conv2D", "AtrousConvolution1D": "Conv1D", "AtrousConvolution2D": "Conv2D",
+CLASSES = {"Convolution1D": "Conv1D", "Convolution2D": "Conv2D", "Convolution3D": "Conv3D", "SeparableConvolution1D": "SeparableConv1D",
+           "SeparableConvolution2D": "SeparableConv2D", "Convolution3DTranspose": "Conv3DTranspose",
+           "AtrousConvolution1D": "Conv1D", "AtrousConvolution2D": "Conv2D",
            "Deconvolution2D": "Conv2DTranspose", "Convolution2DTranspose": "Conv2DTranspose", "BatchNormalizationV1": "BatchNormalization",
            "BatchNormalizationV2": "BatchNormalization", "MaxPool1D": "MaxPooling1D", "MaxPool2D": "MaxPooling2D",
            "AvgPool1D": "AveragePooling1D", "AvgPool2D": "AveragePooling2D"}

@@ -113,6 +113,30 @@ def _object_record(obj: Any) -> dict[str, Any]:
 
 
 # -- in -----------------------------------------------------------------------------------------------------------
+_PATHS = ("vocabulary", "idf_weights", "filepath", "bin_boundaries")  # arguments of Keras's layers that may name a file
+
+
+def refuse_paths(record: Any) -> None:
+    """Raises ModelFileError for a layer of Keras's whose configuration names a file to read: what a model knows is in its own file."""
+    waiting = [record]
+    while waiting:
+        item = waiting.pop()
+        if isinstance(item, list):
+            waiting += item
+        if not isinstance(item, dict):
+            continue
+        waiting += item.values()
+        config = item.get("config")
+        if not isinstance(config, dict) or not isinstance(item.get("class_name"), str) or find(None, item.get("registered_name"),
+                                                                                               item["class_name"]) is not None:
+            continue
+        for key in _PATHS:
+            if isinstance(config.get(key), (str, bytes)):
+                raise ModelFileError(f"layer '{config.get('name')}' ({item['class_name']}): its `{key}` is the path of a file, "
+                                     f"{config[key]!r}; a model file reaches nothing outside itself. With `safe_mode=False` it is read, "
+                                     "if you trust the model file")
+
+
 def deserialize_keras_object(config: Any, custom_objects: Mapping[str, Any] | None = None, safe_mode: bool = True, **kwargs: Any) -> Any:
     """The object, or structure of objects, of plain data.
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import functools
 import io
 import json
 import os
@@ -55,6 +56,10 @@ def seeds():
                 path = os.path.join(folder, f"{name}.{ending}")
                 model.save_weights(path) if ending == "weights.h5" else model.save(path)
                 files[f"{name}.{ending}"] = Path(path).read_bytes()
+            path = os.path.join(folder, f"{name}.weights.json")
+            model.save_weights(path, max_shard_size=300 / 2**30)
+            files.update({part.name: part.read_bytes() for part in Path(folder).glob(f"{name}_0*")})
+            files[f"{name}.weights.json"] = Path(path).read_bytes()
             path = os.path.join(folder, f"{name}_old.h5")
             model.save_weights(path)
             files[f"{name}_old.h5"] = Path(path).read_bytes()
@@ -112,6 +117,8 @@ def mutant(name, data, rng):
     """A changed file: of its bytes, or, where the file holds a configuration, of that."""
     if rng.random() < 0.5 or name.endswith("weights.h5") or "_old" in name:
         return mutate_bytes(data, rng)
+    if name.endswith(".json"):
+        return json.dumps(mutate_value(json.loads(data), rng)).encode()
     if name.endswith(".keras"):
         out = io.BytesIO()
         with zipfile.ZipFile(io.BytesIO(data)) as old, zipfile.ZipFile(out, "w") as new:
@@ -139,11 +146,15 @@ class Watch:
         self.path, self.events = None, []
         sys.addaudithook(self.hook)
 
+    def is_shard(self, path):
+        """Whether a file is one that the index in hand may refer to: beside it, and named as a shard is."""
+        return self.path.endswith(".json") and os.path.dirname(path) == os.path.dirname(self.path) and path.endswith(".weights.h5")
+
     def hook(self, event, arguments):
         if self.path is None:
             return
         if event in ("os.system", "subprocess.Popen", "os.exec", "os.posix_spawn", "socket.connect", "pickle.find_class") or \
-                (event == "open" and isinstance(arguments[0], str) and arguments[0] != self.path
+                (event == "open" and isinstance(arguments[0], str) and arguments[0] != self.path and not self.is_shard(arguments[0])
                  and not arguments[0].endswith((".py", ".pyc", ".so"))):
             self.events.append((event, str(arguments[:1])[:200]))
 
@@ -151,13 +162,13 @@ class Watch:
 def load(name, path, models):
     import kcompile as keras
 
-    if name.endswith("weights.h5") or "_old" in name:
+    if ".weights." in name or "_old" in name:
         models[name.split(".")[0].removesuffix("_old")].load_weights(path)
     else:
         keras.models.load_model(path)
 
 
-def fuzz(mutants, seed=0, seconds=0.0, keep=None, report=print):
+def fuzz(mutants, seed=0, seconds=0.0, keep=None, report=functools.partial(print, flush=True)):
     """Counts by outcome. The findings are under names that begin with 'FOUND'."""
     rng = random.Random(seed)
     files, models = seeds()
@@ -168,12 +179,16 @@ def fuzz(mutants, seed=0, seconds=0.0, keep=None, report=print):
 
     made = lambdas.lambda_of  # the one place where code in a file could run
     lambdas.lambda_of = lambda config: watch.events.append(("code", "a lambda's body"))
-    with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
+    memory = "/dev/shm" if os.path.isdir("/dev/shm") else None  # the disk would be most of the time
+    with tempfile.TemporaryDirectory(dir=memory) as folder, warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        for name in files:  # imports happen now, not under watch
-            path = os.path.join(folder, name)
-            Path(path).write_bytes(files[name])
-            load(name, path, models)
+        for name in sorted(files, key=len):
+            Path(folder, name).write_bytes(files[name])
+        for name in list(files):  # imports happen now, not under watch
+            if "_0" in name:
+                del files[name]  # a shard, for its index
+                continue
+            load(name, os.path.join(folder, name), models)
         for number in range(mutants):
             if seconds and time.monotonic() - begin > seconds:
                 break
@@ -214,6 +229,8 @@ def fuzz(mutants, seed=0, seconds=0.0, keep=None, report=print):
                     Path(keep).mkdir(parents=True, exist_ok=True)
                     (Path(keep) / f"{seed}_{number}.{name}").write_bytes(data)
             if number % 500 == 0:
+                if number % 5000 == 0:
+                    report(f"{number} after {time.monotonic() - begin:.0f} s")
                 import kcompile as keras
 
                 keras.backend.clear_session()

@@ -6,7 +6,7 @@ import fuzz
 
 
 def test_a_few_hundred_mutants():
-    counts = fuzz.fuzz(600, seed=12)
+    counts = fuzz.fuzz(400, seed=12)
     assert [what for what in counts if what.startswith("FOUND")] == []
-    assert counts["refused"] > 100
-    assert counts["loaded"] > 50
+    assert counts["refused"] > 80
+    assert counts["loaded"] > 40

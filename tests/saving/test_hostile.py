@@ -88,6 +88,12 @@ def test_configurations(good, tmp_path):
 
     refused(tmp_path / "m.keras", reconfigured(data, imports), "Unknown (layer|class): 'system'")
 
+    for key in ("vocabulary", "idf_weights"):
+        def names_a_file(config, key=key):
+            config["config"]["layers"][1]["config"][key] = "/etc/passwd"
+
+        refused(tmp_path / "m.keras", reconfigured(data, names_a_file), f"its `{key}` is the path of a file")
+
     def huge(config):
         config["config"]["layers"][1]["config"]["units"] = 2**40
 
