@@ -34,6 +34,9 @@ DROPPED = {
     "InputLayer": ("trainable",),
     "SpatialDropout1D": ("trainable", "noise_shape"), "SpatialDropout2D": ("trainable", "noise_shape"),
     "Conv1D": ("input_dim", "input_length"),
+    # Keras 2 writes of these what it inherits and does not use
+    **dict.fromkeys(("DepthwiseConv1D", "DepthwiseConv2D", "Conv1DTranspose", "Conv2DTranspose", "Conv3DTranspose"), ("groups",)),
+    **dict.fromkeys(("SeparableConv1D", "SeparableConv2D"), ("groups", "kernel_initializer", "kernel_regularizer", "kernel_constraint")),
 }
 INITIALIZERS = {"uniform": "random_uniform", "normal": "random_normal", "zero": "zeros", "one": "ones"}
 FUNCTIONS = {"acc": "acc", "cosine_proximity": "cosine_similarity", "kullback_leibler_divergence": "kl_divergence", "logcosh": "log_cosh"}

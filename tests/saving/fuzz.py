@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import functools
 import io
 import json
 import os
@@ -168,7 +167,7 @@ def load(name, path, models):
         keras.models.load_model(path)
 
 
-def fuzz(mutants, seed=0, seconds=0.0, keep=None, report=functools.partial(print, flush=True)):
+def fuzz(mutants, seed=0, seconds=0.0, keep=None, report=print):
     """Counts by outcome. The findings are under names that begin with 'FOUND'."""
     rng = random.Random(seed)
     files, models = seeds()
@@ -224,13 +223,13 @@ def fuzz(mutants, seed=0, seconds=0.0, keep=None, report=functools.partial(print
             counts[outcome] += 1
             if problem:
                 counts[f"FOUND {problem[:160]}"] += 1
-                report(f"{number} {name}: {problem}")
+                report(f"{number} {name}: {problem}", flush=True)
                 if keep:
                     Path(keep).mkdir(parents=True, exist_ok=True)
                     (Path(keep) / f"{seed}_{number}.{name}").write_bytes(data)
             if number % 500 == 0:
                 if number % 5000 == 0:
-                    report(f"{number} after {time.monotonic() - begin:.0f} s")
+                    report(f"{number} after {time.monotonic() - begin:.0f} s", flush=True)
                 import kcompile as keras
 
                 keras.backend.clear_session()
