@@ -39,6 +39,10 @@ def serialize_object(item: Any, module: str, known: Mapping[str, Any]) -> Any:
     if not hasattr(item, "get_config"):
         if getattr(item, "__name__", None) is None:
             raise ValueError(f"cannot serialize {item!r}: it has no get_config() and no name")
+        if item.__name__ == "<lambda>":
+            from .saving import serialize_keras_object
+
+            return serialize_keras_object(item)
         return get_registered_name(item)
     cls = type(item)
     ours = known.get(cls.__name__) is cls
@@ -52,6 +56,10 @@ def deserialize_object(config: Any, kind: str, known: Mapping[str, Any], custom_
 
     if config is None:
         return None
+    if isinstance(config, dict) and config.get("class_name") == "__lambda__":
+        from .saving import deserialize_keras_object
+
+        return deserialize_keras_object(config)  # refused where files are read in safe mode
     table = {**known, **(custom_objects or {})}
     if isinstance(config, str):
         name, arguments = config, {}

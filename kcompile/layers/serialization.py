@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..saving.registry import find, get_registered_name, note_object, note_record, shared_object
+from ..saving.registry import CustomObjectScope, find, get_registered_name, note_object, note_record, shared_object
 from .layer import Layer
 
 
@@ -58,9 +58,10 @@ def deserialize(config: dict[str, Any], custom_objects: dict[str, Any] | None = 
     if isinstance(known, cls):
         return known
     fields = dict(config["config"])
-    layer: Any = cls.from_config(fields, custom_objects=custom_objects) if issubclass(cls, Model) else cls.from_config(fields)
-    if config.get("build_config") and not layer.built:
-        layer.build_from_config(config["build_config"])
+    with CustomObjectScope(custom_objects or {}):  # activations, initializers and the like look there
+        layer: Any = cls.from_config(fields, custom_objects=custom_objects) if issubclass(cls, Model) else cls.from_config(fields)
+        if config.get("build_config") and not layer.built:
+            layer.build_from_config(config["build_config"])
     note_object(config, layer)
     made: Layer = layer
     return made

@@ -141,6 +141,12 @@ class Model(Trainer, Layer):
 
         api.load_weights(self, filepath, skip_mismatch, **kwargs)
 
+    def export(self, filepath: Any, format: str = "tf_saved_model", verbose: Any = None, input_signature: Any = None,
+               **kwargs: Any) -> None:
+        """Not done here: the formats that Keras exports to are graphs of other frameworks. Raises NotImplementedError."""
+        raise NotImplementedError(f"models are not exported to '{format}', which holds another framework's graph. Save the model to a "
+                                  "`.keras` file: `keras.models.load_model` of Keras itself reads it, and exports it")
+
     def to_json(self, **kwargs: Any) -> str:
         """The architecture, without weights, as a JSON string."""
         from ..saving import api

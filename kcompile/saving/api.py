@@ -240,7 +240,7 @@ def _compile(model: Any, config: Any, custom: dict[str, Any], path: str) -> None
             model.compile_from_config(config)
     except (ValueError, TypeError, KeyError, AttributeError) as error:
         if isinstance(error, ModelFileError):
-            raise
+            raise error if str(error).startswith(path) else ModelFileError(f"{path}: {error}") from None
         raise ModelFileError(f"{path}: the model's compile configuration cannot be used: {error}\nGive compile=False to load it without, "
                              "or your own objects in `custom_objects`.") from error
 

@@ -28,6 +28,8 @@ def explained(record: dict[str, Any], custom: Mapping[str, Any], what: str) -> I
     except (ValueError, TypeError, KeyError, AttributeError, IndexError, AssertionError, OverflowError, ArithmeticError) as error:
         problems = list(dict.fromkeys(_problems(record, custom)))
         found = "\n  ".join(problems) if problems else f"{type(error).__name__}: {error}"
+        if "identifier: " in found:
+            found += "\n  (classes and functions of your own: give them in `custom_objects={'name': ...}`, or register them)"
         raise ModelFileError(f"{what}: the model cannot be made:\n  {found}") from error
 
 

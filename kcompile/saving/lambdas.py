@@ -13,7 +13,8 @@ def lambda_record(function: types.FunctionType) -> dict[str, Any]:
 
     closure = [cell.cell_contents for cell in function.__closure__] if function.__closure__ else None
     code = base64.encodebytes(marshal.dumps(function.__code__)).decode("ascii")
-    return {"class_name": "__lambda__", "config": {"code": code, "defaults": function.__defaults__, "closure": closure}}
+    config = {"code": code, "defaults": function.__defaults__, "closure": closure}  # so Keras's Lambda layer reads it
+    return {"class_name": "__lambda__", "config": {**config, "value": [code, function.__defaults__, closure]}}  # and so all the rest
 
 
 def lambda_of(config: dict[str, Any]) -> Any:

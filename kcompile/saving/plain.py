@@ -148,8 +148,9 @@ def deserialize_keras_object(config: Any, custom_objects: Mapping[str, Any] | No
     if kwargs:
         raise TypeError(f"deserialize_keras_object: unexpected arguments {sorted(kwargs)}")
     outer = in_safe_mode()
-    with safe_mode_scope(safe_mode if outer is None else outer):
-        return _deserialize(config, dict(custom_objects or {}))
+    custom = dict(custom_objects or {})
+    with safe_mode_scope(safe_mode if outer is None else outer), CustomObjectScope(custom):  # for what layers look up themselves
+        return _deserialize(config, custom)
 
 
 def _deserialize(config: Any, custom: dict[str, Any]) -> Any:

@@ -140,3 +140,58 @@ def test_namespaces():
         assert hasattr(keras.saving, name)
     assert keras.utils.register_keras_serializable is saving.register_keras_serializable
     assert keras.utils.custom_object_scope is saving.custom_object_scope
+
+
+def doubled(x):
+    return x * 2.0
+
+
+class Sevens(keras.initializers.Initializer):
+    def __call__(self, shape, dtype=None):
+        return keras.ops.full(shape, 7.0, dtype)
+
+
+@pytest.mark.parametrize("name", ["m.keras", "m.h5"])
+def test_custom_objects_reach_what_layers_name(name, tmp_path):
+    """Activations, initializers, losses and metrics of the user's, not registered: given, in a scope, in the global table."""
+    x = np.ones((3, 2), "float32")
+    model = keras.Sequential([keras.layers.Input((2,)), keras.layers.Dense(2, activation=doubled, kernel_initializer=Sevens())])
+    model.compile("sgd", scaled_error, metrics=[scaled_error])
+    model.save(tmp_path / name)
+    own = {"doubled": doubled, "Sevens": Sevens, "scaled_error": scaled_error}
+    with pytest.raises(ModelFileError, match=r"(?s)'doubled'.*custom_objects"):
+        keras.models.load_model(tmp_path / name)
+    with pytest.raises(ModelFileError, match=r"(?s)'scaled_error'.*compile=False"):
+        keras.models.load_model(tmp_path / name, custom_objects={"doubled": doubled, "Sevens": Sevens})
+    loaded = [keras.models.load_model(tmp_path / name, custom_objects=own)]
+    with saving.custom_object_scope(own):
+        loaded.append(keras.models.load_model(tmp_path / name))
+    saving.get_custom_objects().update(own)
+    try:
+        loaded.append(keras.models.load_model(tmp_path / name))
+    finally:
+        for key in own:
+            del saving.get_custom_objects()[key]
+    for one in loaded:
+        assert isinstance(one.layers[0].kernel_initializer, Sevens)
+        assert one.loss is scaled_error
+        np.testing.assert_array_equal(one(x).numpy(), np.full((3, 2), 28.0))
+
+
+def scaled_error(y_true, y_pred):
+    return keras.ops.mean(keras.ops.square(y_true - y_pred), axis=-1) * 3.0
+
+
+def test_lambdas_in_activations_and_losses(tmp_path):
+    x = np.ones((3, 2), "float32")
+    model = keras.Sequential([keras.layers.Input((2,)), keras.layers.Dense(2, activation=lambda t: t * 3.0, kernel_initializer="ones")])
+    model.compile("sgd", lambda a, b: keras.ops.mean(a - b, axis=-1))
+    for name in ("m.keras", "m.h5"):
+        model.save(tmp_path / name)
+        with pytest.raises(ModelFileError, match="safe_mode=False"):
+            keras.models.load_model(tmp_path / name)
+        loaded = keras.models.load_model(tmp_path / name, safe_mode=False)
+        np.testing.assert_array_equal(loaded(x).numpy(), np.full((3, 2), 6.0))
+        assert loaded.compiled
+    with pytest.raises(NotImplementedError, match=r"tf_saved_model.*\.keras"):
+        model.export(tmp_path / "folder")
