@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from .. import tree
 from ..data.dataset import INFINITE
 from ..data.elements import is_dataset
 from ..utils.seeds import shuffle_generator
@@ -153,7 +154,22 @@ def _dataset_feed(dataset: Any, runner_for: RunnerFor, class_weight: Mapping[Any
     plan = dataset._plan()
     if plan is not None and plan.is_plain and plan.batch_size is not None and (fixed is None or plan.batch_size == fixed):
         return RowFeed(plan, dataset.element_spec, runner_for, class_weight, what, count, endless)
-    return BatchFeed(dataset.as_arrays(), runner_for, class_weight, what, MADE_AHEAD, count, endless)
+    return BatchFeed(_Batches(dataset), runner_for, class_weight, what, MADE_AHEAD, count, endless)
+
+
+class _Batches:
+    """The elements of a data set, which must be batches."""
+
+    def __init__(self, dataset: Any) -> None:
+        self._arrays = dataset.as_arrays()
+
+    def __iter__(self) -> Iterator[Any]:
+        for element in self._arrays:
+            shapes = [np.shape(leaf) for leaf in tree.flatten(element)]
+            if () in shapes or len({shape[0] for shape in shapes}) > 1:
+                raise ValueError(f"the elements of the data set are no batches: components of shapes {', '.join(map(str, shapes))} have no "
+                                 "common number of samples. Put the samples together with .batch(batch_size)")
+            yield element
 
 
 def _checked_batches(runner_for: RunnerFor, fixed_batch: int | None) -> RunnerFor:

@@ -39,7 +39,11 @@ class PyBatches:
             numbers = iter(range(self.count))
         workers = self._dataset.workers
         if workers > 1 or (workers and self._dataset.use_multiprocessing):
-            return self._by_workers(numbers, workers)
+            pool, call = self._pool(workers)
+            ahead = max(self._dataset.max_queue_size, workers, 1)
+            # submitted here, so that processes are forked from the caller's thread and not from one that makes batches ahead
+            waiting = deque((number, pool.submit(call, number)) for number in itertools.islice(numbers, ahead))
+            return self._finished(pool, call, numbers, waiting)
         return (_checked(self._item(number), number, self._dataset) for number in numbers)
 
     def _item(self, number: int) -> Any:
@@ -49,14 +53,9 @@ class PyBatches:
             error.add_note(f"raised for batch {number} of the {type(self._dataset).__name__}")
             raise
 
-    def _by_workers(self, numbers: Iterator[int], workers: int) -> Iterator[Any]:
+    def _finished(self, pool: Executor, call: Any, numbers: Iterator[int], waiting: deque[tuple[int, Any]]) -> Iterator[Any]:
         """Up to max_queue_size batches are under way; they come in the order of their numbers."""
-        pool, call = self._pool(workers)
-        waiting: deque[tuple[int, Any]] = deque()
         try:
-            ahead = max(self._dataset.max_queue_size, workers, 1)
-            for number in itertools.islice(numbers, ahead):
-                waiting.append((number, pool.submit(call, number)))
             while waiting:
                 number, future = waiting.popleft()
                 item = _checked(future.result(), number, self._dataset)
