@@ -129,6 +129,32 @@ class _Bound:
         self.frame.words[layout.FRAME_SHARED] = self.call.shared_address
 
 
+class Prepared:
+    """One step on arrays that stay, and on some that every call gives anew: see Executable.prepare."""
+
+    def __init__(self, executable: Executable, arrays: Mapping[str, Array], moving: tuple[str, ...], symbols: Mapping[str, int]) -> None:
+        self._executable = executable
+        self._bound = _Bound(executable, symbols)
+        frame = self._bound.frame
+        self._words = [executable.pointers.get(name, ()) for name in moving]
+        self._arrays = [arrays[name] for name in executable.given if name not in moving]  # kept alive: the frame points to them
+        for name in executable.given:
+            if name not in moving:
+                executable.check(name, arrays[name], frame.shapes[name])
+                frame.point(executable.pointers.get(name, ()), arrays[name].ctypes.data)
+
+    def run(self, *moving: Array) -> None:
+        """One step. The arrays must be what `Executable.check` asks for: it is not done again."""
+        bound = self._bound
+        view = bound.frame.view
+        with self._executable._lock:
+            for words, array in zip(self._words, moving, strict=True):
+                address = array.__array_interface__["data"][0]
+                for word in words:
+                    view[word] = address
+            bound.call.run()
+
+
 class Executable:
     """`program`: the storage of the program that was compiled. `given`: the buffers whose arrays a caller passes. Not for two
     threads at once: calls take turns."""
@@ -170,6 +196,15 @@ class Executable:
             if wanted != call.threads:
                 call.set_threads(wanted)
             call.run()
+
+    def prepare(self, arrays: Mapping[str, Array], moving: tuple[str, ...], symbols: Mapping[str, int]) -> Prepared:
+        """A step to be run many times on the same arrays but for the buffers `moving`, whose arrays each call gives, in that order.
+
+        Raises KeyError, TypeError or ValueError as `run` does.
+        """
+        with self._lock:
+            self.reserve({name: symbols[name] for name in self.symbols})
+            return Prepared(self, arrays, moving, symbols)
 
     def loop(self, feeds: Mapping[str, Array], sinks: Mapping[str, Array], arrays: Mapping[str, Array],
              order: npt.NDArray[np.int64] | None, batch_size: int, threads: int | None = None) -> Loop:

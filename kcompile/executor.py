@@ -90,5 +90,50 @@ class Runner:
         return loop, collected
 
 
+class ReadyPrediction:
+    """`predict_on_batch` for one array of rows of a known shape and dtype, on a step that has run before: nothing else is looked at.
+
+    `version`: of Structure, for which this holds.
+    """
+
+    def __init__(self, runner: Runner, version: int, fixed: int | None) -> None:
+        self.version, self._runner, self._fixed = version, runner, fixed
+        (leaf,) = runner.step.spec.leaves()
+        (self._output,) = runner._outputs
+        self._dtype, self._row, self._param = numpy_dtype(leaf.dtype), leaf.shape, leaf.name
+        result = runner._outputs[self._output]
+        self._result_row, self._result_dtype = tuple(int(str(dim)) for dim in result.shape[1:]), result.dtype.numpy
+        self._calls: dict[int, Any] = {}  # rows -> prepared call
+
+    def takes(self, x: Any) -> bool:
+        return type(x) is np.ndarray and x.dtype == self._dtype and x.shape[1:] == self._row and len(x) > 0 and x.flags.c_contiguous \
+            and (self._fixed is None or self._fixed == len(x))
+
+    def __call__(self, x: Array) -> Array:
+        rows = len(x)
+        call = self._calls.get(rows)
+        if call is None:
+            runner = self._runner
+            if len(self._calls) == READY_SIZES:
+                self._calls.clear()
+            call = self._calls[rows] = runner.executable.prepare(
+                runner._fixed(), (self._param, runner._buffers[self._output]), {"B": rows})
+        result = np.empty((rows, *self._result_row), self._result_dtype)
+        call.run(x, result)
+        return result
+
+
+READY_SIZES = 16  # batch sizes for which calls are kept
+
+
+def ready_prediction(runner: Runner, version: int, fixed: int | None) -> ReadyPrediction | None:
+    """None where the step takes or gives anything but one array of rows, or where values have to be looked at."""
+    step = runner.step
+    plain = not step.ranges and runner._watch is None and not isinstance(step.spec.x, (dict, list, tuple)) \
+        and isinstance(step.outputs, str) and len(runner._outputs) == 1 and runner.has_rows \
+        and set(runner.executable.symbols) <= {"B"}
+    return ReadyPrediction(runner, version, fixed) if plain else None
+
+
 def _symbols(shape: Any) -> bool:
     return any(not isinstance(dim, int) for dim in shape)

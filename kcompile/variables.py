@@ -146,7 +146,10 @@ class Variable(TensorOperators):
 
     @trainable.setter
     def trainable(self, value: bool) -> None:
+        from .layers.tracking import Structure
+
         self._trainable = bool(value)
+        Structure.version += 1
 
     def _casts(self) -> bool:
         return self.autocast and self._dtype.is_floating

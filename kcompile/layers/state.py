@@ -12,7 +12,7 @@ from .. import constraints, initializers, regularizers, tracing
 from ..random import SeedGenerator
 from ..tensor import TracedTensor
 from ..variables import Variable
-from .tracking import Tracker
+from .tracking import Structure, Tracker
 
 LOCKED = ("You cannot add new elements of state (variables or sub-layers) to a layer that is already built. "
           "All state must be created in the `__init__()` method or in the `build()` method.")
@@ -193,6 +193,7 @@ class LayerState:
     def trainable(self, value: bool) -> None:
         value = bool(value)
         object.__setattr__(self, "_trainable", value)
+        Structure.version += 1
         for variable in self._trainable_variables:
             variable.trainable = value
         for layer in self._layers:

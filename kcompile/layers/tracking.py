@@ -10,6 +10,13 @@ from contextlib import contextmanager
 from typing import Any
 
 
+class Structure:
+    """`version` grows whenever any layer gets or loses something tracked, or anything begins or ceases to be trainable: what was
+    found out about a model at the same version still holds."""
+
+    version = 0
+
+
 class Tracker:
     """Files tracked objects into named stores, in order of first appearance, with a count of the references held.
 
@@ -80,6 +87,7 @@ class Tracker:
             self._counts[id(value)] = count - 1
             return
         del self._counts[id(value)]
+        Structure.version += 1
         for _, store in self.stores.values():
             store[:] = [kept for kept in store if kept is not value]
 
@@ -93,6 +101,7 @@ class Tracker:
             if self._locked_message is not None:
                 raise ValueError(self._locked_message)
             store.append(value)
+            Structure.version += 1
         self._counts[id(value)] = count + 1
 
 

@@ -25,7 +25,8 @@ class CompileMixin:
     def _reset_compilation(self) -> None:
         self._put(optimizer=None, loss=None, compiled=False, stop_training=False, stop_evaluating=False, stop_predicting=False,
                   history=None, _compile_loss=None, _compile_metrics=None, _loss_tracker=None, _compile_config={}, _runners={},
-                  _compilation=0, steps_per_execution=1, _run_eagerly=False, _jit_compile="auto", auto_scale_loss=True)
+                  _compilation=0, steps_per_execution=1, _run_eagerly=False, _jit_compile="auto", auto_scale_loss=True,
+                  _known_structure=(-1, ((), ())), _ready_prediction=None)
 
     optimizer: Any
     loss: Any
@@ -37,6 +38,8 @@ class CompileMixin:
     _compile_config: dict[str, Any]
     _runners: dict[Any, Any]
     _compilation: int
+    _known_structure: tuple[int, tuple[tuple[Any, ...], tuple[bool, ...]]]
+    _ready_prediction: Any
 
     def compile(self, optimizer: Any = "rmsprop", loss: Any = None, loss_weights: Any = None, metrics: Any = None,
                 weighted_metrics: Any = None, run_eagerly: bool = False, steps_per_execution: int = 1, jit_compile: Any = "auto",
