@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -74,6 +75,11 @@ def guess(extent: DimLike, symbols: int = TYPICAL) -> int:
 def static(extent: DimLike) -> int | None:
     """The extent as a number; None where it depends on a symbol."""
     return None if isinstance(extent, Dim) else int(extent)
+
+
+def divisor(extent: DimLike) -> int:
+    """The largest number that surely divides an extent."""
+    return math.gcd(*(factor for _, factor in extent.terms)) if isinstance(extent, Dim) else int(extent)
 
 
 def expr_cost(expr: Expr) -> int:

@@ -7,13 +7,14 @@ kept in registers; without one, the reduced axis itself is cut into lanes. Every
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from .access import (
     Access,
     accesses,
     body_cost,
     chain,
+    divisor,
     guess,
     has_accumulators,
     indirect,
@@ -27,7 +28,7 @@ from .blocking import settle_blocks
 from .epilogue import settle_epilogue, turned_epilogue
 from .nest import Acc, Loop, Nest, Stmt, Store, all_stores, loops, statements
 from .packing import Turned, far_rows, find_turned, store_columns
-from .schedule import chunk, collapse, jam, pack, parallel, reorder, rfactor, strip, tile, transpose, unroll, vectorize
+from .schedule import chunk, collapse, jam, pack, pack_all, parallel, reorder, rfactor, strip, tile, transpose, unroll, vectorize
 from .schedule.accumulate import carried
 from .schedule.chunk import chunkable
 from .schedule.loops import can_collapse
@@ -37,6 +38,7 @@ from .tiles import row_tiles
 
 MIN_TRIP_COST = 2000  # a trip of a shared loop should cost at least this many vector instructions
 CHUNK = 64  # of a sum, of which both operands are packed for a strip of tiles
+MANY_ROWS = 64  # rows at the least for which each thread packs all of an operand
 COLUMN_VECTORS = 8  # vectors side by side in a reduction over columns
 
 
@@ -49,6 +51,7 @@ def plan(nest: Nest, target: Target) -> Nest:
 class _Planner:
     nest: Nest
     target: Target
+    whole: list[tuple[str, str, str]] = field(default_factory=list)  # operands to be packed whole: array, lanes along, summed over
 
     def note(self, text: str) -> None:
         self.nest = replace(self.nest, notes=(*self.nest.notes, text))
@@ -73,6 +76,7 @@ class _Planner:
         else:
             self.note("no axis suits vectors: one element at a time")
         self._share()
+        self._pack_whole()
         self.nest = settle_blocks(self.nest, self.target)
         return self.nest
 
@@ -171,7 +175,7 @@ class _Planner:
         available = 4 if extent is None else -(-extent // lanes)
         if rows:
             count = min(2, available, room)
-            tiles = row_tiles({loop.var: static(loop.extent) for loop in rows}, room // count, 16 if count == 1 else 8)
+            tiles = row_tiles({loop.var: loop.extent for loop in rows}, room // count, 16 if count == 1 else 8)
         else:
             count = min(COLUMN_VECTORS if blocks else 4, available, room)
             tiles = {}
@@ -201,13 +205,15 @@ class _Planner:
         for size in tiles.values():
             accumulators *= size
         others = [loop.var for loop in common if loop.var != vector.var]
-        self._order(others, vector.var, count, tuple(names), outermost=self._streams(body, vector, rows) or bool(packed))
+        self._order(others, vector.var, count, tuple(names), outermost=self._panels_first(body, vector, rows, packed, common))
         if blocks and accumulators * blocks < 8:
             self._more_chains(body, 8 // (accumulators * blocks))
         for var in (f"{vector.var}.i.v", *([f"{vector.var}.i.u"] if count > 1 else []), *reversed(names)):
             self.nest = jam(self.nest, var)
         self.nest = settle_epilogue(self.nest, tuple(names), count)
         for array, over in packed:
+            if self.whole:
+                break  # once the loops are shared
             self.nest = pack(self.nest, array, vector.var, over, lanes)
             self.note(f"{array} is packed for each panel: its rows lie far apart, and many tiles read the panel")
 
@@ -231,6 +237,23 @@ class _Planner:
         if chunkable(loops(self.nest, over.var), tile_row, f"{vector.var}.i.v"):
             self.nest = chunk(self.nest, over.var, panel, rows, CHUNK)
             self.note(f"{CHUNK} of {over.var} at a time, packed: both operands lie in the first-level cache for all tiles of the strip")
+
+    def _panels_first(self, body: tuple[Stmt, ...], vector: Loop, rows: list[Loop], packed: list[tuple[str, str]],
+                      common: list[Loop]) -> bool:
+        """Whether panels are the outermost loop. Where an operand is packed they are, each being packed once, unless there are many
+        rows and all of the operand may stay packed in the cache."""
+        streams = self._streams(body, vector, rows)
+        many = math.prod(divisor(loop.extent) for loop in common if loop.var != vector.var) >= MANY_ROWS
+        if packed and many and not streams:
+            self.whole = [(array, vector.var, over) for array, over in packed]
+            return False
+        return streams or bool(packed)
+
+    def _pack_whole(self) -> None:
+        for array, var, over in self.whole:
+            lanes = int(str(loops(self.nest, f"{var}.i.v")[0].extent))
+            self.nest = pack_all(self.nest, array, var, over, lanes)
+            self.note(f"{array} is packed whole: its rows lie far apart, and many rows of the result read it")
 
     def _streams(self, body: tuple[Stmt, ...], vector: Loop, rows: list[Loop]) -> bool:
         """Whether panels are the outermost loop: where what all panels read is too large to stay in the cache, one panel of it

@@ -14,14 +14,15 @@ from .accumulate import jam, rfactor
 from .block import block
 from .chunk import chunk
 from .loops import ScheduleError, collapse, parallel, reorder, tile, unroll, vectorize
-from .pack import pack, transpose
+from .pack import pack, pack_all, transpose
 from .stash import stash, stash_turned
 from .strip import strip
 
 STEPS: dict[str, Callable[..., Nest]] = {
     step.__name__: step
     for step in (tile, vectorize, unroll, parallel, reorder, collapse, jam, rfactor, transpose, pack, stash, stash_turned, block,
-                 strip, chunk)
+                 strip, chunk,
+                 pack_all)
 }
 _STEP = re.compile(r"(\w+)\((.*)\)")
 
@@ -38,5 +39,5 @@ def apply(nest: Nest, step: str) -> Nest:
         raise ScheduleError(f"{step}: {error}") from None
 
 
-__all__ = ["STEPS", "ScheduleError", "apply", "block", "chunk", "collapse", "jam", "pack", "parallel", "reorder", "rfactor", "stash",
-           "stash_turned", "strip", "tile", "transpose", "unroll", "vectorize"]
+__all__ = ["STEPS", "ScheduleError", "apply", "block", "chunk", "collapse", "jam", "pack", "pack_all", "parallel", "reorder",
+           "rfactor", "stash", "stash_turned", "strip", "tile", "transpose", "unroll", "vectorize"]

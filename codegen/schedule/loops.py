@@ -12,6 +12,7 @@ from dataclasses import replace
 
 from ...ir.scalar import Aff, AxisValue, Load, walk
 from ...ir.types import Dim, DimLike
+from ..access import divisor
 from ..nest import FOR, UNROLL, VECTOR, Clip, Loop, Nest, Stmt, Store, loops, map_body, statements, stmt_expr, substitute
 
 
@@ -45,7 +46,7 @@ def tile(nest: Nest, var: str, size: int) -> Nest:
         clip = None
         if stmt.clip:
             clip = Clip(stmt.clip.base + Aff.of(outer), stmt.clip.extent)
-        elif isinstance(stmt.extent, Dim) or stmt.extent % size:
+        elif divisor(stmt.extent) % size:
             clip = Clip(Aff.of(outer), stmt.extent)
         body = tuple(s for s in map_body(substitute(stmt.body, {var: together}), change))
         return (replace(stmt, var=outer, step=size, body=(Loop(inner, size, body, clip=clip),)),)

@@ -2,6 +2,7 @@
 
     transpose(j.i, i.i.v)   each j.i<8, i.i.v:vec16 { y[N*i.i.v + j.i] = e }
                             ->  each j.i<8, i.i.v:vec16 { let y.t = e } ; y[...] = transpose y.t over j.i<8, i.i.v:vec16
+    pack_all(w, j, k)       the same for all panels at once, before everything else
     pack(x, i, k)           before the loops inside i.o, x[K*i + k] of the panel's rows is copied to pack.x[32*k + i]
 """
 
@@ -44,6 +45,51 @@ def transpose(nest: Nest, columns: str, lanes: str) -> Nest:
     if not done:
         raise ScheduleError(f"{step}: no store moves with stride 1 along {columns} and otherwise along {lanes}")
     return record(nest, body, step)
+
+
+def pack_all(nest: Nest, array: str, panel: str, over: str, lanes: int) -> Nest:
+    """Copies all panels of an operand, which moves along no other loop, before everything else: lanes already lie side by side,
+    but the rows of a panel far apart. Every thread copies for itself."""
+    step = f"pack_all({array}, {panel}, {over}, {lanes})"
+    outer, depth = loops(nest, f"{panel}.o"), loops(nest, over)
+    if len(outer) != 1 or len(depth) != 1 or isinstance(depth[0].extent, Dim) or isinstance(outer[0].extent, Dim) or depth[0].mode != FOR:
+        raise ScheduleError(f"{step}: needs one loop {panel}.o and one plain loop {over}, both of static extent")
+    units = loops(nest, f"{panel}.i.u")
+    count = int(str(units[0].extent)) if units else 1
+    extent, width = int(str(depth[0].extent)), count * lanes
+    lane, unit, start = f"{panel}.i.v", f"{panel}.i.u", f"{panel}.o"
+    if outer[0].step != width:
+        raise ScheduleError(f"{step}: {start} steps by {outer[0].step}, not by the {width} lanes of a panel")
+    name = f"pack.{array}"
+    place = Aff.of({start: extent, over: width, lane: 1, **({unit: lanes} if count > 1 else {})})
+    dtype = nest.arrays[array].dtype
+    found: set[Aff] = set()
+
+    def replaced(e: object) -> Load | None:
+        if isinstance(e, Load) and e.array == array and lane in e.index[0].variables:
+            found.add(e.index[0])
+            return Load(name, (place,), dtype)
+        return None
+
+    def change(stmt: Stmt) -> tuple[Stmt, ...] | None:
+        return (replace(stmt, expr=rewrite(stmt.expr, replaced)),) if isinstance(stmt, Accum) else None
+
+    body = map_body(nest.body, change)
+    known = {start, over, lane, unit}
+    if len(found) != 1 or next(iter(found)).coefficient(lane) != 1 or not next(iter(found)).variables <= known:
+        raise ScheduleError(f"{step}: the operand is not one that moves along {panel}, with stride 1, and {over} alone")
+    (index,) = found
+    panels, row = f"{panel}.q", f"{over}.p"
+    clip = next((x.clip for x in loops(nest, lane)), None)
+    moved = {start: Aff.of(panels), over: Aff.of(row)}
+    copied = Store(name, place.substitute(moved), Load(array, (index.substitute(moved),), dtype))
+    inner: tuple[Stmt, ...] = (Loop(lane, lanes, (copied,), mode=VECTOR, clip=clip and Clip(clip.base.substitute(moved), clip.extent)),)
+    if count > 1:
+        inner = (Loop(unit, count, inner, mode=UNROLL),)
+    size = int(str(outer[0].extent))
+    copy = Loop(panels, size, (Loop(row, extent, inner),), step=width)
+    packed = replace(nest, scratch={**nest.scratch, name: (dtype, -(-size // width) * width * extent)})
+    return record(packed, (copy, *body), step)
 
 
 def pack(nest: Nest, array: str, panel: str, over: str, lanes: int) -> Nest:
