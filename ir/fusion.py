@@ -23,13 +23,16 @@ def plain_axes(index: Iterable[Aff]) -> tuple[str, ...] | None:
     for aff in index:
         if len(aff.terms) != 1 or aff.terms[0][1] != 1 or aff.const != 0:
             return None
-        names.append(aff.terms[0][0])
-    return tuple(names) if len(set(names)) == len(names) else None
+        name = aff.terms[0][0]
+        if name in names:
+            return None
+        names.append(name)
+    return tuple(names)
 
 
 def store_of(kernel: Kernel, array: str) -> Eq | None:
     """The only equation that writes `array`, if it is one plain store over distinct axes."""
-    stores = [q for q in kernel.equations if q.kind in (STORE, ACCUMULATE) and q.name == array]
+    stores = kernel.stores.get(array, ())
     if len(stores) != 1 or stores[0].kind != STORE:
         return None
     axes = plain_axes(stores[0].index)
@@ -38,7 +41,7 @@ def store_of(kernel: Kernel, array: str) -> Eq | None:
 
 def loads_of(kernel: Kernel, array: str) -> list[Load]:
     """Every load of `array` in the kernel, in order."""
-    return [load for q in kernel.equations for load in q.loads if load.array == array]
+    return kernel.loads.get(array, [])
 
 
 def shared_arrays(producer: Kernel, consumer: Kernel) -> list[str]:
@@ -108,7 +111,8 @@ def merge(producer: Kernel, consumer: Kernel, mapping: Mapping[str, str]) -> Ker
 
     def use(e: Expr) -> Expr | None:
         return values[e.array] if isinstance(e, Load) and e.array in values else None
-    equations += [replace(q, expr=rewrite(q.expr, use)) for q in consumer.equations]
+    equations += [replace(q, expr=rewrite(q.expr, use)) if any(load.array in values for load in q.loads) else q
+                  for q in consumer.equations]
     merged = replace(consumer, name=producer.name, axes={**renamed.axes, **consumer.axes},
                      arrays={**producer.arrays, **consumer.arrays}, equations=tuple(equations),
                      label=join_labels(producer.label, consumer.label), source=producer.source or consumer.source,
@@ -125,9 +129,11 @@ def share_axes(kernel: Kernel) -> Kernel:
     names = list(kernel.axes)
     for n, first in enumerate(names):
         for second in names[n + 1:]:
+            if kernel.axes[first] != kernel.axes[second]:
+                continue
             beside = {frozenset(space - {first, second}) for space in spaces if space & {first, second}}
             meet = any({first, second} <= space for space in spaces)
-            if kernel.axes[first] == kernel.axes[second] and not meet and len(beside) == 1:
+            if not meet and len(beside) == 1:
                 return share_axes(rename_axes(kernel, {second: first}))
     return kernel
 
@@ -147,7 +153,8 @@ def inline(producer: Kernel, consumer: Kernel, array: str) -> Kernel:
         moved = _move(body, at, e.guards)
         return moved if not e.guards else guarded(e.guards, moved, e.other)
 
-    equations = tuple(replace(q, expr=rewrite(q.expr, use)) for q in consumer.equations)
+    equations = tuple([replace(q, expr=rewrite(q.expr, use)) if any(load.array == array for load in q.loads) else q
+                       for q in consumer.equations])
     literal = isinstance(body, Const)  # of no interest to the reader of a label
     return tidy(replace(consumer, arrays={**consumer.arrays, **producer.arrays}, equations=equations,
                         label=consumer.label if literal else join_labels(producer.label, consumer.label),

@@ -13,10 +13,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cached_property
 
 from .fusion import axis_mapping, expr_cost, is_map, loads_of, plain_axes, store_of
 from .kernel import ACCUMULATE, INDEX, LET, REDUCE, STORE, Eq, Kernel
+from .lazy import lazy
 from .scalar import Apply, Const, Load, Ref
 from .types import DimLike, is_static, product
 
@@ -84,7 +84,7 @@ class Edge:
     array: str
     sole: bool
 
-    @cached_property
+    @lazy
     def mapping(self) -> dict[str, str] | None:
         return axis_mapping(self.producer, self.consumer)
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 import heapq
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import networkx as nx
@@ -28,12 +27,13 @@ class GraphError(ValueError):
 class Node:
     """One application of an op. `path` is the layer that made it, `source` the user's own `file:line`."""
 
-    __slots__ = ("attrs", "graph", "inputs", "number", "op", "path", "source", "types")
+    __slots__ = ("attrs", "graph", "inputs", "number", "op", "outputs", "path", "source", "types")
 
     def __init__(self, graph: Graph, number: int, op: Op, inputs: tuple[Value, ...], attrs: Attrs,
                  types: tuple[TensorType, ...], path: str, source: str) -> None:
         self.graph, self.number, self.op, self.inputs, self.attrs = graph, number, op, inputs, attrs
         self.types, self.path, self.source = types, path, source
+        self.outputs: tuple[Value, ...] = tuple([Value(self, i) for i in range(len(types))])
 
     def __hash__(self) -> int:
         return self.number
@@ -45,22 +45,23 @@ class Node:
         return f"<{self.op.name} #{self.number}>"
 
     @property
-    def outputs(self) -> tuple[Value, ...]:
-        return tuple(Value(self, i) for i in range(len(self.types)))
-
-    @property
     def output(self) -> Value:
         """The only output of a node that has one."""
         (value,) = self.outputs
         return value
 
 
-@dataclass(frozen=True, eq=True)
 class Value:
-    """One output of a node. Arithmetic operators build nodes (see build.py); Python scalars become constants."""
+    """One output of a node, made with it: two are equal when they are one object. Arithmetic operators build nodes (see
+    build.py); Python scalars become constants."""
 
-    node: Node
-    index: int = 0
+    __slots__ = ("index", "node")
+
+    def __init__(self, node: Node, index: int) -> None:
+        self.node, self.index = node, index
+
+    def __hash__(self) -> int:
+        return self.node.number + self.index  # not the address: sets of values have the same order in every run
 
     @property
     def type(self) -> TensorType:
@@ -117,7 +118,7 @@ class Graph:
         self.updates: dict[str, Value] = {}
         self.digraph: nx.DiGraph[Node] = nx.DiGraph()
         self._next = 0
-        self._path: list[str] = []
+        self._path = ""  # of the nodes that are made next
         self._source = ""
 
     # -- building ---------------------------------------------------------------------------------------------
@@ -131,7 +132,7 @@ class Graph:
         inferred = tuple(op.infer(tuple(v.type for v in inputs), attrs))
         if types is not None and tuple(types) != inferred:
             raise GraphError(f"{op.name}: inferred {inferred}, but {tuple(types)} was stated")
-        node = Node(self, self._next, op, tuple(inputs), attrs, inferred, "/".join(self._path), self._source)
+        node = Node(self, self._next, op, tuple(inputs), attrs, inferred, self._path, self._source)
         self._next += 1
         self.digraph.add_node(node)
         for value in inputs:
@@ -163,21 +164,26 @@ class Graph:
     @contextmanager
     def scope(self, name: str) -> Iterator[None]:
         """Nodes made inside carry this path component (a layer's name)."""
-        self._path.append(name)
+        saved = self._path
+        self._path = f"{saved}/{name}" if saved else name
         try:
             yield
         finally:
-            self._path.pop()
+            self._path = saved
 
     @contextmanager
     def located(self, path: str, source: str) -> Iterator[None]:
         """Nodes made inside carry exactly this path and source line (used by passes that replace nodes)."""
         saved = self._path, self._source
-        self._path, self._source = [path] if path else [], source
+        self._path, self._source = path, source
         try:
             yield
         finally:
             self._path, self._source = saved
+
+    def locate(self, path: str, source: str) -> None:
+        """Nodes made from here on carry exactly this path and source line."""
+        self._path, self._source = path, source
 
     def set_source(self, source: str) -> None:
         self._source = source
@@ -192,6 +198,9 @@ class Graph:
 
     def nodes(self) -> list[Node]:
         """Topological order; among ready nodes the one created first comes first."""
+        created = list(self.digraph)
+        if all(value.node.number < node.number for node in created for value in node.inputs):
+            return created  # nothing was replaced by what was made later: the order of creation is that order
         waiting = {node: len({v.node for v in node.inputs}) for node in self.digraph}
         ready = [node for node, count in waiting.items() if count == 0]
         heapq.heapify(ready)

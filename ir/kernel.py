@@ -15,8 +15,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from functools import cached_property
 
+from .lazy import lazy
 from .scalar import Aff, AxisValue, Expr, Load, Ref, walk
 from .types import DimLike, TensorType
 
@@ -48,17 +48,17 @@ class Eq:
     def axes(self) -> tuple[str, ...]:
         return self.free + self.over
 
-    @cached_property
+    @lazy
     def loads(self) -> tuple[Load, ...]:
         """Every load of the expression."""
         return tuple(e for e in walk(self.expr) if isinstance(e, Load))
 
-    @cached_property
+    @lazy
     def variables(self) -> frozenset[str]:
         """Axes and index equations that the expression uses directly."""
         return expr_variables(self.expr)
 
-    @cached_property
+    @lazy
     def refs(self) -> frozenset[str]:
         """Equations that the expression refers to."""
         return expr_refs(self.expr)
@@ -80,19 +80,34 @@ class Kernel:
     source: str = ""
     in_place: Mapping[str, str] = field(default_factory=dict)
 
-    @cached_property
+    @lazy
     def writes(self) -> tuple[str, ...]:
-        seen = dict.fromkeys(e.name for e in self.equations if e.kind in (STORE, ACCUMULATE))
-        return tuple(seen)
+        return tuple(self.stores)
 
-    @cached_property
+    @lazy
     def reads(self) -> tuple[str, ...]:
-        seen: dict[str, None] = {}
-        for equation in self.equations:
-            for load in equation.loads:
-                seen[load.array] = None
+        seen: dict[str, None] = dict.fromkeys(self.loads)
         seen.update(dict.fromkeys(e.name for e in self.equations if e.kind == ACCUMULATE))
         return tuple(seen)
+
+
+    @lazy
+    def stores(self) -> dict[str, list[Eq]]:
+        """The equations that write each array, in order."""
+        found: dict[str, list[Eq]] = {}
+        for equation in self.equations:
+            if equation.kind in (STORE, ACCUMULATE):
+                found.setdefault(equation.name, []).append(equation)
+        return found
+
+    @lazy
+    def loads(self) -> dict[str, list[Load]]:
+        """The loads of each array, in order."""
+        found: dict[str, list[Load]] = {}
+        for equation in self.equations:
+            for load in equation.loads:
+                found.setdefault(load.array, []).append(load)
+        return found
 
 
 def expr_variables(expr: Expr) -> frozenset[str]:

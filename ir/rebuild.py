@@ -35,12 +35,13 @@ def rebuild(graph: Graph, change: Change | None = None, nodes: Iterable[Node] | 
     new = Graph(graph.name)
     mapping: dict[Value, Value] = {}
     for node in nodes:
-        inputs = tuple(mapping[value] for value in node.inputs)
-        with new.located(node.path, node.source):
-            values = change(new, node, inputs) if change else None
-            if values is None:
-                values = new.add(node.op, inputs, node.attrs)
+        inputs = tuple([mapping[value] for value in node.inputs])
+        new.locate(node.path, node.source)
+        values = change(new, node, inputs) if change else None
+        if values is None:
+            values = new.add(node.op, inputs, node.attrs)
         mapping.update(zip(node.outputs, values, strict=True))
+    new.locate("", "")
     for old_table, new_table in ((graph.params, new.params), (graph.states, new.states),
                                  (graph.outputs, new.outputs), (graph.updates, new.updates)):
         new_table.update((name, mapping[value]) for name, value in old_table.items())

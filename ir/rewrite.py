@@ -16,8 +16,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from .graph import Graph, GraphError, Node, Value
+from .lazy import lazy
 from .op import OPS
-from .patterns import AnyOp, Applied, Attr, Bindings, Equation, Make, Pat, Splat, Term, Variable, instantiate, match, pattern_text
+from .patterns import COMMUTATIVE, AnyOp, Applied, Attr, Bindings, Equation, Make, Pat, Splat, Term, Variable, instantiate, match, pattern_text
 from .rebuild import prune, rebuild
 from .value_table import ValueTable
 
@@ -53,9 +54,28 @@ class Rule:
         text = f"{pattern_text(self.left)} = {pattern_text(self.right)}" if self.procedure is None else self.doc.splitlines()[0]
         return text + ("  (inexact)" if self.inexact else "")
 
-    @property
+    @lazy
     def guard_names(self) -> tuple[str, ...]:
         return tuple(inspect.signature(self.where).parameters) if self.where else ()
+
+    @lazy
+    def operands(self) -> list[tuple[int, frozenset[str]]]:
+        """(position, the ops it may be) of each operand that the left side says something of."""
+        assert isinstance(self.left, Applied)
+        return [(n, wanted) for n, arg in enumerate(self.left.args) if (wanted := _ops_of(arg)) is not None]
+
+    def may_match(self, node: Node) -> bool:
+        """A quick look at the operands' ops, before the matcher is set up."""
+        inputs = node.inputs
+        if len(inputs) != len(self.left.args):  # type: ignore[union-attr]
+            return False
+        for n, wanted in self.operands:
+            if inputs[n].node.op.name not in wanted:
+                break
+        else:
+            return True
+        return len(inputs) == 2 and node.op.name in COMMUTATIVE and all(
+            inputs[1 - n].node.op.name in wanted for n, wanted in self.operands)
 
 
 @dataclass(frozen=True)
@@ -197,25 +217,13 @@ class _Sweep:
     def attempt(self, entry: Rule, value: Value) -> Value | None:
         if entry.procedure is not None:
             return entry.procedure(self.make, value.node)
-        if not _may_match(entry.left, value.node):
+        if not entry.may_match(value.node):
             return None
         bindings: Bindings = {}
         for _ in match(entry.left, value, bindings):
             if entry.where is None or entry.where(**{name: bindings[name] for name in entry.guard_names}):
                 return instantiate(entry.right, bindings, self.make, value.type)
         return None
-
-
-def _may_match(left: Term, node: Node) -> bool:
-    """A quick look at the operands' ops, before the matcher is set up."""
-    assert isinstance(left, Applied)
-    names = [value.node.op.name for value in node.inputs]
-    for arg, name in zip(left.args, names, strict=False):
-        wanted = _ops_of(arg)
-        if wanted is not None and name not in wanted and not (len(names) == 2 and names[1] in wanted) \
-                and not (len(names) == 2 and names[0] in wanted):
-            return False
-    return True
 
 
 _CONSTANT = frozenset({"constant"})

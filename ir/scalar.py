@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Any, Union
 
 import numpy as np
 
+from .lazy import lazy
 from .types import DimLike, DType, boolean, i64
 
 
@@ -35,7 +35,7 @@ class Aff:
     def coefficient(self, variable: str) -> DimLike:
         return dict(self.terms).get(variable, 0)
 
-    @cached_property
+    @lazy
     def variables(self) -> frozenset[str]:
         return frozenset([v for v, _ in self.terms])
 

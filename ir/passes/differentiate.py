@@ -29,7 +29,9 @@ def differentiate(graph: Graph) -> Graph:
     def strip(new: Graph, node: Node, inputs: tuple[Value, ...]) -> Sequence[Value] | None:
         return inputs[:node.attrs["outputs"]] if node.op.name == "custom_gradient" else None
 
-    stripped = rebuild(rebuild(graph, expand), strip)
+    stripped = rebuild(graph, expand)
+    if any(node.op.name == "custom_gradient" for node in stripped.digraph):
+        stripped = rebuild(stripped, strip)
     left = next((node for node in stripped.digraph if node.op.name in PSEUDO_OPS), None)
     if left is not None and any(left in _ancestors(root) for root in stripped.roots()):
         raise GraphError(f"graph {graph.name}: cotangent {left.attrs['name']!r} is read outside its custom_gradient")
@@ -49,17 +51,19 @@ def backward(graph: Graph, loss: Value, wanted: Sequence[Value]) -> list[Value]:
             terms[:2] = graph.add(OPS["add"], terms[:2])
         return terms[0]
 
-    for node in sorted(active, reverse=True):  # a node is created after its inputs: this is reverse topological order
-        with graph.located(node.path, node.source):
-            cotangents = tuple(total(value) for value in node.outputs)
+    asked = set(wanted)
+    results = []
+    with graph.located("", ""):
+        for node in sorted(active, reverse=True):  # a node is created after its inputs: this is reverse topological order
+            graph.locate(node.path, node.source)
+            cotangents = tuple([total(value) for value in node.outputs])
             if all(ct is None for ct in cotangents):
                 continue
             for value, ct in _pull_back(graph, node, cotangents):
-                if value.node in active or value in wanted:
+                if value.node in active or value in asked:
                     gathered.setdefault(value, []).append(ct)
-    results = []
-    for value in wanted:
-        with graph.located(value.node.path, value.node.source):
+        for value in wanted:
+            graph.locate(value.node.path, value.node.source)
             gradient = total(value)
             results.append(_constant(graph, value, 0.0) if gradient is None else gradient)
     return results

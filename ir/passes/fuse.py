@@ -6,8 +6,12 @@ from dataclasses import replace
 
 from ..fusion import axis_mapping, inline, merge, store_of, tidy
 from ..fusion_table import APART, INLINE, Edge, Row, decide, kind
-from ..kernel import ACCUMULATE, STORE, Kernel
+from ..kernel import Kernel
+from ..kernel_edit import WRITING
 from ..program import Program, Step, Verdict
+
+
+_NOBODY: frozenset[int] = frozenset()
 
 
 class _Fuser:
@@ -15,18 +19,21 @@ class _Fuser:
         self.program = program
         self.kernels: dict[int, Kernel] = {n: s.kernel for n, s in enumerate(program.steps)}
         self.kinds: dict[int, str] = {}
+        self.sources: dict[int, set[str]] = {}  # what each kernel reads, and the memory it lies in
         self.writers: dict[str, set[int]] = {}
         self.readers: dict[str, set[int]] = {}
         for n, kernel in self.kernels.items():
             self.enter(n, kernel)
         self.kept = {*program.outputs.values(), *program.updates.values()}
-        self.kept |= {b.of for b in program.buffers.values() if b.of}  # read through a view: the memory must exist
+        self.viewed = {b.of for b in program.buffers.values() if b.of}
+        self.kept |= self.viewed  # read through a view: the memory must exist
         self.verdicts: list[Verdict] = []
         self.decided: dict[tuple[int, int, str, bool], tuple[Kernel, Kernel, Row]] = {}
 
     def enter(self, n: int, kernel: Kernel) -> None:
         self.kernels[n] = kernel
         self.kinds[n] = kind(kernel)
+        self.sources[n] = {*kernel.reads, *(self.program.root(a) for a in kernel.reads)}
         for array in kernel.writes:
             self.writers.setdefault(array, set()).add(n)
         for array in kernel.reads:
@@ -46,13 +53,17 @@ class _Fuser:
         return next(iter(writers)) if len(writers) == 1 else None
 
     def predecessors(self, n: int) -> set[int]:
-        kernel = self.kernels[n]
-        names = {*kernel.reads, *(self.program.root(a) for a in kernel.reads)}
-        return {p for a in names for p in self.writers.get(a, ()) if p != n}  # parts of one array are disjoint: no order among them
+        found: set[int] = set()
+        for array in self.sources[n]:
+            found |= self.writers.get(array, _NOBODY)
+        found.discard(n)  # parts of one array are disjoint: no order among them
+        return found
 
     def makes_cycle(self, p: int, c: int) -> bool:
         """Whether a path leads from p to c through a third kernel, or through a view: that memory must be complete first."""
-        writes = set(self.kernels[p].writes)
+        writes = self.kernels[p].writes
+        if all(self.readers.get(a, _NOBODY) <= {c} and a not in self.viewed for a in writes):
+            return False  # nothing else reads what p writes
         if any(self.program.root(a) in writes for a in self.kernels[c].reads if a not in writes):
             return True
         stack = [q for q in self.predecessors(c) if q != p]
@@ -145,15 +156,16 @@ class _Fuser:
         assert mapping is not None
         self.leave(p)
         self.leave(c)
-        self.enter(c, merge(producer, consumer, mapping))
-        for written in self.kernels[c].writes:
-            if not self.readers.get(written) and written not in self.kept:
-                self.drop_store(c, written)
+        merged = merge(producer, consumer, mapping)
+        dead = {a for a in merged.writes if a not in self.kept and a not in merged.reads and not self.readers.get(a)}
+        if dead:
+            merged = tidy(replace(merged, equations=tuple(q for q in merged.equations if q.kind not in WRITING or q.name not in dead)))
+        self.enter(c, merged)
 
     def drop_store(self, p: int, array: str) -> None:
         """Nothing reads `array` any more: take its store out of its kernel, and the kernel away when it was the last."""
         kernel = self.leave(p)
-        left = tuple(q for q in kernel.equations if q.name != array or q.kind not in (STORE, ACCUMULATE))
+        left = tuple(q for q in kernel.equations if q.name != array or q.kind not in WRITING)
         slim = tidy(replace(kernel, equations=left))
         if slim.equations:
             self.enter(p, slim)

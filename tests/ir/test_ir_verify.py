@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from kcompile.ir.graph import Graph, Node
+from kcompile.ir.graph import Graph, Node, Value
 from kcompile.ir.kernel import Eq, Kernel
 from kcompile.ir.ops.pseudo import gradient
 from kcompile.ir.program import Program
@@ -64,7 +64,7 @@ def unentered_param(graph: Graph) -> None:
 
 def index_beyond(graph: Graph) -> None:
     exp = node(graph, "exp")
-    exp.inputs = (replace(exp.inputs[0], index=1),)
+    exp.inputs = (Value(exp.inputs[0].node, 1),)
 
 
 @pytest.mark.parametrize(("spoil", "message"), [
