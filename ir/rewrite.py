@@ -18,7 +18,22 @@ from typing import Any
 from .graph import Graph, GraphError, Node, Value
 from .lazy import lazy
 from .op import OPS
-from .patterns import COMMUTATIVE, AnyOp, Applied, Attr, Bindings, Equation, Make, Pat, Splat, Term, Variable, instantiate, match, pattern_text
+from .patterns import (
+    COMMUTATIVE,
+    AnyOp,
+    Applied,
+    Attr,
+    Bindings,
+    Equation,
+    Make,
+    Pat,
+    Splat,
+    Term,
+    Variable,
+    instantiate,
+    match,
+    pattern_text,
+)
 from .rebuild import prune, rebuild
 from .value_table import ValueTable
 

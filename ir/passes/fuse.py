@@ -10,7 +10,6 @@ from ..kernel import Kernel
 from ..kernel_edit import WRITING
 from ..program import Program, Step, Verdict
 
-
 _NOBODY: frozenset[int] = frozenset()
 
 
