@@ -18,11 +18,13 @@ import time
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from .module import object_code
 from .object_code import CODE_GENERATION_LEVEL
 from .options import CodegenOptions
-from .target import Target
+
+if TYPE_CHECKING:
+    from .target import Target
 
 _MAGIC = b"kcompile object 1\n"
 _SWEEP_EVERY = 64  # writes between two looks at the folder's size
@@ -72,6 +74,8 @@ def recalled_object(text: str, target: Target, options: CodegenOptions) -> bytes
 
 def compiled_object(text: str, target: Target, name: str) -> bytes:
     """Compiled in this process. Raises InvalidText."""
+    from .module import object_code
+
     COUNTERS.compiled += 1
     return object_code(text, target, name)
 

@@ -6,7 +6,7 @@ import argparse
 import os
 import sys
 from collections.abc import Sequence
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from .tools.command_line import TOOLS, add_run_options, add_tools, run_text_command, run_with_limits
 
@@ -37,17 +37,24 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = _parser().parse_args(argv)
     if arguments.command == "run" and not arguments.program.endswith(".kir"):
         return _run(arguments.program, arguments.arguments, arguments.fail_if)
-    from .inspection import TargetError, listing
     from .options import OptionError
+    from .tools.report import TargetError
     code = 0
     try:
         if arguments.command == "list":
+            from .inspection import listing
             text = listing(arguments.what)
         elif arguments.command == "run":
             text = run_text_command(arguments.program, arguments.arguments, arguments.passes, arguments.cpu).text
         else:
-            report = TOOLS[arguments.command](arguments)
-            text, code = report.printed(getattr(arguments, "json", False)), report.code
+            recall = _recall(argv, arguments)
+            known = recall.known() if recall is not None else None
+            if known is None:
+                report = TOOLS[arguments.command](arguments)
+                known, code = report.printed(getattr(arguments, "json", False)), report.code
+                if recall is not None and code == 0:
+                    recall.keep(known)
+            text = known
     except (TargetError, OptionError) as error:
         print(f"kcompile {arguments.command}: {error}", file=sys.stderr)
         return 2
@@ -58,6 +65,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     return code
 
 
+def _recall(argv: Sequence[str] | None, arguments: argparse.Namespace) -> Any:
+    """What remembers this call's text; None for a tool whose answer changes, or that writes a file, or in a process that does more."""
+    from .tools import recall
+    if argv is not None or arguments.command not in recall.TOOLS or getattr(arguments, "dot", None):
+        return None
+    return recall.Recall(sys.argv[1:])
+
+
 def _run(program: str, arguments: Sequence[str], limits: list[str]) -> int:
     if not os.path.isfile(program):
         print(f"kcompile run: no such program: {program}", file=sys.stderr)
@@ -66,7 +81,7 @@ def _run(program: str, arguments: Sequence[str], limits: list[str]) -> int:
     if not limits:
         run_program(program, arguments)
         return 0
-    from .inspection import TargetError
+    from .tools.report import TargetError
     try:
         failed = run_with_limits(limits, lambda: run_program(program, arguments))
     except TargetError as error:

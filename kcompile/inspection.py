@@ -13,12 +13,9 @@ from typing import Any
 
 from .compiler import STAGES, UnknownStageError, stage_index, stage_text
 from .ir.graph import Graph
+from .tools.report import TargetError
 
 STEPS = ("train", "test", "predict")
-
-
-class TargetError(ValueError):
-    """A target, stage or step that cannot be shown; the message is one line."""
 
 
 def check_names(stage: str, step: str | None) -> None:

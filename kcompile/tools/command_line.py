@@ -127,8 +127,8 @@ def _verify(arguments: argparse.Namespace) -> Report:
 
 @_tool
 def _profile(arguments: argparse.Namespace) -> Report:
-    from ..inspection import TargetError
     from .profile import profile
+    from .report import TargetError
     from .subject import load_subject
     if arguments.threads is not None and arguments.threads < 1:
         raise TargetError(f"--threads must be at least 1, not {arguments.threads}")
@@ -137,8 +137,8 @@ def _profile(arguments: argparse.Namespace) -> Report:
 
 @_tool
 def _diff(arguments: argparse.Namespace) -> Report:
-    from ..inspection import TargetError
     from .compare import compare_stages, compare_subjects
+    from .report import TargetError
     from .snapshot import compare_snapshots, is_snapshot
     from .subject import load_subject, target_named
     things = arguments.things
@@ -179,7 +179,7 @@ def add_run_options(run: Any) -> None:
 
 def run_text_command(program: str, arguments: list[str], passes: str | None, cpu: str | None) -> Report:
     """`run file.kir --passes a,b,c`, with the options before or after the file. Raises TargetError."""
-    from ..inspection import TargetError
+    from .report import TargetError
     from .run_text import run_text
     given = {"--passes": passes, "--target": cpu}
     rest = list(arguments)

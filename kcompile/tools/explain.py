@@ -6,9 +6,8 @@ from collections import deque
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from ..inspection import TargetError
 from ..ir.program import Program, Verdict
-from .report import Report, size_text
+from .report import Report, TargetError, size_text
 from .subject import DEFAULT_BATCH, Subject, label_matches, label_paths, no_match
 
 if TYPE_CHECKING:

@@ -9,8 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from ..inspection import TargetError
-from .report import size_text
+from .report import TargetError, size_text
 
 if TYPE_CHECKING:
     from ..codegen.executable import Executable

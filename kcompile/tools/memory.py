@@ -5,11 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from ..inspection import TargetError
 from ..ir.arena import ALIGNMENT, layout_arena
 from ..ir.program import Program
 from ..ir.types import TensorType, evaluate_dim
-from .report import Report, size_text, table
+from .report import Report, TargetError, size_text, table
 from .subject import DEFAULT_BATCH, Subject, layers_of, of_model
 
 KINDS = ("param", "state", "output", "temp")

@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ..inspection import TargetError
 from ..ir.graph import Graph
 from ..ir.sampling import bound_type
 from ..ir.types import TensorType
+from .report import TargetError
 from .subject import Subject
 
 Array = npt.NDArray[Any]

@@ -10,6 +10,10 @@ from typing import Any
 UNITS = (("GB", 1 << 30), ("MB", 1 << 20), ("KB", 1 << 10))
 
 
+class TargetError(ValueError):
+    """A mistake in what a tool was given: a target, stage, step, name or file. The message is one line."""
+
+
 @dataclass(frozen=True)
 class Report:
     """`data` is what `--json` prints; `code` is 1 where the tool found what it was to rule out."""

@@ -7,7 +7,6 @@ from difflib import get_close_matches
 from typing import Any
 
 from ..compiler import STAGES
-from ..inspection import TargetError
 from ..ir.graph import Graph, GraphError
 from ..ir.passes import PASSES
 from ..ir.passes.describe import DescribeError, describe
@@ -16,7 +15,7 @@ from ..ir.passes.plan import plan
 from ..ir.passes.split import split
 from ..ir.program import Program
 from ..ir.text import print_text
-from .report import Report
+from .report import Report, TargetError
 from .subject import load_subject, target_named
 
 PROGRAM_PASSES: dict[str, Callable[[Program], Program]] = {"fuse": fuse, "split": split, "plan": plan}

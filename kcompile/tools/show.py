@@ -6,11 +6,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..compiler import STAGES, stage_index
-from ..inspection import TargetError
 from ..ir.graph import Graph
 from ..ir.program import Program
 from ..ir.text import node_text, value_names
 from ..ir.text.graphs import SOURCES
+from .report import TargetError
 from .subject import Subject, label_matches, label_paths, matches, no_match
 
 if TYPE_CHECKING:

@@ -13,10 +13,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..inspection import TargetError
 from ..ir.program import Program
 from ..ir.text import print_kernel
-from .report import Report, table
+from .report import Report, TargetError, table
 from .subject import Subject, load_subject, target_named
 
 if TYPE_CHECKING:

@@ -8,13 +8,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..compiler import STAGE_NAMES, lower_to, stage_index
-from ..inspection import TargetError, check_names, load_target, step_graph
+from ..inspection import check_names, load_target, step_graph
 from ..ir.graph import Graph, GraphError
 from ..ir.kernel import Kernel
 from ..ir.ops.pseudo import PSEUDO_OPS
 from ..ir.passes.describe import DescribeError
 from ..ir.program import Buffer, Program, Step
 from ..ir.text import ParseError, parse
+from .recall import watching
+from .report import TargetError
 
 if TYPE_CHECKING:
     from ..codegen.target import Target
@@ -53,14 +55,17 @@ class Subject:
 def load_subject(target: str, step: str | None = None, batch: int | None = None) -> Subject:
     """The subject that `file.py:name` or `file.kir` means; with `batch`, for that batch size alone. Raises TargetError."""
     check_names(STAGE_NAMES[0], step)
+    with watching():
+        subject = _loaded(target, step)
+    return subject if batch is None else bound(subject, batch)
+
+
+def _loaded(target: str, step: str | None) -> Subject:
     if target.endswith(".kir"):
         if step is not None:
             raise TargetError(f"{target} is a text: it has no other step than its own")
-        subject = _from_text(target)
-    else:
-        model = load_target(target)
-        subject = of_model(model, step, target)
-    return subject if batch is None else bound(subject, batch)
+        return _from_text(target)
+    return of_model(load_target(target), step, target)
 
 
 def of_model(model: Any, step: str | None = None, name: str = "") -> Subject:
