@@ -54,6 +54,9 @@ class Recall:
     @contextmanager
     def watch(self) -> Iterator[None]:
         """Notes what is read inside, and whether anything is done that a recalled text would leave undone."""
+        from ..config import keras_home, load
+        load()  # makes keras.json where there is none: that is no act of the user's
+        self.read.add(os.path.join(keras_home(), "keras.json"))
         saved = sys.stdout, sys.stderr
         sys.stdout, sys.stderr = _Tee(sys.stdout, self), _Tee(sys.stderr, self)
         self.active = True
@@ -83,12 +86,12 @@ class Recall:
             name = os.path.abspath(os.fsdecode(path))
             writes = any(c in mode for c in "wax+") if isinstance(mode, str) else bool(flags & (os.O_WRONLY | os.O_RDWR))
             if not _installed(name):
-                self.acted |= writes and not _settings(name)
+                self.acted |= writes
                 self.read.add(name)
         elif event == "os.scandir" and isinstance(arguments[0], (str, bytes)):
             self.read.add(os.path.abspath(os.fsdecode(arguments[0])))
         elif event.startswith(ACTING):
-            self.acted |= not (arguments and isinstance(arguments[0], str) and _settings(arguments[0]))
+            self.acted = True
 
 
 current: Recall | None = None
@@ -144,13 +147,6 @@ def _installed(path: str) -> bool:
     """Whether the key covers it: this package, Python and what is installed, the cache itself; and what the system says of itself."""
     real = os.path.realpath(path)
     return real.startswith((*_PLACES, "/proc/", "/sys/", "/dev/", _cache_place())) or real.endswith(".pyc")
-
-
-def _settings(path: str) -> bool:
-    """Whether this is what Keras makes at its first use: its folder and the file of settings in it."""
-    from ..options import option
-    home = os.path.realpath(option("KERAS_HOME"))
-    return home == os.path.realpath(path) or os.path.join(home, "keras.json") == os.path.realpath(path)
 
 
 def _cache_place() -> str:
