@@ -21,7 +21,7 @@ from __future__ import annotations
 from ..ir.kernel import INDEX, LET
 from ..ir.scalar import Aff
 from ..ir.text.scalars import Scope, aff_text, expr_text, index_text, parse_aff, parse_expr, parse_index
-from ..ir.text.tokens import Cursor, name_text, quote
+from ..ir.text.tokens import Cursor, name_text, quote, unquote
 from ..ir.types import DTYPES, DType, TensorType
 from .nest import FOR, UNROLL, VECTOR, Acc, AccDim, Accum, Clip, Fold, Let, Loop, Nest, Stmt, Store, Transpose
 
@@ -125,6 +125,16 @@ def parse_nest(text: str, file: str = "<text>", first_line: int = 1) -> Nest:
     return nest
 
 
+def parse_nests(text: str, file: str = "<text>") -> list[Nest]:
+    """The nests of a text that holds one after the other. Raises ParseError."""
+    cursor = Cursor(text, file)
+    cursor.skip_lines()
+    nests: list[Nest] = []
+    while not nests or cursor.token.kind != "end":
+        nests.append(_Parser(cursor).nest())
+    return nests
+
+
 class _Parser:
     def __init__(self, cursor: Cursor) -> None:
         self.cursor = cursor
@@ -198,6 +208,8 @@ class _Parser:
         column = c.token.column
         if c.peek_after("["):
             return self.store()
+        if self.sums(c.token.text):  # before the words: an accumulator may be called acc
+            return self.accum()
         if c.peek("parallel") or c.peek("for"):
             return self.for_loop(column)
         if c.accept("each"):
@@ -225,10 +237,17 @@ class _Parser:
             if index:
                 self.scope.variables.add(name)
             return Let(name, expr, index)
-        token = c.token
-        name = c.name("a statement")
-        if name not in self.accs:
-            raise c.error("a statement: parallel, for, each, acc, fold, let, index, a store, or the name of an accumulator", token)
+        raise c.error("a statement: parallel, for, each, acc, fold, let, index, a store, or the name of an accumulator")
+
+    def sums(self, word: str) -> bool:
+        """Whether a statement such as `acc add= ...` begins here."""
+        following = [token.text for token in self.cursor.tokens[self.cursor.position + 1:self.cursor.position + 3]]
+        name = unquote(word) if word.startswith('"') else word
+        return name in self.accs and following == [self.accs[name].op, "="]
+
+    def accum(self) -> Accum:
+        c = self.cursor
+        name = c.name("an accumulator")
         c.expect(self.accs[name].op)
         c.expect("=")
         expr = parse_expr(c, self.scope, self.accs[name].dtype)

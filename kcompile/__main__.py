@@ -8,7 +8,7 @@ import sys
 from collections.abc import Sequence
 from typing import Any, NoReturn
 
-from .tools.command_line import TOOLS, add_run_options, add_tools, run_text_command, run_with_limits
+from .tools.command_line import TEXT_SUFFIXES, TOOLS, add_run_options, add_tools, run_text_command, run_with_limits
 
 
 class _Parser(argparse.ArgumentParser):
@@ -26,6 +26,7 @@ def _parser() -> argparse.ArgumentParser:
     add_tools(commands)
     listing = commands.add_parser("list", help="list ops, rules, stages or options")
     listing.add_argument("what", help="ops, rules, stages or options")
+    listing.add_argument("--json", action="store_true", help="for programs to read")
     return parser
 
 
@@ -35,7 +36,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     A program that `run` runs has its own.
     """
     arguments = _parser().parse_args(argv)
-    if arguments.command == "run" and not arguments.program.endswith(".kir"):
+    if arguments.command == "run" and not arguments.program.endswith(TEXT_SUFFIXES):
         return _run(arguments.program, arguments.arguments, arguments.fail_if)
     from .options import OptionError
     from .tools.report import TargetError
@@ -43,9 +44,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         if arguments.command == "list":
             from .inspection import listing
-            text = listing(arguments.what)
+            text = listing(arguments.what, arguments.json)
         elif arguments.command == "run":
-            text = run_text_command(arguments.program, arguments.arguments, arguments.passes, arguments.cpu).text
+            arguments.json |= "--json" in arguments.arguments
+            report = run_text_command(arguments.program, arguments.arguments, arguments.passes, arguments.cpu)
+            text = report.printed(arguments.json)
         else:
             recall = _recall(argv, arguments)
             known = recall.known() if recall is not None else None
@@ -58,8 +61,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     except (TargetError, OptionError) as error:
         print(f"kcompile {arguments.command}: {error}", file=sys.stderr)
         return 2
+    from .tools.colour import coloured, wanted
     try:
-        print(text, flush=True)
+        print(coloured(text) if wanted(sys.stdout) and not getattr(arguments, "json", False) else text, flush=True)
     except BrokenPipeError:  # `| head` has read enough; nothing is left to say when Python closes stdout
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return code

@@ -20,7 +20,8 @@ Array = npt.NDArray[Any]
 class Runner:
     """A compiled step, its variables' arrays, and arrays for the outputs it may have."""
 
-    def __init__(self, step: Step) -> None:
+    def __init__(self, step: Step, debug: str | None = None) -> None:
+        """`debug`: "nan" watches every step for a NaN or infinity, as KCOMPILE_NAN=1 does for all."""
         self.step = step
         self.executable = compile_graph(step.graph, step.graph.name)
         self._params = {leaf.name: numpy_dtype(leaf.dtype) for leaf in step.spec.leaves()}
@@ -28,7 +29,7 @@ class Runner:
         self._buffers: Mapping[str, str] = self.executable.program.outputs
         self._logs = {name: np.zeros((), np.float32) for name in step.logs}
         self._states = {path: variable.array for path, variable in step.variables.items()}
-        self._watch = self._watching() if option("KCOMPILE_NAN") else None
+        self._watch = self._watching() if debug == "nan" or option("KCOMPILE_NAN") else None
 
     def _watching(self) -> Any:
         from .tools.nan import Watch

@@ -5,7 +5,12 @@ from __future__ import annotations
 import contextlib
 import importlib.util
 import inspect
+import json
+import os
 import sys
+import sysconfig
+import traceback
+from collections.abc import Iterator
 from difflib import get_close_matches
 from pathlib import Path
 from types import ModuleType
@@ -68,11 +73,44 @@ def load_target(target: str) -> Any:
     file = Path(path)
     if not file.is_file():
         raise TargetError(f"no such file: {path}")
-    with contextlib.redirect_stdout(sys.stderr):
+    with contextlib.redirect_stdout(sys.stderr), mistakes_of(path):
         module = _load(file)
         if not hasattr(module, name):
             raise TargetError(f"{path} defines no {name!r}{_hint(module, name)}")
         return _as_model(getattr(module, name), path, name)
+
+
+@contextlib.contextmanager
+def mistakes_of(path: str) -> Iterator[None]:
+    """An exception of the user's code becomes a TargetError that names the line of theirs it came from; one of ours stays."""
+    try:
+        yield
+    except TargetError:
+        raise
+    except SyntaxError as error:
+        raise TargetError(f"{error.filename}:{error.lineno}: {error.msg}") from None
+    except SystemExit as error:
+        raise TargetError(f"{path} ends the program (exit code {error.code}) when it is loaded") from None
+    except Exception as error:
+        place = next((f"{_shown(frame.filename)}:{frame.lineno}" for frame in reversed(traceback.extract_tb(error.__traceback__))
+                      if _is_users(frame.filename)), None)
+        if place is None:
+            raise
+        first = (str(error).strip().splitlines() or [""])[0]
+        raise TargetError(f"{place}: {type(error).__name__}{f': {first}' if first else ''}") from error
+
+
+_NOT_THE_USERS = (os.path.dirname(os.path.abspath(__file__)), *(os.path.realpath(p) for p in sysconfig.get_paths().values()))
+
+
+def _is_users(file: str) -> bool:
+    return not file.startswith("<") and not os.path.abspath(file).startswith(_NOT_THE_USERS) and \
+        not os.path.realpath(file).startswith(_NOT_THE_USERS)
+
+
+def _shown(file: str) -> str:
+    beside = os.path.relpath(file)
+    return file if beside.startswith("..") else beside
 
 
 def _hint(module: ModuleType, name: str) -> str:
@@ -96,8 +134,6 @@ def _load(file: Path) -> ModuleType:
     sys.path.insert(0, str(file.resolve().parent))
     try:
         spec.loader.exec_module(module)
-    except SyntaxError as error:
-        raise TargetError(f"{error.filename}:{error.lineno}: {error.msg}") from None
     finally:
         sys.path.pop(0)
     return module
@@ -130,8 +166,8 @@ def _called(function: Any, path: str, name: str) -> Any:
     return function()
 
 
-def listing(what: str) -> str:
-    """A table of the ops, rules, stages or options, a line each. Raises TargetError."""
+def listing(what: str, as_json: bool = False) -> str:
+    """A table of the ops, rules, stages or options, a line each, or an object of them as JSON. Raises TargetError."""
     if what == "ops":
         from .ir import build  # noqa: F401  (defines every op)
         from .ir.op import OPS
@@ -146,6 +182,8 @@ def listing(what: str) -> str:
         rows = [(o.name, f"{o.doc} (default: {o.shown_default or 'none'})") for o in OPTIONS.values()]
     else:
         raise TargetError(f"cannot list {what!r}; expected ops, rules, stages or options")
+    if as_json:
+        return json.dumps(dict(rows), indent=2)
     width = max(len(name) for name, _ in rows)
     return "\n".join(f"{name:{width}}  {doc}" for name, doc in rows)
 

@@ -9,6 +9,7 @@ from typing import Any
 from .report import Report
 
 TOOLS: dict[str, Callable[[argparse.Namespace], Report]] = {}
+TEXT_SUFFIXES = (".kir", ".nest", ".ll", ".s")  # of a target that is the text of a stage
 Parsers = Any  # argparse has no public name for what add_subparsers returns
 
 
@@ -19,7 +20,7 @@ def _tool(function: Callable[[argparse.Namespace], Report]) -> Callable[[argpars
 
 def add_tools(commands: Parsers) -> None:
     """Register every tool's parser."""
-    show = _target(commands, "show", "print any stage of a model, from the traced graph to assembly, or of a .kir text")
+    show = _target(commands, "show", "print any stage of a model, from the traced graph to assembly, or of the text of a stage", json=True)
     show.add_argument("--stage", default=None, help="see `kcompile list stages` (default: simplified; a text's own stage)")
     show.add_argument("--no-names", action="store_true", help="graphs: number params and states in place of their names")
     show.add_argument("--locations", action="store_true", help="graphs: end each line with its layer and your own file and line")
@@ -67,7 +68,8 @@ def add_tools(commands: Parsers) -> None:
 
 def _target(commands: Parsers, name: str, text: str, json: bool = False) -> Any:
     parser = commands.add_parser(name, help=text)
-    parser.add_argument("target", help="file.py:name, where name is a model or a function that builds one; or a .kir text")
+    parser.add_argument("target", help="file.py:name, where name is a model or a function that builds one; or a stage's text "
+                                       "(.kir, .nest, .ll, .s)")
     parser.add_argument("--step", default=None, help="train, test or predict (default: train when compiled, else predict)")
     if json:
         parser.add_argument("--json", action="store_true", help="for programs to read")
@@ -82,14 +84,14 @@ def _batch(arguments: argparse.Namespace) -> int:
 @_tool
 def _show(arguments: argparse.Namespace) -> Report:
     from ..inspection import check_names
-    from .show import show_stage
+    from .show import show_report
     from .subject import load_subject, target_named
     if arguments.stage is not None:
         check_names(arguments.stage, arguments.step)  # before the file runs
     cpu = target_named(arguments.cpu) if arguments.cpu else None
     subject = load_subject(arguments.target, arguments.step, arguments.batch)
-    return Report(show_stage(subject, arguments.stage, layer=arguments.layer, kernel=arguments.kernel, target=cpu,
-                             names=not arguments.no_names, locations=arguments.locations, dot=arguments.dot))
+    return show_report(subject, arguments.stage, layer=arguments.layer, kernel=arguments.kernel, target=cpu,
+                       names=not arguments.no_names, locations=arguments.locations, dot=arguments.dot)
 
 
 @_tool
@@ -173,6 +175,7 @@ def add_run_options(run: Any) -> None:
     """What `run` takes beside a program and its arguments."""
     run.add_argument("--fail-if", action="append", default=[], metavar="LIMIT",
                      help="exit code 1 where it holds: 'recompiles>0', 'peak>512MB'")
+    run.add_argument("--json", action="store_true", help="of a .kir text: for programs to read")
     run.add_argument("--passes", default=None, metavar="A,B,C", help="of a .kir text: the passes to run on it")
     run.add_argument("--target", default=None, dest="cpu", metavar="CPU", help="of a .kir text, for scheduled, llvm and assembly")
 
@@ -185,6 +188,8 @@ def run_text_command(program: str, arguments: list[str], passes: str | None, cpu
     rest = list(arguments)
     while rest:
         name, equals, value = rest.pop(0).partition("=")
+        if name == "--json" and not equals:
+            continue  # main has seen it
         if name not in given or not (equals or rest):
             raise TargetError(f"unexpected {name!r} after {program}; expected --passes a,b,c or --target CPU")
         given[name] = value if equals else rest.pop(0)

@@ -31,11 +31,13 @@ def compare_stages(subject: Subject, a: str, b: str, target: Target | None = Non
     check_names(a, None)
     check_names(b, None)
     changes = changed(lines_of(subject.at(a, target), a), lines_of(subject.at(b, target), b))
-    rules = _rules(subject, a, b)
+    rules, fusions = _rules(subject, a, b), _fusions(subject, a, b)
     lines = [f"{subject.name}: {a} -> {b}", *_listed(changes)]
     if rules:
         lines += [f"rules, {len(rules)} rewrites", *(f"  {text}" for text in rules)]
-    return Report("\n".join(lines), {"a": a, "b": b, "changes": changes, "rules": rules})
+    if fusions:
+        lines += [f"rows of the fusion table, {len(fusions)} fusions", *(f"  {text}" for text in fusions)]
+    return Report("\n".join(lines), {"a": a, "b": b, "changes": changes, "rules": rules, "fusions": fusions})
 
 
 def compare_subjects(first: Subject, second: Subject, stage: str, target: Target | None = None) -> Report:
@@ -111,3 +113,20 @@ def _rules(subject: Subject, a: str, b: str) -> list[str]:
         return []
     _, log = simplify_with_log(differentiate(subject.item))
     return [f"{x.rule}: {x.op} of {x.path or '(top)'}{f'  {x.source}' if x.source else ''}" for x in log]
+
+
+def _fusions(subject: Subject, a: str, b: str) -> list[str]:
+    """Each fusion that lies between the two stages: the table's row, what was fused into what, the user's line."""
+    low, high = sorted((stage_index(a), stage_index(b)))
+    if not low < stage_index("fused") <= high or not isinstance(subject.item, (Graph, Program)):
+        return []
+    program: Program = subject.at("fused")
+    lines = {step.kernel.label: step.kernel.source for step in program.steps}
+    if stage_index(subject.start) <= stage_index("described"):
+        lines |= {step.kernel.label: step.kernel.source for step in subject.at("described").steps}
+
+    def place(label: str) -> str:
+        first = label.split(" + ")[0]
+        return next((source for name in (label, first) if (source := lines.get(name, ""))), "")
+    return [f"{v.row}: {v.producer} -> {v.consumer}" + (f"  {where}" if (where := place(v.consumer) or place(v.producer)) else "")
+            for v in program.verdicts if v.fused]

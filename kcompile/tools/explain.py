@@ -14,7 +14,6 @@ if TYPE_CHECKING:
     from ..codegen.target import Target
 
 TOPICS = ("fusion", "memory", "schedule", "layout")
-REARRANGED = ("packed", "transposed", "turned")  # what a schedule's reason says of a private copy in another order
 
 
 def explain(subject: Subject, topic: str, names: Sequence[str] = (), batch: int = DEFAULT_BATCH, target: Target | None = None) -> Report:
@@ -28,7 +27,10 @@ def explain(subject: Subject, topic: str, names: Sequence[str] = (), batch: int 
     name = names[0] if names else None
     if topic == "memory":
         return explain_memory(subject, name, batch)
-    return explain_layout(subject, name, target) if topic == "layout" else explain_schedule(subject, name, target)
+    if topic == "layout":
+        from .layout import explain_layout
+        return explain_layout(subject, name, target)
+    return explain_schedule(subject, name, target)
 
 
 # -- fusion -------------------------------------------------------------------------------------------------------
@@ -176,31 +178,24 @@ def explain_memory(subject: Subject, name: str | None, batch: int) -> Report:
 
 # -- schedule -----------------------------------------------------------------------------------------------------
 def explain_schedule(subject: Subject, name: str | None, target: Target | None) -> Report:
-    program: Program = subject.at("planned")
     nests = subject.at("scheduled", target)
+    if subject.start in ("loops", "scheduled"):  # a text of nests
+        kernels = [(nest.name, nest.label, "") for nest in nests]
+    else:
+        kernels = [(step.kernel.name, step.kernel.label, step.kernel.source) for step in subject.at("planned").steps]
     lines: list[str] = []
     data: list[dict[str, Any]] = []
-    for step, nest in zip(program.steps, nests, strict=True):
-        if name is not None and name != step.kernel.name and not label_matches(name, step.kernel.label):
+    for (kernel, label, source), nest in zip(kernels, nests, strict=True):
+        if name is not None and name != kernel and not label_matches(name, label):
             continue
-        lines.append(f"{step.kernel.name} {step.kernel.label}" + (f"  ({step.kernel.source})" if step.kernel.source else ""))
+        lines.append(f"{kernel} {label}" + (f"  ({source})" if source else ""))
         lines += [f"    {note}" for note in nest.notes]
         lines.append(f"    trips to share: {nest.trips}")
         lines += [f"    step: {one}" for one in nest.steps]
-        data.append({"kernel": step.kernel.name, "label": step.kernel.label, "source": step.kernel.source,
+        data.append({"kernel": kernel, "label": label, "source": source,
                      "reasons": list(nest.notes), "trips": str(nest.trips), "steps": [str(one) for one in nest.steps]})
     if not data:
         assert name is not None
-        raise no_match(name, [p for s in program.steps for p in (s.kernel.name, *label_paths(s.kernel.label))], "layer, op or kernel")
+        raise no_match(name, [p for kernel, label, _ in kernels for p in (kernel, *label_paths(label))], "layer, op or kernel")
     return Report("\n".join(lines), data)
 
-
-# -- layout -------------------------------------------------------------------------------------------------------
-def explain_layout(subject: Subject, name: str | None, target: Target | None) -> Report:
-    """No pass changes how an array lies; what there is to tell are the private copies that kernels make."""
-    chosen: list[dict[str, Any]] = explain_schedule(subject, name, target).data
-    copies = [(entry, note) for entry in chosen for note in entry["reasons"] if any(word in note for word in REARRANGED)]
-    lines = ["every array is row-major, its axes in the order of its type (images: batch, rows, columns, channels); no pass changes it",
-             f"{len(copies)} rearrangements inside these {len(chosen)} kernels" + (":" if copies else "")]
-    lines += [f"{entry['kernel']} {entry['label']}\n    {note}" for entry, note in copies]
-    return Report("\n".join(lines), [{"kernel": entry["kernel"], "label": entry["label"], "reason": note} for entry, note in copies])

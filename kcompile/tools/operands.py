@@ -29,7 +29,7 @@ def operands(subject: Subject, batch: int, seed: int = 0) -> tuple[Graph, Operan
     if batch < 1:
         raise TargetError(f"the batch must be at least 1, not {batch}")
     if not isinstance(subject.item, Graph):
-        raise TargetError(f"{subject.name} is a program; this tool needs a graph")
+        raise TargetError(f"{subject.name} holds the stage {subject.start!r}; this tool needs a graph")
     graph, known, limits = subject.item, {}, {}
     if subject.model is not None:
         from ..training.steps import default_spec, trace_step

@@ -36,15 +36,14 @@ def run_text(path: str, passes: str, cpu: str | None = None) -> Report:
             raise TargetError(f"no pass is named {name!r}; {f'did you mean {near[0]!r}? ' if near else ''}the passes are: "
                               f"{', '.join(pass_names())}")
     item: Any = subject.item
-    stage = ""
+    stage = subject.start
     for name in names:
         try:
             item, stage = _one(name, item, stage, cpu)
         except (GraphError, DescribeError) as error:
             raise TargetError(f"{path}: pass {name}: {error}") from None
-    if isinstance(item, (Graph, Program)):
-        return Report(print_text(item).rstrip("\n"))
-    return Report(next(s for s in STAGES if s.name == stage).text(item).rstrip("\n"))
+    text = print_text(item) if isinstance(item, (Graph, Program)) else next(s for s in STAGES if s.name == stage).text(item)
+    return Report(text.rstrip("\n"), {"target": path, "passes": names, "text": text.rstrip("\n")})
 
 
 def _one(name: str, item: Any, stage: str, cpu: str | None) -> tuple[Any, str]:
@@ -55,9 +54,12 @@ def _one(name: str, item: Any, stage: str, cpu: str | None) -> tuple[Any, str]:
             raise TargetError(f"pass {name} works on {BACK[before - 1]!r}: name {BACK[before - 1]} before it")
         if before == 0 and not isinstance(item, Program):
             raise TargetError("pass loops works on programs: name describe before it")
-        return next(s for s in STAGES if s.name == name).run(item, target_named(cpu)), name
+        try:
+            return next(s for s in STAGES if s.name == name).run(item, target_named(cpu)), name
+        except ValueError as error:  # a target that cannot be compiled for here
+            raise TargetError(f"pass {name}: {error}") from None
     if not isinstance(item, wanted):
-        given = {Graph: "a graph", Program: "a program"}.get(type(item), "loops or text")
+        given = {Graph: "a graph", Program: "a program"}.get(type(item), f"the stage {stage!r}")
         raise TargetError(f"pass {name} works on {'graphs' if wanted is Graph else 'programs'}; what it was given is {given}")
     if name in PASSES:
         return PASSES[name].function(item), ""

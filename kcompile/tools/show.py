@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,19 +11,28 @@ from ..ir.graph import Graph
 from ..ir.program import Program
 from ..ir.text import node_text, value_names
 from ..ir.text.graphs import SOURCES
-from .report import TargetError
+from .report import Report, TargetError
 from .subject import Subject, label_matches, label_paths, matches, no_match
 
 if TYPE_CHECKING:
     from ..codegen.target import Target
 
 
+def show_report(subject: Subject, stage: str | None = None, **options: Any) -> Report:
+    """As `show_stage`; the data holds the same text line by line."""
+    text = show_stage(subject, stage, **options)
+    shown = stage or (subject.start if subject.model is None else "simplified")
+    return Report(text, {"target": subject.name, "stage": shown, "lines": text.split("\n")})
+
+
 def show_stage(subject: Subject, stage: str | None = None, *, layer: str | None = None, kernel: str | None = None,
                target: Target | None = None, names: bool = True, locations: bool = False, dot: str | None = None) -> str:
     """The text of a stage (None: a text's own stage, else simplified). Raises TargetError for names that nothing has."""
     if stage is None:
-        stage = subject.start if not subject.is_graph or subject.model is None else "simplified"
+        stage = subject.start if subject.model is None else "simplified"
     item = subject.at(stage, target)
+    if not isinstance(item, Graph) and (locations or not names):
+        raise TargetError(f"stage {stage!r} is no graph: {'--locations' if locations else '--no-names'} goes up to 'simplified'")
     if dot is not None:
         _write_dot(item, stage, dot)
     if isinstance(item, Graph):
@@ -54,23 +64,36 @@ def _layer_of_graph(graph: Graph, layer: str, locations: bool) -> str:
     return "\n".join([f"graph {graph.name}: {len(lines)} of {len(paths)} nodes", *lines])
 
 
+def kernel_names(subject: Subject, item: Any, target: Target | None) -> list[tuple[str, str]]:
+    """(name, label) of each kernel of a stage. The label is "" where a text does not say it, as LLVM's."""
+    if isinstance(item, Program):
+        return [(step.kernel.name, step.kernel.label) for step in item.steps]
+    if isinstance(subject.item, (Graph, Program)):
+        return kernel_names(subject, subject.at("planned", target), target)
+    if subject.start in ("loops", "scheduled"):
+        return [(nest.name, nest.label) for nest in subject.item]
+    return [(", ".join(re.findall(r"^define void @([\w.]+)", text, re.M)), "") for text in subject.item]
+
+
 def _kernels(subject: Subject, item: Any, stage: str, layer: str | None, kernel: str | None,
              target: Target | None) -> list[int] | None:
     """Positions of the kernels that were asked for; None for all."""
     if layer is None and kernel is None:
         return None
-    program: Program = item if isinstance(item, Program) else subject.at("planned", target)
-    labels = [step.kernel.label for step in program.steps]
-    kept = list(range(len(labels)))
+    named = kernel_names(subject, item, target)
+    kept = list(range(len(named)))
     if kernel is not None:
-        digits = kernel.removeprefix("k")
-        if not digits.isdigit() or int(digits) >= len(labels):
-            raise TargetError(f"no kernel is named {kernel!r}; stage {stage!r} has k0 to k{len(labels) - 1}")
-        kept = [int(digits)]
-    if layer is not None:
-        kept = [n for n in kept if label_matches(layer, labels[n])]
+        kept = [n for n in kept if named[n][0] == kernel]
         if not kept:
-            raise no_match(layer, [path for label in labels for path in label_paths(label)], "layer or op of these kernels")
+            known = [name for name, _ in named if name]
+            raise TargetError(f"no kernel is named {kernel!r}; stage {stage!r} " + (f"has {known[0]} to {known[-1]}" if known else
+                              f"of {subject.name} names none"))
+    if layer is not None:
+        if not any(label for _, label in named):
+            raise TargetError(f"{subject.name} names no layers; --kernel chooses by name")
+        kept = [n for n in kept if label_matches(layer, named[n][1])]
+        if not kept:
+            raise no_match(layer, [path for _, label in named for path in label_paths(label)], "layer or op of these kernels")
     return kept
 
 

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from ..ir.program import Program
 from ..ir.text import print_kernel
+from .command_line import TEXT_SUFFIXES
 from .report import Report, TargetError, table
 from .subject import Subject, load_subject, target_named
 
@@ -63,7 +64,7 @@ def _of(name: str, step: str) -> Subject | None:
     """The step; None for the train step of a model that is not compiled, and the second step of a text."""
     from ..naming import clear_session
     clear_session()  # names do not depend on the models before
-    if name.endswith(".kir"):
+    if name.endswith(TEXT_SUFFIXES):
         return load_subject(name) if step == STEPS[0] else None
     try:
         return load_subject(name, step)

@@ -1,4 +1,4 @@
-"""What a tool looks at: a model's step, or the `.kir` text of any graph, kernel or program."""
+"""What a tool looks at: a model's step, or the text of any stage."""
 
 from __future__ import annotations
 
@@ -8,15 +8,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..compiler import STAGE_NAMES, lower_to, stage_index
-from ..inspection import check_names, load_target, step_graph
+from ..inspection import check_names, load_target, mistakes_of, step_graph
 from ..ir.graph import Graph, GraphError
-from ..ir.kernel import Kernel
-from ..ir.ops.pseudo import PSEUDO_OPS
 from ..ir.passes.describe import DescribeError
-from ..ir.program import Buffer, Program, Step
-from ..ir.text import ParseError, parse
+from .command_line import TEXT_SUFFIXES
 from .recall import watching
 from .report import TargetError
+from .texts import read_text
 
 if TYPE_CHECKING:
     from ..codegen.target import Target
@@ -26,10 +24,10 @@ DEFAULT_BATCH = 32
 
 @dataclass(frozen=True)
 class Subject:
-    """`item` is the object of stage `start`; `model` is None for a text."""
+    """`item` is the object of stage `start` (see compiler.STAGES); `model` is None for a text."""
 
     name: str
-    item: Graph | Program
+    item: Any
     start: str
     model: Any = None
 
@@ -39,7 +37,7 @@ class Subject:
         if stage_index(stage) < stage_index(self.start):
             raise TargetError(f"{self.name} holds the stage {self.start!r}; {stage!r} comes before it")
         try:
-            return lower_to(self.item, stage, target, self.start)  # type: ignore[arg-type]
+            return lower_to(self.item, stage, target, self.start)
         except (DescribeError, GraphError) as error:
             raise TargetError(f"{self.name}: {error}") from error
         except ValueError as error:
@@ -61,11 +59,13 @@ def load_subject(target: str, step: str | None = None, batch: int | None = None)
 
 
 def _loaded(target: str, step: str | None) -> Subject:
-    if target.endswith(".kir"):
+    if target.endswith(TEXT_SUFFIXES):
         if step is not None:
             raise TargetError(f"{target} is a text: it has no other step than its own")
         return _from_text(target)
-    return of_model(load_target(target), step, target)
+    model = load_target(target)
+    with mistakes_of(target.rpartition(":")[0]):
+        return of_model(model, step, target)
 
 
 def of_model(model: Any, step: str | None = None, name: str = "") -> Subject:
@@ -78,33 +78,10 @@ def _from_text(path: str) -> Subject:
     file = Path(path)
     if not file.is_file():
         raise TargetError(f"no such file: {path}")
-    from ..ir import build  # noqa: F401  (defines every op)
     try:
-        item = parse(file.read_text(), path)
-    except ParseError as error:
-        raise TargetError(str(error)) from None
+        return Subject(path, *read_text(file.read_text(), path))
     except UnicodeDecodeError:
         raise TargetError(f"{path} is not a text") from None
-    if isinstance(item, Kernel):
-        item = program_of(item)
-    return Subject(path, item, stage_of(item))
-
-
-def program_of(kernel: Kernel) -> Program:
-    """A planned program of one kernel: what it writes are outputs, what else it touches are params."""
-    written = set(kernel.writes)
-    buffers = {name: Buffer(name, type_, "output" if name in written else "param") for name, type_ in kernel.arrays.items()}
-    return Program(kernel.name, buffers, (Step(kernel),), {name: name for name in kernel.writes})
-
-
-def stage_of(item: Graph | Program) -> str:
-    """The stage whose object a text is; a graph without gradients counts as differentiated."""
-    if isinstance(item, Graph):
-        pseudo = any(node.op.name in PSEUDO_OPS for node in item.digraph)
-        return "traced" if pseudo else "differentiated"
-    if not item.updates and (item.lifetimes or not any(b.kind == "temp" for b in item.buffers.values())):
-        return "planned"
-    return "fused" if item.verdicts else "described"
 
 
 def bound(subject: Subject, batch: int) -> Subject:
@@ -114,7 +91,7 @@ def bound(subject: Subject, batch: int) -> Subject:
     if batch < 1:
         raise TargetError(f"--batch must be at least 1, not {batch}")
     if not isinstance(subject.item, Graph):
-        raise TargetError(f"{subject.name} is a program; a batch size can be put into graphs only")
+        raise TargetError(f"{subject.name} holds the stage {subject.start!r}; a batch size can be put into graphs only")
     others = sorted(subject.item.symbols() - {"B"})
     if others:
         raise TargetError(f"{subject.name} has other sizes than the batch that are unknown: {', '.join(others)}")

@@ -26,11 +26,12 @@ class CompileMixin:
         self._put(optimizer=None, loss=None, compiled=False, stop_training=False, stop_evaluating=False, stop_predicting=False,
                   history=None, _compile_loss=None, _compile_metrics=None, _loss_tracker=None, _compile_config={}, _runners={},
                   _compilation=0, steps_per_execution=1, _run_eagerly=False, _jit_compile="auto", auto_scale_loss=True,
-                  _known_structure=(-1, ((), ())), _ready_prediction=None)
+                  _known_structure=(-1, ((), ())), _ready_prediction=None, debug=None)
 
     optimizer: Any
     loss: Any
     compiled: bool
+    debug: str | None
     history: Any
     _compile_loss: CompiledLoss | None
     _compile_metrics: CompiledMetrics | None
@@ -43,17 +44,20 @@ class CompileMixin:
 
     def compile(self, optimizer: Any = "rmsprop", loss: Any = None, loss_weights: Any = None, metrics: Any = None,
                 weighted_metrics: Any = None, run_eagerly: bool = False, steps_per_execution: int = 1, jit_compile: Any = "auto",
-                auto_scale_loss: bool = True) -> None:
+                auto_scale_loss: bool = True, debug: str | None = None) -> None:
         """Set how the model is trained.
 
         optimizer: a name or an Optimizer; loss, metrics, weighted_metrics: names, objects or functions (y_true, y_pred), for several
         outputs as lists or dicts; loss_weights: factors of the outputs' losses. run_eagerly and jit_compile are accepted: a step is
         always compiled. steps_per_execution: steps between two batch hooks of callbacks. auto_scale_loss: with the dtype policy
-        mixed_float16, scale the loss (see LossScaleOptimizer). Raises ValueError.
+        mixed_float16, scale the loss (see LossScaleOptimizer). debug: "nan" stops at the first NaN or infinity and names layer, op,
+        step and sample (slow). Raises ValueError.
         """
         self._refuse_step_overrides()
         if isinstance(steps_per_execution, bool) or not isinstance(steps_per_execution, int) or steps_per_execution < 1:
             raise ValueError(f"`steps_per_execution` must be a positive integer, received {steps_per_execution!r}")
+        if debug not in (None, "nan"):
+            raise ValueError(f"`debug` must be None or 'nan', received {debug!r}")
         names = getattr(self, "output_names", None)
         compiled_loss = CompiledLoss(loss, loss_weights, names) if loss is not None else None
         wants_metrics = metrics is not None or weighted_metrics is not None
@@ -65,6 +69,7 @@ class CompileMixin:
             optimizer=chosen, loss=loss, _compile_loss=compiled_loss, _compile_metrics=compiled_metrics,
             _loss_tracker=Mean(name="loss"), compiled=True, stop_training=False, steps_per_execution=steps_per_execution, _runners={},
             _compilation=self._compilation + 1, _run_eagerly=bool(run_eagerly), _jit_compile=jit_compile, auto_scale_loss=auto_scale_loss,
+            debug=debug,
             _compile_config={"optimizer": optimizer, "loss": loss, "loss_weights": loss_weights, "metrics": metrics,
                              "weighted_metrics": weighted_metrics, "run_eagerly": run_eagerly, "steps_per_execution": steps_per_execution,
                              "jit_compile": jit_compile})

@@ -35,7 +35,7 @@ class Trainer(CompileMixin):
 
         found = self._runners.get(self._step_key(kind, spec))
         if found is None:
-            found = Runner(trace_step(self, kind, spec))
+            found = Runner(trace_step(self, kind, spec), self.debug)
             key = self._step_key(kind, spec)  # tracing may have built the model
             for stale in [k for k in self._runners if k[0] == kind and k[2:] != key[2:]]:
                 del self._runners[stale]
