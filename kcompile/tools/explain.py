@@ -48,7 +48,9 @@ def explain_fusion(subject: Subject, names: Sequence[str] = ()) -> Report:
         lines += _indirect(subject, program, names[0], names[1])
     elif not names:
         lines.append(f"{program.name}: {len(described)} kernels before fusion, {len(program.steps)} after; "
-                     f"{sum(v.fused for v in verdicts)} verdicts fused, {sum(not v.fused for v in verdicts)} left apart")
+                     f"{sum(v.fused for v in verdicts)} verdicts fused, {sum(not v.fused for v in verdicts)} left apart. "
+                     "Name two layers or ops (dense, add, dense/add) to ask about them alone")
+        verdicts = sorted(verdicts, key=lambda v: v.fused)  # first what one asks about
     if len(names) == 2 and verdicts:
         lines.append(_summary(program, names[0], names[1]))
     for verdict in verdicts:

@@ -48,10 +48,25 @@ def test_schedule_gives_reasons(cli):
     assert "threads share" in out and "step: tile(" in out
 
 
-def test_layout_names_the_copies_that_kernels_make(cli):
+def test_layout_of_every_weight_and_who_reads_it_in_another_order(cli):
     out = cli("explain", "net.py:build", "layout", "--target", "avx512")[1]
-    assert out.startswith("every array is row-major") and "net/dense/dot" in out and "packed" in out
-    assert "0 rearrangements" in cli("explain", "net.py:build", "layout", "pool", "--step", "predict")[1]
+    assert out.startswith("every array is row-major")
+    assert "net/conv/kernel: f32[3, 3, 1, 4], weight; 4 side by side\n    read by k" in out
+    data = json.loads(cli("explain", "net.py:build", "layout", "--target", "avx512", "--json")[1])
+    uses = {entry["array"]: entry["uses"] for entry in data}
+    assert {"x", "net/dense/kernel", "net/conv/bias"} <= set(uses)
+    assert any(use["how"].startswith("packed") for found in uses.values() for use in found)
+    assert {use["access"] for use in uses["net/dense/kernel"]} == {"read", "written"}
+
+
+def test_layout_of_a_layer(cli):
+    out = cli("explain", "net.py:build", "layout", "pool", "--step", "predict")[1]
+    assert "2 arrays, 0 uses in another order" in out and "net/dense/kernel" not in out and out.count(": as it lies") == 4
+
+
+def test_layout_of_a_copy(cli, tmp_path):
+    (tmp_path / "g.kir").write_text("graph g {\n  param %x: f32[B, 8, 3]\n  %0 = transpose(%x, perm=(0, 2, 1))\n  out y = %0\n}\n")
+    assert "a copy in another order, made by transpose" in cli("explain", "g.kir", "layout", "--target", "avx512")[1]
 
 
 @pytest.mark.parametrize("arguments, parts", [

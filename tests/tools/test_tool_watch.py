@@ -150,3 +150,15 @@ def test_the_same_training_without_a_nan(logarithm, monkeypatch):
     logarithm.fit(x, y, batch_size=8, shuffle=False, verbose=0)
     for a, b in zip(watched, logarithm.get_weights(), strict=True):
         np.testing.assert_array_equal(a, b)
+
+
+def test_asked_for_at_compile(monkeypatch):
+    monkeypatch.delenv("KCOMPILE_NAN", raising=False)
+    model = keras.Sequential([keras.Input((3,)), Logarithm(name="bad"), keras.layers.Dense(1, name="dense")], name="net")
+    model.compile("sgd", "mse", debug="nan")
+    with pytest.raises(NonFiniteError, match=r"step 1 of net\.train: NaN first arose in layer net/bad, op log .*row 13 of the data"):
+        model.fit(*_data(32, -1.0), batch_size=8, shuffle=False, verbose=0)
+    model.compile("sgd", "mse")
+    assert np.isnan(model.fit(*_data(32, -1.0), batch_size=8, shuffle=False, verbose=0).history["loss"][0])
+    with pytest.raises(ValueError, match="`debug` must be None or 'nan', received 'inf'"):
+        model.compile("sgd", "mse", debug="inf")
