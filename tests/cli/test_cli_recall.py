@@ -46,24 +46,18 @@ def test_the_same_text_and_nothing_loaded(show):
     assert show("--stage", "traced")[1]  # another question
 
 
-@pytest.mark.parametrize("change", ["the file", "a module it imports", "data it reads", "the environment"])
-def test_what_changed_is_seen(show, tmp_path, change):
-    before, _ = show()
-    assert show() == (before, False)
-    environment = {}
-    if change == "the file":
-        (tmp_path / "net.py").write_text(PROGRAM.format(extra="").replace("last", "end"))
-    elif change == "a module it imports":
-        (tmp_path / "sizes.py").write_text("UNITS = 9\n")
-    elif change == "data it reads":
-        (tmp_path / "classes.json").write_text("4")
-    else:
-        environment = {"KERAS_MAX_EPOCHS": "3"}
-    after, loaded = show(**environment)
-    assert loaded and (after != before) == (change != "the environment")
+def test_what_changed_is_seen(show, tmp_path):
+    text, _ = show()
+    changes = {"sizes.py": "UNITS = 9\n", "classes.json": "4", "net.py": PROGRAM.format(extra="").replace("last", "end")}
+    for name, content in changes.items():
+        (tmp_path / name).write_text(content)
+        before, (text, loaded) = text, show()
+        assert loaded and text != before, name
+    assert show(KERAS_MAX_EPOCHS="3") == (text, True)
+    assert show() == (text, False)
 
 
-@pytest.mark.parametrize("extra", ["print('hello')", "open('written', 'w').close()", "import subprocess; subprocess.run(['true'])"])
+@pytest.mark.parametrize("extra", ["print('hello')", "open('written', 'w').close()"])
 def test_a_file_that_acts_is_run_every_time(show, tmp_path, extra):
     (tmp_path / "net.py").write_text(PROGRAM.format(extra=extra))
     first = show()
