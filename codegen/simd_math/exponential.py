@@ -106,10 +106,9 @@ def tanh(m: Math, x: Vec) -> Vec:
 
 
 def sigmoid(m: Math, x: Vec) -> Vec:
-    """1 / (1 + exp(-x)), summed as (2^n + 1) + 2^n q with q = exp(r) - 1: 2^n + 1 is exact where it matters, so that the sum
-    is rounded once."""
+    """1 / (1 + exp(-x)), summed as (2^n q + 1) + 2^n with q = exp(r) - 1: the large terms meet last."""
     top = _range(m).scale_top
     y = m.at_least(m.at_most(-x, top), 2.0 - top)
     r, exponent = _reduce(m, y)
     s = m.power_of_two(exponent, m.bias)
-    return m.select(x < -top, 0.0, 1.0 / m.fma(s, _expm1_of_reduced(m, r), s + 1.0))
+    return m.select(x < -top, 0.0, 1.0 / (m.fma(s, _expm1_of_reduced(m, r), 1.0) + s))
