@@ -131,12 +131,14 @@ class _Fuser:
         for c, consumer in sorted(self.kernels.items()):
             for array in consumer.reads:
                 root = self.program.root(array)
-                p = self.writer(root)
-                if p is None or p == c:
+                writers = self.writers.get(root, set()) - {c}
+                if not writers or root in consumer.writes:
                     continue
+                p = max(writers)  # of several, the one that completes the array
                 producer = self.kernels[p]
                 row = self.decision(p, c, root, self.is_sole(array, c))
-                reason = row.reason if row.action == APART else "another kernel lies between them"
+                reason = row.reason if row.action == APART else \
+                    "another kernel lies between them" if len(writers) == 1 else "several kernels write parts of it"
                 found.append(Verdict(producer.label, consumer.label, array, False, row.name, reason))
         return found
 

@@ -13,11 +13,13 @@
 A step is a function (text, options) -> text. Passes on graphs and programs are steps already; another room adds its own
 in a module `steps_<room>.py` beside this one, with `register`. `pytest --bless` rewrites what follows the line of dashes.
 Where that part consists of `// check:` lines, each must be found in the output, in order; `// check-not:` must not be found.
+`// check: spills <= 2` (also >= and ==) looks for a line `spills N` and compares the number.
 A step that raises one of the compiler's errors gives `error: <message>`: so messages are tested too.
 """
 
 from __future__ import annotations
 
+import operator
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -26,6 +28,8 @@ from pathlib import Path
 FOLDER = Path(__file__).parent
 SEPARATOR = "----\n"
 OPTION = re.compile(r"(\w+)[:=]\s*(\S+)")
+BOUND = re.compile(r"([a-z ]+) (<=|>=|==) (\d+)")
+COMPARE: dict[str, Callable[[int, int], bool]] = {"<=": operator.le, ">=": operator.ge, "==": operator.eq}
 
 
 @dataclass(frozen=True)
@@ -78,7 +82,12 @@ class FileTest:
         position = 0
         for line in checks:
             kind, _, fact = line.partition(": ")
-            if kind == "// check-not":
+            bound = BOUND.fullmatch(fact)
+            if bound and kind == "// check":
+                number = re.search(rf"^{re.escape(bound[1])} (\d+)$", output, re.M)
+                assert number, f"{self.path}: the output has no line '{bound[1]} N'\n{output}"
+                assert COMPARE[bound[2]](int(number[1]), int(bound[3])), f"{self.path}: {number[0]!r} is not {bound[2]} {bound[3]}"
+            elif kind == "// check-not":
                 assert fact not in output, f"{self.path}: found {fact!r}"
             else:
                 found = output.find(fact, position)

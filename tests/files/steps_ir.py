@@ -12,9 +12,10 @@ from kcompile.ir.passes import PASSES
 from kcompile.ir.passes.describe import describe
 from kcompile.ir.passes.fuse import fuse
 from kcompile.ir.passes.plan import plan
-from kcompile.ir.passes.simplify import simplify_with_log
+from kcompile.ir.passes.simplify import simplify, simplify_with_log
 from kcompile.ir.passes.split import split
 from kcompile.ir.program import Program
+from kcompile.ir.rewrite import RULES, Rewriter
 from kcompile.ir.text import parse, parse_graph, parse_program, print_graph, print_program, print_text, value_names
 from kcompile.ir.verify import verify_graph, verify_kernel, verify_program
 
@@ -64,8 +65,15 @@ def _rules(text: str, options: Options) -> str:
     return "".join(f"{a.rule} at {names[a.node]} ({a.op}){' in ' + a.path if a.path else ''}\n" for a in log)
 
 
+def _simplify(text: str, options: Options) -> str:
+    """The pass; with `only: a,b` these rules alone."""
+    chosen = options.values.get("only")
+    run = Rewriter([RULES[name] for name in chosen.split(",")]).run if chosen else simplify
+    return _graph_step(run)(text, options)
+
+
 for _name, _pass in PASSES.items():
-    register(_name, _graph_step(_pass.function))
+    register(_name, _simplify if _name == "simplify" else _graph_step(_pass.function))
 register("describe", _describe)
 for _name, _function in (("fuse", fuse), ("split", split), ("plan", plan)):
     register(_name, _program_step(_function))
