@@ -108,7 +108,8 @@ def test_every_op_is_described() -> None:
 
 
 def test_every_step_of_schedules() -> None:
-    applied = {call.partition("(")[0].strip() for test in all_tests() if "apply" in test.steps for call in test.options.values["do"].split(";")}
+    calls = [call for test in all_tests() if "apply" in test.steps for call in test.options.values["do"].split(";")]
+    applied = {call.partition("(")[0].strip() for call in calls}
     assert not missing(SCHEDULE_STEPS, applied), "steps of schedules without a file test: tests/files/steps"
 
 

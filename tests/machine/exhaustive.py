@@ -72,7 +72,7 @@ loop:
   %e.bits = bitcast <8 x double> %e to <8 x i64>
   %e.exponent = and <8 x i64> %e.bits, splat (i64 9218868437227405312)
   %exponent = call <8 x i64> @llvm.umax.v8i64(<8 x i64> %e.exponent, <8 x i64> splat (i64 4039728865751334912))
-  %scale.bits = sub <8 x i64> splat (i64 9317947516682108928), %exponent
+  %scale.bits = sub <8 x i64> splat (i64 9317947629029556224), %exponent
   %scale = bitcast <8 x i64> %scale.bits to <8 x double>
   %ulps = fmul <8 x double> %distance, %scale
   %rounded = fptrunc <8 x double> %e to <8 x float>
