@@ -128,3 +128,22 @@ except ImportError as error:
     print(error)
 """)
     assert out.strip() == "kcompile has no tf.keras.layers.QuiteUnknownLayer"
+
+
+def test_data_sets_utilities_and_preprocessing():
+    run(HOOK + """
+import tensorflow as tf
+from tensorflow.keras.datasets import cifar10, fashion_mnist
+from tensorflow.keras.datasets.imdb import load_data
+from tensorflow.keras.utils import get_file, image_dataset_from_directory, pad_sequences, plot_model, to_categorical
+from tensorflow.keras.preprocessing import image, image_dataset_from_directory as older
+from tensorflow.keras.preprocessing.image import img_to_array, load_img
+from tensorflow.keras.preprocessing.sequence import pad_sequences as padded
+from tensorflow.keras.preprocessing.text import Tokenizer
+import keras.datasets.reuters, keras.utils, keras.preprocessing.sequence
+assert tf.keras.utils is kcompile.utils is keras.utils and tf.keras.preprocessing.image is image
+assert older is image_dataset_from_directory and padded is pad_sequences and load_data is kcompile.datasets.imdb.load_data
+assert tf.keras.preprocessing.timeseries_dataset_from_array is kcompile.utils.timeseries_dataset_from_array
+assert isinstance(tf.keras.utils.timeseries_dataset_from_array(list(range(9)), None, 3), tf.data.Dataset)
+assert padded([[1], [2, 3]]).tolist() == [[0, 1], [2, 3]]
+""")
