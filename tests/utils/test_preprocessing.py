@@ -62,7 +62,7 @@ def test_json_and_back():
     again.fit_on_texts(["more cat"])
     assert again.document_count == 5 and again.word_docs["cat"] == 3
     for bad in ("{}", "[1]", "no", '{"config": {"word_counts": 3}}'):
-        with pytest.raises(ValueError, match="not what Tokenizer.to_json"):
+        with pytest.raises(ValueError, match=r"not what Tokenizer\.to_json"):
             text.tokenizer_from_json(bad)
 
 
@@ -73,12 +73,13 @@ def test_words_of_a_text():
     assert all(1 <= number < 5 for number in text.one_hot("a b c d e f", 5))
 
 
-HASHED = @HASHED@
+HASHED = [12, 40, 40, 23]
 
 
 @pytest.mark.parametrize(("call", "error", "word"), [
     (lambda: Tokenizer(num_word=3), TypeError, "num_word"), (lambda: Tokenizer().fit_on_texts("one text"), TypeError, "`texts`"),
-    (lambda: Tokenizer().fit_on_texts([3]), TypeError, "`texts`"), (lambda: Tokenizer().sequences_to_matrix([[1]]), ValueError, "num_words"),
+    (lambda: Tokenizer().fit_on_texts([3]), TypeError, "`texts`"),
+    (lambda: Tokenizer().sequences_to_matrix([[1]]), ValueError, "num_words"),
     (lambda: fitted().texts_to_matrix(NEW, "x"), ValueError, "`mode`"),
     (lambda: Tokenizer(num_words=3).sequences_to_matrix([[1]], "tfidf"), ValueError, "tfidf"),
     (lambda: text.hashing_trick("a", 1), ValueError, "`n`"), (lambda: text.hashing_trick("a", 9, "sha"), ValueError, "`hash_function`"),
@@ -116,9 +117,11 @@ def test_skipgrams():
 
 
 # what Keras 3.15's keras._legacy.preprocessing gives for the same state of Python's random numbers
-SKIPGRAMS = @SKIP@
+SKIPGRAMS = [[[3, 8], [2, 4], [4, 4], [3, 7], [3, 5], [2, 5], [1, 1], [5, 2], [3, 4], [5, 3], [4, 3], [1, 2],
+              [4, 1], [2, 1], [2, 3], [3, 7], [5, 8], [3, 2], [5, 4], [4, 5]],
+             [0, 0, 0, 0, 1, 0, 0, 0, 1, 1, 1, 1, 0, 1, 1, 0, 0, 1, 1, 1]]
 
 
 def test_sampling_table():
-    np.testing.assert_allclose(sequence.make_sampling_table(7)[[0, 1, 6]], [0.00315225, 0.00315225, 0.01212], rtol=5e-2)
+    np.testing.assert_allclose(sequence.make_sampling_table(7)[[0, 1, 6]], [0.00315225, 0.00315225, 0.01212381], rtol=1e-5)
     assert (sequence.make_sampling_table(5, 1e9) == 1).all()
