@@ -13,7 +13,7 @@ import sys
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from .object_code import emit_object, machine_for, native
+from .object_code import emit_object, machine_for, native, use_final_addresses
 from .target import Target
 
 if TYPE_CHECKING:
@@ -127,6 +127,9 @@ def _assembly_here(text: str, target: Target) -> str:
     module.triple = target.triple
     machine = _machine(target)
     module.data_layout = str(machine.target_data)
+    from .step_text import has_final_addresses
+
+    use_final_addresses(_llvm(), has_final_addresses(text))
     return str(machine.emit_assembly(module))
 
 

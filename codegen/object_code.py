@@ -35,8 +35,13 @@ def emit_object(llvm: Any, machine: Any, module: Any, text: str) -> bytes:
     """The object of a verified module."""
     module.triple = machine.triple
     module.data_layout = str(machine.target_data)
-    llvm.set_option("kcompile", f"-disable-lsr={'true' if text.startswith(FINAL_ADDRESSES) else 'false'}")
+    use_final_addresses(llvm, text.startswith(FINAL_ADDRESSES))
     return bytes(machine.emit_object(module))
+
+
+def use_final_addresses(llvm: Any, final: bool) -> None:
+    """Whether the modules that follow are compiled without loop strength reduction."""
+    llvm.set_option("kcompile", f"-disable-lsr={'true' if final else 'false'}")
 
 
 def main(given: IO[bytes], answers: IO[bytes]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import gc
 import os
 import sys
 from collections.abc import Sequence
@@ -53,6 +54,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             recall = _recall(argv, arguments)
             known = recall.known() if recall is not None else None
             if known is None:
+                gc.set_threshold(200_000, 20, 100)  # graphs are many objects that live on: looking for dead ones takes half of the time
                 report = TOOLS[arguments.command](arguments)
                 known, code = report.printed(getattr(arguments, "json", False)), report.code
                 if recall is not None and code == 0:
