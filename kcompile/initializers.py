@@ -245,6 +245,17 @@ class LecunNormal(_NamedScaling):
     _scale, _mode, _distribution = 1.0, "fan_in", "truncated_normal"
 
 
+_PURE = (Zeros, Ones, RandomNormal, TruncatedNormal, RandomUniform, VarianceScaling, GlorotUniform, GlorotNormal, HeUniform, HeNormal,
+         LecunUniform, LecunNormal)
+
+
+def is_pure(initializer: Any, dtype: Any) -> bool:
+    """Whether it gives this shape and dtype the same values at any time, and cannot fail: one of ours with a seed that is a number."""
+    if type(initializer) not in _PURE or not dtype.is_floating:
+        return False
+    return isinstance(getattr(initializer, "seed", 0), (int, np.integer))
+
+
 class Orthogonal(RandomInitializer):
     """`gain` times a matrix with orthonormal rows or columns (whichever are fewer); leading axes are flattened into rows."""
 

@@ -128,7 +128,7 @@ class Trace:
                 path = f"{variable.path}_{count}"
             self._paths[id(variable)] = path
             self.variables[path] = variable
-            kind = TensorType(tuple(variable.array.shape), ir_dtype(variable.array.dtype))
+            kind = TensorType(tuple(variable._shape), ir_dtype(variable._dtype))
             self._current[path] = build.state(self.graph, path, variable.role, kind)
         return self.graph.states[path]
 

@@ -6,9 +6,11 @@ once on `.array`, which native code reads and writes directly.
 
 from __future__ import annotations
 
+import math
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -26,10 +28,20 @@ ALIGNMENT = 64
 
 def aligned_empty(shape: tuple[int, ...], dtype: np.dtype[Any]) -> npt.NDArray[Any]:
     """An uninitialised C-contiguous array whose first element lies on a 64-byte boundary."""
-    size = int(np.prod(shape, dtype=np.int64)) * dtype.itemsize
-    raw = np.empty(size + ALIGNMENT, np.uint8)
+    return _aligned(np.empty, shape, dtype)
+
+
+def aligned_zeros(shape: tuple[int, ...], dtype: np.dtype[Any]) -> npt.NDArray[Any]:
+    """The same, of zeros; memory that nobody has touched yet costs nothing."""
+    return _aligned(np.zeros, shape, dtype)
+
+
+def _aligned(make: Callable[..., npt.NDArray[np.uint8]], shape: tuple[int, ...], dtype: np.dtype[Any]) -> npt.NDArray[Any]:
+    size = math.prod(shape) * dtype.itemsize
+    raw = make(size + ALIGNMENT, np.uint8)
     offset = -raw.ctypes.data % ALIGNMENT
-    return raw[offset:offset + size].view(dtype).reshape(shape)
+    placed: npt.NDArray[Any] = raw[offset:offset + size].view(dtype).reshape(shape)
+    return placed
 
 
 class _Budget(threading.local):
@@ -118,9 +130,20 @@ class Variable(TensorOperators):
         self.regularizer = regularizer
         self.constraint = constraint
         with tracing.eager_scope():
-            array, self._dtype = _initial_value(initializer, shape, dtype, name)
-        self.array = aligned_empty(array.shape, array.dtype)
-        self.array[...] = array
+            initial, self._dtype = _initial_value(initializer, shape, dtype, name)
+        self._initial: _Later | None = initial if isinstance(initial, _Later) else None
+        self._array: npt.NDArray[Any] | None = None if isinstance(initial, _Later) else _own(initial)
+        self._shape = tuple(initial.shape)
+
+    @property
+    def array(self) -> npt.NDArray[Any]:
+        """The memory that holds the value, always the same; a large weight gets its initial value when it is first asked for."""
+        if self._array is None:
+            with _initialising:
+                if self._array is None:
+                    assert self._initial is not None
+                    self._array, self._initial = self._initial.value(), None
+        return self._array
 
     # -- what it is -----------------------------------------------------------------------------------------
     @property
@@ -129,11 +152,11 @@ class Variable(TensorOperators):
 
     @property
     def shape(self) -> Shape:
-        return Shape(self.array.shape)
+        return Shape(self._shape)
 
     @property
     def ndim(self) -> int:
-        return self.array.ndim
+        return len(self._shape)
 
     @property
     def dtype(self) -> DType:
@@ -158,7 +181,7 @@ class Variable(TensorOperators):
         return self.shape
 
     def count_params(self) -> int:
-        return int(self.array.size)
+        return math.prod(self._shape)
 
     # -- its value ------------------------------------------------------------------------------------------
     @property
@@ -246,8 +269,35 @@ class Variable(TensorOperators):
                         role=self.role, path=self.path, regularizer=self.regularizer, constraint=self.constraint)
 
 
-def _initial_value(initializer: Any, shape: Any, dtype: Any, name: str) -> tuple[npt.NDArray[Any], DType]:
-    """(array, dtype) of a new variable."""
+LATER = 1 << 14  # elements from which an initial value waits until it is asked for: who only looks at a model never makes it
+_initialising = threading.RLock()
+
+
+@dataclass(frozen=True)
+class _Later:
+    """An initial value that depends on nothing but this."""
+
+    function: Any
+    shape: tuple[int, ...]
+    dtype: DType
+
+    def value(self) -> npt.NDArray[Any]:
+        from .initializers import Zeros
+
+        if isinstance(self.function, Zeros):
+            return aligned_zeros(self.shape, numpy_dtype(self.dtype))
+        with tracing.eager_scope():
+            return _own(cast_array(as_array(self.function(self.shape, dtype=self.dtype)), numpy_dtype(self.dtype)))
+
+
+def _own(array: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    copy = aligned_empty(array.shape, array.dtype)
+    copy[...] = array
+    return copy
+
+
+def _initial_value(initializer: Any, shape: Any, dtype: Any, name: str) -> tuple[npt.NDArray[Any] | _Later, DType]:
+    """(array, dtype) of a new variable; for a large one how its array will be made."""
     if isinstance(initializer, (str, dict)) or callable(initializer):
         from . import initializers
 
@@ -263,6 +313,8 @@ def _initial_value(initializer: Any, shape: Any, dtype: Any, name: str) -> tuple
             _spend(wanted, numpy_dtype(kind))
             return np.zeros(tuple(wanted), numpy_dtype(kind)), kind
         function = initializers.get(initializer)
+        if math.prod(wanted) >= LATER and initializers.is_pure(function, kind):
+            return _Later(function, tuple(wanted), kind), kind
         array = as_array(function(tuple(wanted), dtype=kind))
         if array.shape != wanted:
             raise ValueError(f"the initializer of variable '{name}' gave shape {array.shape}, expected {tuple(wanted)}")
