@@ -79,7 +79,7 @@ class Recall:
 
 
     def _heard(self, event: str, arguments: tuple[Any, ...]) -> None:
-        if not self.active:
+        if not self.active or (arguments and isinstance(arguments[0], str) and _bytecode(arguments[0])):
             return
         if event == "open" and isinstance(arguments[0], (str, bytes)):
             path, mode, flags = arguments
@@ -146,7 +146,12 @@ _PLACES = tuple({os.path.join(os.path.realpath(place), "") for place in _COVERED
 def _installed(path: str) -> bool:
     """Whether the key covers it: this package, Python and what is installed, the cache itself; and what the system says of itself."""
     real = os.path.realpath(path)
-    return real.startswith((*_PLACES, "/proc/", "/sys/", "/dev/", _cache_place())) or real.endswith(".pyc")
+    return real.startswith((*_PLACES, "/proc/", "/sys/", "/dev/", _cache_place()))
+
+
+def _bytecode(path: str) -> bool:
+    """Whether Python keeps compiled modules there: what an import writes is no act of the user's."""
+    return "__pycache__" in path or ".pyc" in os.path.basename(path) or bool(sys.pycache_prefix and path.startswith(sys.pycache_prefix))
 
 
 def _cache_place() -> str:

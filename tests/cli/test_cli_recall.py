@@ -20,8 +20,10 @@ def build():
 
 
 @pytest.fixture
-def show(tmp_path):
+def show(tmp_path, monkeypatch):
     """show(): (text, whether the model was loaded), in a process of its own."""
+    monkeypatch.delenv("PYTHONDONTWRITEBYTECODE", raising=False)  # what an import writes is no act of the user's
+    monkeypatch.setenv("PYTHONPYCACHEPREFIX", str(tmp_path / "bytecode"))
     (tmp_path / "sizes.py").write_text("UNITS = 8\n")
     (tmp_path / "classes.json").write_text("3")
     (tmp_path / "net.py").write_text(PROGRAM.format(extra=""))
