@@ -11,6 +11,7 @@ peak memory have a wider one.
 from __future__ import annotations
 
 import argparse
+import compileall
 import os
 import statistics
 import subprocess
@@ -43,6 +44,9 @@ def main() -> None:
     with ExitStack() as stack:
         scratch = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="kcompile-gate-")))
         checkouts = [checkout(given, scratch / side, stack) for side, given in (("base", options.base), ("head", options.head))]
+        for folder in checkouts:
+            for part in ("kcompile", "ir", "codegen"):
+                compileall.compile_dir(str(folder / part), quiet=2)
         rows = []
         for name in options.workload:
             rows += compare(name, checkouts, scratch, options, failures)
@@ -93,7 +97,7 @@ def compare(name: str, checkouts: list[Path], scratch: Path, options: Any, failu
 
 def own(folder: Path, cache: Path) -> Engine:
     path = os.pathsep.join([str(folder), os.environ.get("PYTHONPATH", "")])
-    return Engine("kcompile", sys.executable, {"PYTHONPATH": path, "KCOMPILE_CACHE": str(cache)})
+    return Engine("kcompile", sys.executable, {"PYTHONPATH": path, "KCOMPILE_CACHE": str(cache), "PYTHONDONTWRITEBYTECODE": ""})
 
 
 def row(name: str, what: str, base: float, head: float, ratio: float, tolerance: float, failures: list[str]) -> list[str]:

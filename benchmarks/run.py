@@ -10,6 +10,7 @@ then they are measured in turn, round after round. ONNX Runtime's models are exp
 from __future__ import annotations
 
 import argparse
+import compileall
 import json
 import os
 import platform
@@ -54,6 +55,9 @@ def main() -> None:
                           KCOMPILE_BENCHMARK_ONNX=str(options.onnx or f"{scratch}/onnx"))
         results = {"machine": machine(), "date": f"{datetime.now(UTC):%Y-%m-%d}", "command": command(options), "failures": [],
                    "rounds": options.rounds, "workloads": {}, "kernels": []}
+        say("compiling kcompile's modules")
+        for folder in ("kcompile", "ir", "codegen"):
+            compileall.compile_dir(str(Path(__file__).parents[1] / folder), quiet=2)
         if any(peer.name == "onnxruntime" for peer in peers):
             export(options, peers, results)
         for name in options.workload:
@@ -92,7 +96,8 @@ def run_workload(name: str, peers: list[Engine], options, failures: list[str]) -
         say(f"left out: {failure}")
         workers.pop(engine, None)
         rows.pop(engine, None)
-    for engine in (Engine(OWN, sys.executable, {"PYTHONPATH": path}), *peers):
+    own = Engine(OWN, sys.executable, {"PYTHONPATH": path, "PYTHONDONTWRITEBYTECODE": ""})  # its modules compiled, as those of the peers
+    for engine in (own, *peers):
         try:
             worker = Worker(engine, name, options.patience)
             rows[engine.name] = {"cold": worker.started, "rounds": []}

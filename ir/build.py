@@ -12,6 +12,8 @@ TypeError that names the op, what it expected and what it was given.
 
 from __future__ import annotations
 
+import functools
+import math
 from collections.abc import Callable, Sequence
 from typing import Any, Union
 
@@ -61,6 +63,18 @@ def constant(graph: Graph, value: Any, type: TensorType) -> Value:
 
 def plain_constant(value: Any, type: TensorType) -> Any:
     """The attribute form of a constant: a Python number rounded to the element type, or nested tuples of them."""
+    if value.__class__ in (float, int):
+        return _plain_number(value, value.__class__ is int, math.copysign(1.0, value) if value == 0 else 1.0, type.dtype)
+    return _plain_array(value, type)
+
+
+@functools.lru_cache(maxsize=4096)
+def _plain_number(value: float, whole: bool, sign: float, dtype: DType) -> Any:
+    """What equal numbers are not equal in (an int and a float, 0.0 and -0.0) is part of the key."""
+    return _plain_array(value, TensorType((), dtype))
+
+
+def _plain_array(value: Any, type: TensorType) -> Any:
     with np.errstate(over="ignore"):
         array = np.asarray(value).astype(type.dtype.numpy)
     wide = array if type.dtype.name != "bf16" else array.astype(np.float32)

@@ -103,6 +103,7 @@ _NUMPY["string"] = np.dtype(object)
 _FROM_NUMPY = {dtype: _INSTANCES[name] for name, dtype in _NUMPY.items()}
 _FROM_PYTHON = {bool: "bool", int: "int32", str: "string"}
 _IR = {name: ir_types.dtype_of(name) for name in ALL_NAMES if name not in EAGER_ONLY_NAMES}
+_FROM_IR = {dtype.name: _INSTANCES[name] for name, dtype in _IR.items()}
 
 
 def standardize_dtype(dtype: Any) -> DType:
@@ -133,7 +134,7 @@ def standardize_dtype(dtype: Any) -> DType:
     if isinstance(dtype, type) and dtype in _FROM_PYTHON:
         return _INSTANCES[_FROM_PYTHON[dtype]]
     if isinstance(dtype, ir_types.DType):
-        return _INSTANCES[dtype.long_name]
+        return _FROM_IR[dtype.name]
     try:
         return standardize_dtype(np.dtype(dtype))
     except TypeError:

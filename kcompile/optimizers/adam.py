@@ -34,10 +34,8 @@ class Adam(Optimizer):
         self._velocity_hats = self.add_optimizer_variables(var_list, "velocity_hat") if self.amsgrad else []
 
     def update_step(self, gradient: Any, variable: Variable, learning_rate: Any) -> None:
-        rate = ops.cast(learning_rate, variable.dtype)
         gradient = ops.cast(gradient, variable.dtype)
-        count = ops.cast(self.iterations + 1, variable.dtype)
-        alpha = rate * ops.sqrt(1 - _power(self.beta_2, count)) / (1 - _power(self.beta_1, count))
+        alpha = self._once(("alpha", variable.dtype), lambda: self._unbiased_rate(learning_rate, variable.dtype))
         place = self._get_variable_index(variable)
         momentum = _follow(self._momentums[place], gradient, self.beta_1)
         velocity = _follow(self._velocities[place], ops.square(gradient), self.beta_2)
@@ -45,6 +43,11 @@ class Adam(Optimizer):
             velocity = ops.maximum(self._velocity_hats[place], velocity)
             self._velocity_hats[place].assign(velocity)
         variable.assign_sub(momentum * alpha / (ops.sqrt(velocity) + self.epsilon))
+
+    def _unbiased_rate(self, learning_rate: Any, dtype: Any) -> Any:
+        """The learning rate, and with it the removal of both biases."""
+        count = ops.cast(self.iterations + 1, dtype)
+        return ops.cast(learning_rate, dtype) * ops.sqrt(1 - _power(self.beta_2, count)) / (1 - _power(self.beta_1, count))
 
     def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "beta_1": self.beta_1, "beta_2": self.beta_2, "epsilon": self.epsilon, "amsgrad": self.amsgrad}

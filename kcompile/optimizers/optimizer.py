@@ -209,8 +209,22 @@ class Optimizer:
         rate = self.learning_rate
         self._apply_weight_decay(variables, rate)
         self._before_updates(rate)
-        for gradient, variable in zip(grads, variables, strict=True):
-            self.update_step(gradient, variable, rate)
+        self._shared = {}
+        try:
+            for gradient, variable in zip(grads, variables, strict=True):
+                self.update_step(gradient, variable, rate)
+        finally:
+            self._shared = None
+
+    _shared: dict[Any, Any] | None = None
+
+    def _once(self, key: Any, value: Callable[[], Any]) -> Any:
+        """What is the same for every variable of one update is made for the first that asks: it would be most of a large trace."""
+        if self._shared is None:
+            return value()
+        if key not in self._shared:
+            self._shared[key] = value()
+        return self._shared[key]
 
     def _before_updates(self, learning_rate: Any) -> None:
         """Runs once an update, before the weights are gone through."""

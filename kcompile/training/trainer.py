@@ -18,6 +18,7 @@ from .compiling import CompileMixin
 from .data import Array, Batch, DataSpec, as_batch, split_rows, train_validation_split, weights_of_classes
 from .feeds import ArrayFeed, Feed, make_feed, warn_out_of_data
 from .loop import run_steps
+from .pauses import collection_paused
 from .run import Run
 from .steps import trace_step
 
@@ -35,7 +36,8 @@ class Trainer(CompileMixin):
 
         found = self._runners.get(self._step_key(kind, spec))
         if found is None:
-            found = Runner(trace_step(self, kind, spec), self.debug)
+            with collection_paused():
+                found = Runner(trace_step(self, kind, spec), self.debug)
             key = self._step_key(kind, spec)  # tracing may have built the model
             for stale in [k for k in self._runners if k[0] == kind and k[2:] != key[2:]]:
                 del self._runners[stale]
