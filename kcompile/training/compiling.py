@@ -69,7 +69,7 @@ class CompileMixin:
             optimizer=chosen, loss=loss, _compile_loss=compiled_loss, _compile_metrics=compiled_metrics,
             _loss_tracker=Mean(name="loss"), compiled=True, stop_training=False, steps_per_execution=steps_per_execution, _runners={},
             _compilation=self._compilation + 1, _run_eagerly=bool(run_eagerly), _jit_compile=jit_compile, auto_scale_loss=auto_scale_loss,
-            debug=debug,
+            debug=debug, _ready_prediction=None,
             _compile_config={"optimizer": optimizer, "loss": loss, "loss_weights": loss_weights, "metrics": metrics,
                              "weighted_metrics": weighted_metrics, "run_eagerly": run_eagerly, "steps_per_execution": steps_per_execution,
                              "jit_compile": jit_compile})
