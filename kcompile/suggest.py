@@ -13,7 +13,8 @@ from typing import Any
 
 NAMESPACES = (
     "activations", "backend", "callbacks", "config", "constraints", "data", "datasets", "dtype_policies", "initializers", "layers",
-    "losses", "metrics", "mixed_precision", "models", "ops", "optimizers", "optimizers.schedules", "preprocessing", "random",
+    "losses", "metrics", "mixed_precision", "models", "ops", "optimizers", "optimizers.schedules", "preprocessing", "preprocessing.image",
+    "preprocessing.sequence", "preprocessing.text", "random",
     "regularizers", "saving", "tree", "utils",
 )
 TF = "kcompile.compat.tf"

@@ -58,10 +58,14 @@ def extract(archive: Path, folder: Path, formats: list[str]) -> None:
             for member in members(archive, formats):
                 _write(member, temporary)
         if folder.is_dir() and not folder.is_symlink():
-            shutil.rmtree(folder)
+            shutil.rmtree(folder, ignore_errors=True)
         else:
             folder.unlink(missing_ok=True)
-        os.replace(temporary, folder)
+        try:
+            os.replace(temporary, folder)
+        except OSError:
+            if not folder.is_dir():  # else another process has unpacked it at the same time
+                raise
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
 

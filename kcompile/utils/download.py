@@ -108,6 +108,8 @@ def _locked_part(target: Path) -> Iterator[tuple[IO[bytes], bool]]:
             print_message(f"Another process is downloading {target.name}: waiting for it.")
             fcntl.flock(file, fcntl.LOCK_EX)
             waited = True
+        except OSError:  # a file system without locks
+            break
         if _is_still(file, part_path(target)):
             break
         file.close()  # the other process has moved or removed it while we waited

@@ -14,6 +14,7 @@ from .images import image_size as checked_size
 from .resizing import METHODS, resize, resize_cropped, resize_padded
 
 ENDINGS = (".bmp", ".gif", ".jpeg", ".jpg", ".png")
+FORMATS = ("BMP", "GIF", "JPEG", "PNG", "WEBP")  # whatever the ending; no others, since Pillow runs programs for some
 
 
 def image_dataset_from_directory(directory: Any, labels: Any = "inferred", label_mode: str | None = "int",
@@ -72,7 +73,7 @@ class _ImageOptions:
 
     def read(self, path: str) -> Any:
         """One file as an array of this shape and dtype."""
-        image = opened(self.pillow, path)
+        image = opened(self.pillow, path, FORMATS)
         if image.mode.startswith("I"):  # 16 bits of grey, of which Pillow would cut off the upper ones
             image = self.pillow.fromarray((np.asarray(image, np.uint32) >> 8).astype(np.uint8))
         pixels = np.asarray(in_mode(image, self.color_mode))

@@ -60,8 +60,8 @@ def _whole_box(height: int, width: int, size: tuple[int, int]) -> tuple[int, int
     return (height - crop_height) // 2, (width - crop_width) // 2, crop_height, crop_width
 
 
-def opened(image_module: Any, path: Any) -> Any:
-    """The decoded image of a path or of a file in memory."""
+def opened(image_module: Any, path: Any, formats: tuple[str, ...] | None = None) -> Any:
+    """The decoded image of a path or of a file in memory; `formats`: the only ones of Pillow's that may be tried."""
     if isinstance(path, io.BytesIO):
         source, shown = path, "the file in memory"
     elif isinstance(path, (str, bytes, os.PathLike)):
@@ -71,10 +71,11 @@ def opened(image_module: Any, path: Any) -> Any:
     else:
         raise TypeError(f"`path` must be a path or io.BytesIO, received {type(path).__name__}")
     try:
-        image = image_module.open(source)
+        image = image_module.open(source, formats=formats)
         image.load()
     except image_module.UnidentifiedImageError:
-        raise OSError(f"{shown} is not an image of a format that Pillow can read") from None
+        kinds = "a format that Pillow can read" if formats is None else f"the formats {', '.join(formats)}"
+        raise OSError(f"{shown} is not an image of {kinds}") from None
     except (OSError, SyntaxError, ValueError, EOFError, image_module.DecompressionBombError) as error:
         raise OSError(f"{shown} cannot be read as an image: {error}") from None
     return image

@@ -139,3 +139,18 @@ def test_larger_than_the_disk(tmp_path):
         file.write(info.tobuf() + bytes(2048))
     with pytest.raises(ArchiveError, match="more than is free on the disk"):
         unpack(tmp_path / "a.tar")
+
+
+def test_several_at_once(tmp_path):
+    """Threads and processes that unpack the same archive leave one whole folder."""
+    import multiprocessing
+
+    path = zip_of(tmp_path / "a", *((f"f{number}", b"x" * 1000) for number in range(50)))
+    context = multiprocessing.get_context("fork")
+    children = [context.Process(target=archives.extract, args=(path, tmp_path / "unpacked", ["zip"])) for _ in range(4)]
+    for child in children:
+        child.start()
+    for child in children:
+        child.join()
+    assert [child.exitcode for child in children] == [0] * 4
+    assert len(os.listdir(tmp_path / "unpacked")) == 50 and sorted(os.listdir(tmp_path)) == ["a", "unpacked"]
