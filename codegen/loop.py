@@ -52,6 +52,7 @@ class Loop:
         self._moving: list[tuple[int, int, int, int]] = []
         self._feeds: list[list[int]] = []
         self._staging: list[Array] = []
+        self._read_by: dict[str, tuple[bool, list[int]]] = {}  # of each feed: (whether it is gathered, its lines of the table)
         self._fixed: list[Array] = []  # kept alive: the native loop has their addresses
         for name, source in self._sources.items():
             self._add_feed(name, source, largest.get("B", 1))
@@ -81,6 +82,28 @@ class Loop:
             words[layout.LOOP_STOP] = 0
             self._call.run()
             return int(words[layout.LOOP_DONE])
+
+    @property
+    def feeds(self) -> tuple[str, ...]:
+        """The params whose rows are read from sources."""
+        return tuple(self._sources)
+
+    def move_to(self, feeds: Mapping[str, Array]) -> None:
+        """Read the rows of the next runs from other arrays of the same dtypes and row shapes. They may have fewer rows than the first
+        ones; then only the steps that they hold may be run. Raises ValueError or TypeError."""
+        for name, array in feeds.items():
+            old = self._sources[name]
+            if array.dtype != old.dtype:
+                raise TypeError(self.executable.describe(name, f"the loop reads rows of {old.dtype}, given {array.dtype}"))
+            if array.shape[1:] != old.shape[1:]:
+                raise ValueError(self.executable.describe(name, f"expected rows of shape {old.shape[1:]}, given {array.shape[1:]}"))
+            array = self._sources[name] = np.ascontiguousarray(array)
+            gathered, lines = self._read_by[name]
+            for line in lines:
+                if gathered:
+                    self._feed_table[line, layout.FEED_SOURCE] = array.ctypes.data
+                else:
+                    self._moving_table[line, layout.MOVE_BASE] = array.ctypes.data
 
     def stop(self) -> None:
         """From another thread or a signal handler: the running call returns after the step it is in."""
@@ -129,6 +152,7 @@ class Loop:
             raise ValueError(executable.describe(name, f"expected rows of shape {row}, given {source.shape[1:]}"))
         wanted, given = executable.program.buffers[name].type.dtype, dtype_of(source.dtype)
         if wanted == given and self._order is None:
+            self._read_by[name] = False, [len(self._moving) + n for n in range(len(executable.pointers.get(name, ())))]
             self._move(name, source.ctypes.data, batch * elements * wanted.size, 0)
             return
         half = -(-batch * elements * wanted.size // 64) * 64
@@ -138,6 +162,7 @@ class Loop:
         self._move(name, address, 0, half)
         gather = gather_function(given, wanted, executable.target, executable.options)
         order = 0 if self._order is None else self._order.ctypes.data
+        self._read_by[name] = True, [len(self._feeds)]
         self._feeds.append([gather, address, address + half, source.ctypes.data, order, elements, 0, 0])
 
     def _add_sink(self, name: str, sink: Array) -> None:

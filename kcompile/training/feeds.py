@@ -15,7 +15,8 @@ import numpy.typing as npt
 
 from .. import tree
 from ..data.dataset import INFINITE
-from ..data.elements import is_dataset
+from ..data.elements import is_dataset, pack
+from ..data.rows import RowPlan
 from ..utils.seeds import shuffle_generator
 from .batch_feed import MADE_AHEAD, SAME_TIME, BatchFeed, RunnerFor
 from .checks import check_ranges
@@ -154,7 +155,8 @@ def _dataset_feed(dataset: Any, runner_for: RunnerFor, class_weight: Mapping[Any
     plan = dataset._plan()
     if plan is not None and plan.is_plain and plan.batch_size is not None and (fixed is None or plan.batch_size == fixed):
         return RowFeed(plan, dataset.element_spec, runner_for, class_weight, what, count, endless)
-    return BatchFeed(_Batches(dataset), runner_for, class_weight, what, MADE_AHEAD, count, endless)
+    batches = _Batches(dataset) if plan is None or plan.batch_size is None else _BlocksOfBatches(plan, dataset.element_spec)
+    return BatchFeed(batches, runner_for, class_weight, what, MADE_AHEAD, count, endless)
 
 
 class _Batches:
@@ -165,11 +167,28 @@ class _Batches:
 
     def __iter__(self) -> Iterator[Any]:
         for element in self._arrays:
-            shapes = [np.shape(leaf) for leaf in tree.flatten(element)]
-            if () in shapes or len({shape[0] for shape in shapes}) > 1:
-                raise ValueError(f"the elements of the data set are no batches: components of shapes {', '.join(map(str, shapes))} have no "
-                                 "common number of samples. Put the samples together with .batch(batch_size)")
+            _check_batch([np.shape(leaf) for leaf in tree.flatten(element)])
             yield element
+
+
+class _BlocksOfBatches:
+    """The batches of a RowPlan, many at once as they are computed."""
+
+    def __init__(self, plan: RowPlan, element_spec: Any) -> None:
+        self._plan, self._element_spec = plan, element_spec
+
+    def blocks(self) -> Iterator[tuple[Any, int]]:
+        """(the components of several batches, one after another; rows of a batch)."""
+        for stacked in self._plan.blocks():
+            _check_batch([column.shape[1:] for column in stacked])
+            count, size = stacked[0].shape[:2]
+            yield pack(self._element_spec, [column.reshape(count * size, *column.shape[2:]) for column in stacked]), size
+
+
+def _check_batch(shapes: list[tuple[int, ...]]) -> None:
+    if () in shapes or len({shape[0] for shape in shapes}) > 1:
+        raise ValueError(f"the elements of the data set are no batches: components of shapes {', '.join(map(str, shapes))} have no common "
+                         "number of samples. Put the samples together with .batch(batch_size)")
 
 
 def _checked_batches(runner_for: RunnerFor, fixed_batch: int | None) -> RunnerFor:

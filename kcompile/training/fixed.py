@@ -18,6 +18,14 @@ class FixedRunner:
 
     def run(self, batch: Batch) -> Any:
         """One step. Raises ValueError for a batch of another size."""
-        if batch.rows != self._size:
-            raise ValueError(f"the model's Input has a fixed batch size of {self._size}, but a batch of {batch.rows} samples was given")
+        self._check(batch.rows)
         return self._runner.run(batch)
+
+    def loop(self, batch: Batch, order: Any, batch_size: int) -> Any:
+        """A native loop. Raises ValueError for batches of another size."""
+        self._check(batch_size)
+        return self._runner.loop(batch, order, batch_size)
+
+    def _check(self, rows: int) -> None:
+        if rows != self._size:
+            raise ValueError(f"the model's Input has a fixed batch size of {self._size}, but a batch of {rows} samples was given")
