@@ -42,6 +42,11 @@ class Runner:
         return [name for name in self._outputs if not name.startswith(LOG)]
 
     @property
+    def is_watched(self) -> bool:
+        """Whether each step is looked at for NaN."""
+        return self._watch is not None
+
+    @property
     def has_rows(self) -> bool:
         """Whether every output has one row for each row of the batch."""
         from .tracing import B

@@ -165,13 +165,13 @@ class BatchFeed:
         before it are still trained on), outputs without rows, a watched run."""
         if block.is_good is None:
             block.is_good = self.runner.has_rows and _in_range(self.runner.step.ranges, block.batch.arrays)
-        if not block.is_good:
+        if not block.is_good or self.runner.is_watched:
             return None
         kind = (block.batch.spec.key(), block.size, tuple(array.dtype for array in block.batch.arrays.values()))
         found = self._loops.get(kind)
         if found is None or found[0].rows < block.batch.rows:
             found = self._loops[kind] = self.runner.loop(block.room(), None, block.size)
-        return found if hasattr(found[0], "move_to") else None
+        return found
 
 
 def _in_range(ranges: Any, arrays: Mapping[str, Array]) -> bool:

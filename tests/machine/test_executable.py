@@ -9,6 +9,7 @@ import threading
 import time
 import weakref
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -150,6 +151,43 @@ def test_a_larger_batch_moves_the_arena(program: Program) -> None:
     small = by_single_steps(executable, np.arange(8), 8, 1)
     by_single_steps(executable, np.arange(64), 64, 2)
     assert same(by_single_steps(executable, np.arange(8), 8, 1), small)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_a_loop_moves_to_other_sources(executable: Executable, program: Program, dtype: type) -> None:
+    """In place (float32) and gathered (float64), also to a source with fewer rows."""
+    rng = np.random.default_rng(9)
+    parts = [rng.random((rows, SIZES[0])).astype(dtype) for rows in (64, 64, 32)]
+    _, target = data(160)
+    room = {"x": np.empty((64, SIZES[0]), dtype), "target": np.empty((64, SIZES[-1]), np.float32)}
+
+    def fixed() -> dict[str, np.ndarray]:
+        return {program.outputs["loss"]: np.zeros((), np.float32), **initial_states(program)}
+
+    whole, moved = fixed(), fixed()
+    y = np.zeros((160, SIZES[-1]), np.float32)
+    loop = executable.loop({"x": np.concatenate(parts), "target": target}, {program.outputs["y"]: y}, whole, None, 16)
+    assert _run_all(loop, loop.steps) == 10
+    y_part, collected = np.zeros((64, SIZES[-1]), np.float32), []
+    loop, start = executable.loop(room, {program.outputs["y"]: y_part}, moved, None, 16), 0
+    for part in parts:
+        loop.move_to({"x": part, "target": target[start:start + len(part)]})
+        _run_all(loop, len(part) // 16)
+        collected.append(y_part[:len(part)].copy())
+        start += len(part)
+    assert np.array_equal(np.concatenate(collected), y)
+    assert all(np.array_equal(whole[name], moved[name]) for name in whole)
+    with pytest.raises(TypeError, match="the loop reads rows of"):
+        loop.move_to({"x": parts[0].astype(np.float16)})
+    with pytest.raises(ValueError, match="expected rows of shape"):
+        loop.move_to({"x": parts[0][:, :-1]})
+
+
+def _run_all(loop: Any, steps: int) -> int:
+    done = 0
+    while done < steps:
+        done += loop.run(done, steps - done)
+    return done
 
 
 def test_loop_returns_in_time(executable: Executable, program: Program) -> None:
