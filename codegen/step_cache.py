@@ -1,7 +1,7 @@
 """Whole steps on disk: what the passes, lowering, scheduling and emission made of a graph, so that a second process skips them all.
 
-An entry is keyed on the text of what is compiled (a traced graph, or a planned program), the target, and a digest of the
-source of ir/ and codegen/: whoever changes a pass or a strategy gets new entries. It lies beside the object code, under the
+An entry is keyed on the text of what is compiled (a traced graph, or a planned program), the target, llvmlite's version, and a digest
+of the source of ir/ and codegen/: whoever changes a pass or a strategy gets new entries. It lies beside the object code, under the
 same rules (see cache.py), as JSON.
 """
 
@@ -14,9 +14,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import llvmlite
+
 from ..ir.program import Buffer, Lifetime, Program
 from ..ir.types import DimLike, TensorType, parse_dim, parse_type
-from . import cache
+from . import cache, miss
 from .compilers import Compilers
 from .options import CodegenOptions
 from .step import KernelCall, NativeKernel, StepCode, Storage
@@ -29,16 +31,27 @@ def cached_step_code(text: str, program: Callable[[], Program], target: Target, 
     """The step that `text` stands for, from the cache where it is there; else made of the planned program, and its modules given
     to the compilers as they come."""
     folder = cache.trusted_folder(options)
+    subject = text.partition("\n")[0]
     if folder is None:
+        miss.report(options.cache_log, subject, "compiled, because there is no cache")
         return _made(program, target, compilers())
-    key = hashlib.sha256("\0".join((source_digest(), repr(target), text)).encode()).hexdigest()
+    parts = {"llvmlite": llvmlite.__version__, "source": source_digest(), "target": _digest(repr(target)), "text": _digest(text)}
+    key = _digest("\0".join(parts.values()))
     found = cache.read_entry(folder / key)
     if found is not None:
         cache.COUNTERS.recalled += 1
+        miss.report(options.cache_log, subject, "found in the cache")
         return decode(found)
+    if options.cache_log is not None:
+        miss.report(options.cache_log, subject, f"compiled, because {miss.explain(folder, subject, key, parts)}")
     code = _made(program, target, compilers())
     cache.write_entry(folder, key, encode(code), options.cache_bytes)
+    miss.remember(folder, subject, parts, options.cache_bytes)
     return code
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def _made(program: Callable[[], Program], target: Target, compilers: Compilers) -> StepCode:

@@ -146,9 +146,10 @@ def to_program(graph: Graph) -> Program:
 
 
 def codegen_options() -> Any:
-    """What the environment says to the code generator: KCOMPILE_THREADS, KCOMPILE_CACHE. Raises OptionError."""
+    """What the environment says to the code generator: KCOMPILE_THREADS, KCOMPILE_CACHE and its log. Raises OptionError."""
     from .codegen.options import CodegenOptions
-    return CodegenOptions(threads=option("KCOMPILE_THREADS"), cache_dir=option("KCOMPILE_CACHE"))
+    return CodegenOptions(threads=option("KCOMPILE_THREADS"), cache_dir=option("KCOMPILE_CACHE"),
+                          cache_log=option("KCOMPILE_CACHE_LOG"))
 
 
 def compile_graph(graph: Graph, name: str = "") -> Executable:

@@ -69,6 +69,8 @@ OPTIONS: dict[str, Option] = {
     for option in (
         Option("KCOMPILE_THREADS", "threads that run a step; may exceed the cores", _threads, None, "the cores this process may use"),
         Option("KCOMPILE_CACHE", "folder of the object-code cache, or 'off'", _cache, _default_cache, "~/.cache/kcompile"),
+        Option("KCOMPILE_CACHE_LOG",
+               "a file that gets a line for each step looked up in the cache: found, or why not; '-': standard error", str, None, "none"),
         Option("KCOMPILE_CHECK", "1: verify and evaluate every graph before and after every pass", _flag, False, "0"),
         Option("KCOMPILE_TARGET", "code for: host, avx512, avx2, neon or scalar", _target, "host", "host"),
         Option("KCOMPILE_DUMP", "a folder that gets the text of every stage of everything that is compiled",
