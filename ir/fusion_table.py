@@ -20,6 +20,7 @@ from .lazy import lazy
 from .scalar import Apply, Const, Load, Ref
 from .types import DimLike, is_static, product
 
+EARLY = ("map into reduction",)  # beside inlining: a map that is only summed is not written as the epilogue of what it maps
 MERGE, INLINE, APART = "merge", "inline", "apart"
 CHEAP = 4  # instructions an element that are cheaper to repeat than to read back
 LET_LIMIT = 4  # intermediate results of a map that is written into its reader's expression, where each use repeats them
@@ -77,12 +78,14 @@ def _all_loads(q: Eq, kernel: Kernel) -> list[Load]:
 
 @dataclass(frozen=True)
 class Edge:
-    """One candidate: `consumer` reads `array`, which `producer` stores. `sole`: nobody else reads it, nor the caller."""
+    """One candidate: `consumer` reads `array`, which `producer` stores. `sole`: nobody else reads it, nor the caller.
+    `light`: all who read it are maps and reductions, and the caller does not."""
 
     producer: Kernel
     consumer: Kernel
     array: str
     sole: bool
+    light: bool = False
 
     @lazy
     def mapping(self) -> dict[str, str] | None:
@@ -171,6 +174,22 @@ def _static_row(edge: Edge) -> bool:
     return is_static(rest) and int(rest) <= ROW_LIMIT  # type: ignore[arg-type]
 
 
+def _recomputed(edge: Edge) -> bool:
+    """A cheap map of one array as large as its result: to read that array again costs no more than to read the result, and the result
+    is never written."""
+    if not edge.light or not _inlinable(edge) or edge.cost > CHEAP:
+        return False
+    store = store_of(edge.producer, edge.array)
+    assert store is not None
+    axes = set(store.free)
+    loads = {load for q in edge.producer.equations for load in q.loads}
+    large = [load for load in loads if {v for a in load.index for v in a.variables} == axes]
+    if len(large) != 1 or any(load.guards for load in loads) or edge.producer.arrays[large[0].array].dtype.size > store.expr.dtype.size:
+        return False
+    reads = set(loads_of(edge.consumer, edge.array))
+    return len(reads) == 1 and edge.reads_once(next(iter(reads))) and not next(iter(reads)).guards
+
+
 def _few_arrays(edge: Edge) -> bool:
     return len({*edge.producer.arrays, *edge.consumer.arrays}) <= ARRAY_LIMIT
 
@@ -195,6 +214,8 @@ TABLE: tuple[Row, ...] = (
     Row("scatter", ("scatter",), ANY, _always, APART, "the sums are complete only after the last row"),
     Row("into scatter", ANY, ("scatter",), _always, APART, "rows are read in the order of the data"),
     Row("arrays", ANY, ANY, lambda e: not _few_arrays(e), APART, f"more than {ARRAY_LIMIT} arrays in one kernel would spill"),
+    Row("map, recomputed", MAPS, MAPS + REDUCTIONS, _recomputed, INLINE,
+        "cheaper to compute again than to write and read back"),
     Row("map, same space", MAPS, MAPS, lambda e: e.same_space and set(e.mapping or ()) == set(e.producer.axes), MERGE,
         "both run over the same elements: one pass"),
     Row("map, only reader", MAPS, MAPS, lambda e: _inlinable(e) and e.sole and (not e.grows or e.cost <= CHEAP), INLINE,

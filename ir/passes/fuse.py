@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from ..fusion import axis_mapping, inline, merge, store_of, tidy
-from ..fusion_table import APART, INLINE, Edge, Row, decide, kind
+from ..fusion_table import APART, EARLY, INLINE, MAPS, REDUCTIONS, Edge, Row, decide, kind
 from ..kernel import Kernel
 from ..kernel_edit import WRITING
 from ..program import Program, Step, Verdict
@@ -27,7 +27,7 @@ class _Fuser:
         self.viewed = {b.of for b in program.buffers.values() if b.of}
         self.kept |= self.viewed  # read through a view: the memory must exist
         self.verdicts: list[Verdict] = []
-        self.decided: dict[tuple[int, int, str, bool], tuple[Kernel, Kernel, Row]] = {}
+        self.decided: dict[tuple[int, int, str, bool, bool], tuple[Kernel, Kernel, Row]] = {}
 
     def enter(self, n: int, kernel: Kernel) -> None:
         self.kernels[n] = kernel
@@ -106,7 +106,7 @@ class _Fuser:
                 continue
             producer = self.kernels[p]
             row = self.decision(p, c, array, self.is_sole(array, c))
-            done = row.action == INLINE if only_inline else row.action != APART
+            done = row.action == INLINE or row.name in EARLY if only_inline else row.action != APART
             if done and row.action != INLINE and self.makes_cycle(p, c):
                 done = False
             if done:
@@ -118,11 +118,12 @@ class _Fuser:
     def decision(self, p: int, c: int, array: str, sole: bool) -> Row:
         """The row of the table for an edge, kept until one of its kernels changes: every sweep asks for most edges again."""
         producer, consumer = self.kernels[p], self.kernels[c]
-        known = self.decided.get((p, c, array, sole))
+        light = array not in self.kept and all(self.kinds[n] in MAPS + REDUCTIONS for n in self.readers.get(array, _NOBODY))
+        known = self.decided.get((p, c, array, sole, light))
         if known is not None and known[0] is producer and known[1] is consumer:
             return known[2]
-        row = decide(Edge(producer, consumer, array, sole), (self.kinds[p], self.kinds[c]))
-        self.decided[p, c, array, sole] = producer, consumer, row
+        row = decide(Edge(producer, consumer, array, sole, light), (self.kinds[p], self.kinds[c]))
+        self.decided[p, c, array, sole, light] = producer, consumer, row
         return row
 
     def left_apart(self) -> list[Verdict]:
