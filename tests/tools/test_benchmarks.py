@@ -104,3 +104,12 @@ def test_kernels_are_checked_and_timed(tmp_path):
                           capture_output=True, env={**os.environ, "PYTHONPATH": str(FOLDER.parent), "KCOMPILE_CACHE": str(tmp_path)})
     lines = done.stdout.splitlines()
     assert sum("7x100x10" in line and "seconds_1" in line for line in lines) == 3 and '"flops"' in lines[0]
+
+
+def test_memory_does_not_grow(tmp_path):
+    """The short form of what leaks.py does at length."""
+    counts = ["--fits", "300", "--predictions", "20000", "--models", "20"]
+    done = subprocess.run([sys.executable, str(FOLDER / "leaks.py"), *counts], check=False, text=True, capture_output=True,
+                          env={**os.environ, "PYTHONPATH": str(FOLDER.parent), "KCOMPILE_CACHE": str(tmp_path)})
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.stdout.count(" MB at the end") == 3
