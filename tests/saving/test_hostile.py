@@ -77,6 +77,35 @@ def test_zip_bombs_and_damage(good, tmp_path):
     refused(tmp_path / "m.keras", b"", "neither")
 
 
+def test_zip_members_over_one_another_and_too_many(good, tmp_path):
+    data = bytearray(rezipped(good["m.keras"], {"assets/a": b"1" * 100, "assets/b": b"1" * 100}))
+    place = data.rindex(b"assets/b") - 46  # its entry in the directory at the end
+    struct.pack_into("<I", data, place + 42, struct.unpack_from("<I", data, data.rindex(b"assets/a") - 46 + 42)[0])
+    refused(tmp_path / "m.keras", bytes(data), "lies over another")
+    twice = bytearray(rezipped(good["m.keras"], {"config_json": b"{}"}))
+    place = twice.rindex(b"config_json")
+    twice[place:place + 11] = b"config.json"
+    refused(tmp_path / "m.keras", bytes(twice), "twice")
+    begin = time.process_time()
+    refused(tmp_path / "m.keras", good["m.keras"] + b"PK\x01\x02" * 200_000, "more than 100000 members")
+    text = rezipped(good["m.keras"], {"config.json": b'{"a": [' + b"0," * (20 << 20) + b"0]}"}, zipfile.ZIP_DEFLATED)
+    refused(tmp_path / "m.keras", text, "zip bomb|larger")
+    assert time.process_time() - begin < 5
+
+
+def test_operations_that_no_tensor_goes_into(tmp_path):
+    """They would be computed while the file is read, with any shape the file likes."""
+    given = keras.Input((4,))
+    keras.Model(given, keras.layers.Dense(4)(keras.ops.mean(given, axis=-1, keepdims=True))).save(tmp_path / "m.keras")
+
+    def change(config):
+        record = next(layer for layer in config["config"]["layers"] if layer["class_name"] == "Mean")
+        record.update(class_name="Zeros", config={"name": record["config"]["name"]},
+                      inbound_nodes=[{"args": [[20000, 1]], "kwargs": {}}])
+
+    refused(tmp_path / "m.keras", reconfigured((tmp_path / "m.keras").read_bytes(), change), "no tensor goes into")
+
+
 def test_configurations(good, tmp_path):
     data = good["m.keras"]
     refused(tmp_path / "m.keras", rezipped(data, {"config.json": b"[" * 100000}), "nested too deep|not valid JSON")
