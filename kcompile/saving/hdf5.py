@@ -19,6 +19,7 @@ from .hdf5_objects import UNDEFINED, Bytes, Header, count_of, read_header
 SIGNATURE = b"\x89HDF\r\n\x1a\n"
 _MOST_OBJECTS = 1_000_000
 _DEEPEST = 100
+_LONGEST_NAME = 1 << 14
 
 
 @dataclass
@@ -148,7 +149,7 @@ class _Reader:
         source = self.source
         source.signature(heap, b"HEAP", "local heap")
         size, _, names = source.numbers("QQQ", heap + 8)
-        text = bytes(source.at(names, size))
+        source.at(names, size)
         found: list[tuple[str, int]] = []
         waiting, seen = [tree], {tree}
         while waiting:
@@ -170,10 +171,10 @@ class _Reader:
                 name, address, cache = source.numbers("QQI", node + 8 + 40 * n)
                 if cache == 2:
                     raise source.fail("the file holds a soft HDF5 link; a model file reaches nothing outside itself")
-                stop = text.find(b"\0", name)
-                if name >= len(text) or stop < 0:
-                    raise source.fail("damaged HDF5 file: a name outside its heap")
-                found.append((text[name:stop].decode("utf-8", "replace"), address))
+                stop = source.raw.find(b"\0", names + name, names + min(size, name + _LONGEST_NAME)) if name < size else -1
+                if stop < 0:
+                    raise source.fail("damaged HDF5 file: a name outside its heap, or too long")
+                found.append((source.raw[names + name:stop].decode("utf-8", "replace"), address))
                 if len(found) > _MOST_OBJECTS:
                     raise source.fail(f"a group of more than {_MOST_OBJECTS} members")
         return found

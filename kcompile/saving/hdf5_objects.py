@@ -23,7 +23,19 @@ class Bytes:
 
     def __init__(self, data: bytes, what: str) -> None:
         self.data = memoryview(data)
+        self.raw = data
         self.what = what
+        self.heaps: dict[int, dict[int, tuple[int, int]]] = {}  # address of a global heap -> {object: (place, length)}
+        self._spent: dict[str, int] = {}
+
+    def spend(self, what: str, size: int) -> None:
+        """Count bytes of parts that lie apart in an honest file. Raises ModelFileError when they are more than the file has.
+
+        So a small file whose parts lie over one another cannot ask for more work than a large one.
+        """
+        spent = self._spent[what] = self._spent.get(what, 0) + size
+        if spent > len(self.data):
+            raise self.fail(f"damaged or hostile HDF5 file: its {what} lie over one another")
 
     def fail(self, problem: str) -> ModelFileError:
         return ModelFileError(f"{self.what}: {problem}")
@@ -158,22 +170,32 @@ def _heap_string(source: Bytes, reference: memoryview) -> str:
     size, address, index = struct.unpack("<IQI", reference)
     if size == 0:
         return ""
+    if address not in source.heaps:
+        source.heaps[address] = _heap_objects(source, address)
+    place, length = source.heaps[address].get(index, (0, -1))
+    if size > length:
+        raise source.fail(f"damaged HDF5 file: a string is missing from the global heap at {address}")
+    source.spend("strings", size)
+    return bytes(source.at(place, size)).decode("utf-8", "replace").rstrip("\0")
+
+
+def _heap_objects(source: Bytes, address: int) -> dict[int, tuple[int, int]]:
+    """{number: (place, length)} of the objects of a global heap."""
     source.signature(address, b"GCOL", "global heap")
     version, total = source.numbers("B3xQ", address + 4)
     if version != 1:
         raise source.fail("damaged HDF5 file: a global heap of unknown version")
-    place, end = address + 16, address + total
     source.at(address, total)
+    source.spend("global heaps", total)
+    found: dict[int, tuple[int, int]] = {}
+    place, end = address + 16, address + total
     while place + 16 <= end:
-        found, _, length = source.numbers("HH4xQ", place)
-        if found == index:
-            if size > length:
-                break
-            return bytes(source.at(place + 16, size)).decode("utf-8", "replace").rstrip("\0")
-        if found == 0:
+        number, _, length = source.numbers("HH4xQ", place)
+        if number == 0:
             break
+        found.setdefault(number, (place + 16, length))
         place += 16 + -(-length // 8) * 8
-    raise source.fail(f"damaged HDF5 file: a string is missing from the global heap at {address}")
+    return found
 
 
 def _link(source: Bytes, data: memoryview) -> tuple[str, int]:
@@ -265,6 +287,7 @@ def read_header(source: Bytes, address: int) -> Header:
     while blocks:
         place, size = blocks.pop(0)
         block = source.at(place, size)
+        source.spend("object headers", size)
         offset = 0
         while offset + prefix <= size:
             if second:

@@ -203,6 +203,30 @@ def test_hdf5_deep_and_looping(good):
         read_hdf5(bytes(data), "x")
 
 
+def test_hdf5_parts_over_one_another(tmp_path):
+    """A small file cannot ask for more work than its size: here every string of a list is the same long one, and headers overlap."""
+    out = io.BytesIO()
+    with h5py.File(out, "w") as file:
+        file.attrs["names"] = np.array(["x" * 20_000, *map(str, range(2000))], dtype=h5py.string_dtype())
+        for number in range(50):
+            file.create_group(f"g{number:02}")
+    data = bytearray(out.getvalue())
+    assert len(read_hdf5(bytes(data), "x").attributes["names"]) == 2001
+    place = data.index(struct.pack("<I", 20_000))  # the reference to the long one; those of the others follow
+    data[place:place + 16 * 2001] = data[place:place + 16] * 2001
+    begin = time.process_time()
+    with pytest.raises(ModelFileError, match="strings lie over one another"):
+        read_hdf5(bytes(data), "x")
+    data = bytearray(out.getvalue())
+    place = data.index(b"SNOD")
+    for number in range(struct.unpack_from("<H", data, place + 6)[0]):  # members whose headers claim the rest of the file
+        header = struct.unpack_from("<Q", data, place + 8 + 40 * number + 8)[0]
+        struct.pack_into("<I", data, header + 8, len(data) - header - 16)
+    with pytest.raises(ModelFileError):
+        read_hdf5(bytes(data), "x")
+    assert time.process_time() - begin < 2
+
+
 def test_weights_that_do_not_fit_are_all_named_and_nothing_changes(good, tmp_path):
     (tmp_path / "m.weights.h5").write_bytes(good["m.weights.h5"])
     layers = keras.layers
