@@ -39,9 +39,9 @@ def arrays_for(program: Program, params: Mapping[str, Array], states: Mapping[st
 
 
 def run_native(program: Program, params: Mapping[str, Array], states: Mapping[str, Array],
-               symbols: Mapping[str, int]) -> tuple[dict[str, Array], dict[str, Array]]:
-    """(outputs by name, states after the step by path)."""
+               symbols: Mapping[str, int], executable: Executable | None = None) -> tuple[dict[str, Array], dict[str, Array]]:
+    """(outputs by name, states after the step by path). `executable`: the program's, where it runs more than once."""
     arrays = arrays_for(program, params, states, symbols)
-    executable_of(program).run(arrays, symbols)
+    (executable or executable_of(program)).run(arrays, symbols)
     return ({name: arrays[buffer] for name, buffer in program.outputs.items()},
             {b.name: arrays[b.name] for b in program.buffers.values() if b.kind == "state" and not b.of})

@@ -108,3 +108,11 @@ def test_mistakes(cli, tmp_path, arguments, part):
     (tmp_path / "k.kir").write_text("kernel k0\n  axes i:B\n  read x: f32[B]\n  write y: f32[B]\n  store y[i] = exp(x[i])\n")
     code, out, err = cli("verify", *arguments)
     assert (code, out, err.count("\n")) == (2, "", 1) and part in err
+
+
+def test_units_at_the_kink_of_a_relu_are_no_failure():
+    keras.utils.set_random_seed(1)
+    model = keras.Sequential([keras.Input((6,)), keras.layers.Dense(8, activation="relu", kernel_initializer="zeros", name="zero"),
+                              keras.layers.Dense(8, activation="relu"), keras.layers.Dense(1)])
+    model.compile("sgd", "mse")
+    assert model.verify().passed, str(model.verify())
