@@ -8,6 +8,8 @@ import math
 import numpy as np
 import pytest
 
+from kcompile.codegen.target import Target
+
 from .exhaustive import FUNCTIONS, SIGN, SMALLEST_NORMAL, Measure, Native, Reference, Worst, blocks, edges, sweep
 
 STRIDE = 20011  # a prime, so that the low bits of the patterns vary
@@ -18,7 +20,6 @@ WORST_KNOWN = {
 
 
 def worst_of(name: str, pieces: list[np.ndarray]) -> dict[str, Worst]:
-    from kcompile.codegen.target import Target
     targets = ("host", "avx2", "scalar")
     natives = {t: Native(name, Target.named(t)) for t in targets}
     worst = {t: Worst() for t in targets}
@@ -57,3 +58,13 @@ def test_an_error_in_one_place_is_found() -> None:
 def test_blocks_have_subnormals_alone() -> None:
     for patterns in [*edges(), *blocks(100_003)]:
         assert len(patterns) % 32 == 0 and (patterns[-1] < SMALLEST_NORMAL) == (patterns[0] < SMALLEST_NORMAL)
+
+
+def test_flushed_subnormals_are_written_down() -> None:
+    """Native code of a step flushes; an op's own text says so, where it computes."""
+    from kcompile.ir.op import OPS
+    from kcompile.ir.ops.family import FLUSHED
+
+    tiny = np.full(32, 1e-40, np.float32)
+    assert FUNCTIONS["sqrt"].exact(np.float64(tiny[0])) > 0 and not Native("sqrt", Target.host())(tiny).any()
+    assert all(OPS[name].doc.endswith(FLUSHED) for name in FUNCTIONS) and not OPS["neg"].doc.endswith(FLUSHED)
