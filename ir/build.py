@@ -246,9 +246,12 @@ def conv(x: Value, w: Value, strides: Axes, dilation: Axes | None = None, groups
 
 
 def conv_input_grad(dy: Value, w: Value, input_spatial: Sequence[DimLike], strides: Axes, dilation: Axes | None = None,
-                    groups: int = 1) -> Value:
-    """The cotangent of conv's x; also the transposed convolution."""
-    return make("conv_input_grad", dy, w, input_spatial=_ints(input_spatial), **_conv_attrs(strides, dilation, groups))
+                    groups: int = 1, padding: Sequence[tuple[int, int]] = ()) -> Value:
+    """The cotangent of conv's x, without what lies in its `padding` (low and high of each spatial axis); also the transposed
+    convolution."""
+    pairs = tuple((int(low), int(high)) for low, high in padding)
+    return make("conv_input_grad", dy, w, input_spatial=_ints(input_spatial), padding=pairs if any(map(any, pairs)) else (),
+                **_conv_attrs(strides, dilation, groups))
 
 
 def conv_filter_grad(x: Value, dy: Value, kernel_spatial: Axes, strides: Axes, dilation: Axes | None = None,

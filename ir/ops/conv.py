@@ -22,6 +22,7 @@ from .spatial import positions, spatial_of, strided, window_count
 
 Values = tuple[Value, ...]
 Cts = tuple["Value | None", ...]
+Padding = tuple[tuple[int, int], ...]
 
 
 def _operands(op: str, types: Types, attrs: Attrs) -> int:
@@ -129,6 +130,14 @@ def _sample(inputs: Types, **attrs: Any) -> Any:
 
 
 _TYPES = [_sample_types(case) for case in _CASES]
+_PADDED = list(zip((_TYPES[0], _TYPES[2], _TYPES[6], _TYPES[7], _TYPES[8], _TYPES[12]),
+                   (((1, 1), (1, 1)), ((0, 1), (1, 1)), ((3, 0), (1, 2)), ((1, 1), (1, 1)), ((1, 0), (0, 2)), ((1, 0), (1, 1), (0, 1))),
+                   strict=True))
+
+
+def _unpadded(x: TensorType, padding: Padding) -> Shape:
+    return tuple(n - low - high for n, (low, high) in zip(spatial_of(x.shape), padding, strict=True))
+
 
 conv = register(Op(
     name="conv",
@@ -147,42 +156,56 @@ def _input_grad_infer(types: Types, attrs: Attrs) -> Types:
     count = _operands(op, types, attrs)
     dy, w = types
     _filter_type(op, w, attrs["groups"])
-    spatial = check.extents(op, attrs["input_spatial"])
+    spatial, padding = check.extents(op, attrs["input_spatial"]), attrs["padding"]
     if len(spatial) != count:
         check.reject(op, f"{count} input extents", spatial)
-    expected = (dy.shape[0], *_counts(op, spatial, w.shape[:-2], attrs), w.shape[-1])
+    if padding and (len(padding) != count or any(low < 0 or high < 0 for low, high in padding)):
+        check.reject(op, f"no padding, or {count} pairs of numbers that are not negative", padding)
+    expected = (dy.shape[0], *_counts(op, _padded(spatial, padding), w.shape[:-2], attrs), w.shape[-1])
     if dy.shape != expected:
-        check.reject(op, f"dy of shape {list(expected)} for input extents {list(spatial)} and filter {w}", dy)
+        behind = f" behind padding {list(padding)}" if padding else ""
+        check.reject(op, f"dy of shape {list(expected)} for input extents {list(spatial)}{behind} and filter {w}", dy)
     return (dy.with_shape((dy.shape[0], *spatial, w.shape[-2] * attrs["groups"])),)
 
 
+def _padded(spatial: Shape, padding: Padding) -> Shape:
+    """The extents that the convolution saw: with the padding that its input had."""
+    return tuple(n + low + high for n, (low, high) in zip(spatial, padding, strict=True)) if padding else spatial
+
+
 def _input_grad_reference(dy: Array, w: Array, input_spatial: tuple[int, ...], strides: tuple[int, ...], dilation: tuple[int, ...],
-                          groups: int) -> Array:
+                          groups: int, padding: Padding) -> Array:
     ct, taps = _grouped(widened(dy), groups), np.swapaxes(_taps(widened(w), groups), -1, -2)
     counts = dy.shape[1:-1]
-    dx = np.zeros((dy.shape[0], *input_spatial, w.shape[-2] * groups), ct.dtype)
+    dx = np.zeros((dy.shape[0], *_padded(input_spatial, padding), w.shape[-2] * groups), ct.dtype)
     with np.errstate(all="ignore"):
         for position in positions(w.shape[:-2]):
             dx[strided(position, strides, dilation, counts)] += _ungrouped(np.matmul(ct, taps[position]), (dy.shape[0], *counts))
-    return dx.astype(dy.dtype, copy=False)
+    inside = tuple(slice(low, low + n) for n, (low, _) in zip(input_spatial, padding, strict=True)) if padding else ()
+    return np.ascontiguousarray(dx[(slice(None), *inside)]).astype(dy.dtype, copy=False)
 
 
 def _input_grad_vjp(cts: Cts, inputs: Values, outputs: Values, attrs: Attrs) -> Cotangents:
     (ct,), (dy, w) = cts, inputs
     if ct is None or not dy.dtype.is_float:
         return [None, None]
+    if attrs["padding"]:
+        low, high = zip((0, 0), *attrs["padding"], (0, 0), strict=True)
+        ct = build.pad(ct, low, high)
     return [build.conv(ct, w, **_geometry(attrs)),
             build.conv_filter_grad(ct, dy, w.shape[:-2], **_geometry(attrs))]  # type: ignore[arg-type]
 
 
 conv_input_grad = register(Op(
     name="conv_input_grad",
-    doc="The adjoint of conv in x, which is also the transposed convolution: each element of dy adds the filter, times itself, to dx.",
+    doc="The adjoint of conv in x, which is also the transposed convolution: each element of dy adds the filter, times itself, to dx. "
+        "`padding`: pairs of how far the conv's x reached beyond dx in each direction; empty for nowhere.",
     infer=_input_grad_infer,
     reference=_input_grad_reference,
     vjp=_input_grad_vjp,
     kernel=input_grad_kernels,
-    samples=tuple(_sample((y, w), input_spatial=spatial_of(x.shape), **attrs) for x, w, y, attrs in _TYPES),
+    samples=(*(_sample((y, w), input_spatial=spatial_of(x.shape), padding=(), **attrs) for x, w, y, attrs in _TYPES),
+             *(_sample((y, w), input_spatial=_unpadded(x, padding), padding=padding, **attrs) for (x, w, y, attrs), padding in _PADDED)),
 ))
 
 

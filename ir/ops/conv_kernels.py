@@ -3,7 +3,7 @@
     conv              y[n, y, x, o] = sum over ky, kx, c of x[n, y*s + ky*d, x*s + kx*d, c] * w[ky, kx, c, o]
     conv_filter_grad  dw[ky, kx, c, o] = sum over n, y, x of the same x times dy[n, y, x, o]
     conv_input_grad   the filter reversed and transposed into a temporary, dy padded into another, then for each of the
-                      s*s phases of the input positions a sum over that phase's taps and o
+                      s*s phases of the input positions a sum over that phase's taps and o; positions of padding are not computed
 
 With groups there is a free axis g more; channel axes of extent 1 within a group are left out, so that in a depthwise
 convolution g itself is the last axis, of unit stride.
@@ -124,8 +124,9 @@ def input_grad_kernels(inputs: Types, outputs: Types, attrs: Attrs) -> list[Kern
     (dx,) = outputs
     channels = _Channels.of(w.shape[-2], w.shape[-1], attrs["groups"])
     window = [int(k) for k in w.shape[:-2]]  # type: ignore[arg-type]
-    by_axis = [phases(extent, k, s, d) for extent, k, s, d
-               in zip(spatial_of(dx.shape), window, attrs["strides"], attrs["dilation"], strict=True)]
+    cut = attrs["padding"] or ((0, 0),) * len(window)
+    by_axis = [phases(extent, k, s, d, before) for extent, k, s, d, (before, _)
+               in zip(spatial_of(dx.shape), window, attrs["strides"], attrs["dilation"], cut, strict=True)]
     low, high = _padding(by_axis, spatial_of(dy.shape))
     padded = dy.with_shape((dy.shape[0], *(a + n + b for a, n, b in zip(low, spatial_of(dy.shape), high, strict=True)), dy.shape[-1]))
     turned = w.with_shape((*window, w.shape[-1], w.shape[-2]))

@@ -2,6 +2,7 @@
 
 An adjoint with stride s writes input position s*q + p, q = 0, 1, ...: for each phase p < s only some taps of the kernel
 reach it, an arithmetic progression k = first, first + step, ..., and tap t of them reads output position q + shift - t*back.
+Where the input was padded by `low` zeros, whose gradient nobody wants, input position 0 is position `low` of what the kernel saw.
 """
 
 from __future__ import annotations
@@ -84,8 +85,8 @@ class Phase:
         return self.count + self.shift
 
 
-def phases(extent: DimLike, window: int, stride: int, dilation: int = 1) -> list[Phase]:
-    """The phases of one spatial axis of an adjoint; only those with a position in `extent`."""
+def phases(extent: DimLike, window: int, stride: int, dilation: int = 1, low: int = 0) -> list[Phase]:
+    """The phases of one spatial axis of an adjoint, behind `low` positions of padding; only those with a position in `extent`."""
     found = []
     common = math.gcd(stride, dilation)
     step = stride // common
@@ -93,12 +94,12 @@ def phases(extent: DimLike, window: int, stride: int, dilation: int = 1) -> list
         count = _phase_count(extent, offset, stride)
         if count == 0:
             continue
-        first = next((k for k in range(min(step, window)) if (k * dilation - offset) % stride == 0), None)
+        first = next((k for k in range(min(step, window)) if (k * dilation - offset - low) % stride == 0), None)
         if first is None:
             found.append(Phase(offset, stride, count, 0, 0, step, 0, 0))
         else:
             taps = -(-(window - first) // step)
-            found.append(Phase(offset, stride, count, taps, first, step, (offset - first * dilation) // stride, dilation // common))
+            found.append(Phase(offset, stride, count, taps, first, step, (offset + low - first * dilation) // stride, dilation // common))
     return found
 
 

@@ -71,6 +71,34 @@ def slice_of_broadcast(x: Pat, s: Attr, n: Attr, a: Attr, b: Attr, t: Attr) -> E
     return (p.slice(p.broadcast(x, shape=s, dims=n), starts=a, stops=b, strides=t), built(_sliced_broadcast, x, s, n, a, b, t))
 
 
+def _cuts_space_only(x: Value, a: Any, b: Any, t: Any) -> bool:
+    whole = (0, x.rank - 1)
+    return all(step == 1 for step in t) and all(a[i] == 0 and b[i] == x.shape[i] for i in whole) \
+        and all(isinstance(edge, int) for edge in (*a[1:-1], *(n - e for n, e in zip(x.shape[1:-1], b[1:-1], strict=True))))
+
+
+@procedure(("slice",), ("""graph g {
+  param %dy: f32[B, 3, 4, 5]
+  param %w: f32[3, 3, 2, 5]
+  %0 = conv_input_grad(%dy, %w, input_spatial=(7, 6), strides=(2, 1), dilation=(1, 1))
+  %1 = slice(%0, starts=(0, 0, 1, 0), stops=(B, 6, 5, 2), strides=(1, 1, 1, 1))
+  out a = %1
+}
+""",), close=True)
+def slice_of_input_grad(make: Make, node: Node) -> Value | None:
+    """The gradient of a padded convolution's input is computed without the padding."""
+    (x,), grad = node.inputs, node.inputs[0].node
+    a, b = node.attrs["starts"], node.attrs["stops"]
+    if grad.op.name != "conv_input_grad" or not _cuts_space_only(x, a, b, node.attrs["strides"]):
+        return None
+    spatial = x.shape[1:-1]
+    before = grad.attrs["padding"] or ((0, 0),) * len(spatial)
+    pairs = tuple((low + start, high + int(n - stop)) for (low, high), start, stop, n
+                  in zip(before, a[1:-1], b[1:-1], spatial, strict=True))
+    kept = tuple(stop - start for start, stop in zip(a[1:-1], b[1:-1], strict=True))
+    return make("conv_input_grad", *grad.inputs, **{**grad.attrs, "input_spatial": kept, "padding": pairs})
+
+
 @procedure(("slice",), ("""graph g {
   param %x: f32[B, 2]
   param %y: f32[B, 3]

@@ -166,11 +166,7 @@ def conv_transpose(inputs: Any, kernel: Any, strides: Any = 1, padding: str = "v
         # the forward convolution whose gradient this is padded its input (of the result's size) by `total`
         total = 0 if mode == "valid" else _forward_padding(out, size, reach, s)
         cuts.append((total // 2, total - total // 2))
-    whole = [n + a + b for n, (a, b) in zip(sizes, cuts, strict=True)]
-    grown = build.conv_input_grad(value, weights, whole, steps, dilation)
-    starts = [0, *(a for a, _ in cuts), 0]
-    stops = [grown.shape[0], *(a + n for (a, _), n in zip(cuts, sizes, strict=True)), grown.shape[-1]]
-    return wrap(from_channels_last(build.slice(grown, starts, stops), fmt))
+    return wrap(from_channels_last(build.conv_input_grad(value, weights, sizes, steps, dilation, padding=cuts), fmt))
 
 
 def transposed_size(size: DimLike, reach: int, stride: int, mode: str, output_padding: int | None) -> DimLike:

@@ -38,7 +38,7 @@ CASES = [
     ("conv", ["f32[B, 2, 5, 3]", "f32[3, 3, 3, 8]"], {"strides": (1, 1), "dilation": (1, 1), "groups": 1}, ["at least 3", "given 2"]),
     ("conv", ["f32[B, 5, 5, 4]", "f32[3, 3, 2, 7]"], {"strides": (1, 1), "dilation": (1, 1), "groups": 2}, ["divisible by groups=2"]),
     ("conv_input_grad", ["f32[B, 3, 3, 8]", "f32[3, 3, 3, 8]"],
-     {"input_spatial": (6, 5), "strides": (1, 1), "dilation": (1, 1), "groups": 1}, ["[B, 4, 3, 8]", "f32[B, 3, 3, 8]"]),
+     {"input_spatial": (6, 5), "strides": (1, 1), "dilation": (1, 1), "groups": 1, "padding": ()}, ["[B, 4, 3, 8]", "f32[B, 3, 3, 8]"]),
     ("conv_filter_grad", ["f32[B, 6, 5, 3]", "f32[B, 3, 3, 8]"],
      {"kernel_spatial": (3, 3), "strides": (1, 1), "dilation": (1, 1), "groups": 1}, ["[B, 4, 3, 8]"]),
     ("window_max", ["f32[B, 1, 4, 3]"], {"window": (2, 2), "strides": (2, 2)}, ["at least 2"]),

@@ -33,7 +33,10 @@ def test_convolution(seed):
     (y,) = OPS["conv"].infer((x, w), attrs)
     symbols = {"B": rng.randint(1, 3)}
     check("conv", (x, w), attrs, symbols)
-    check("conv_input_grad", (y, w), {**attrs, "input_spatial": spatial}, symbols)
+    check("conv_input_grad", (y, w), {**attrs, "input_spatial": spatial, "padding": ()}, symbols)
+    padding = tuple((low := rng.randint(0, n - 1), rng.randint(0, n - 1 - low)) for n in spatial)
+    inside = tuple(n - low - high for n, (low, high) in zip(spatial, padding, strict=True))
+    check("conv_input_grad", (y, w), {**attrs, "input_spatial": inside, "padding": padding}, symbols)
     check("conv_filter_grad", (x, y), {**attrs, "kernel_spatial": window}, symbols)
 
 
@@ -63,11 +66,12 @@ CONV = {"strides": (1, 1), "dilation": (1, 1), "groups": 1}
 LINE = {"strides": (1,), "dilation": (1,), "groups": 1}
 SYMBOLIC = [
     ("conv", ["f64[B, H, W, 3]", "f64[3, 2, 3, 4]"], CONV),
-    ("conv_input_grad", ["f64[B, H-2, W-1, 4]", "f64[3, 2, 3, 4]"], {**CONV, "input_spatial": (H, W)}),
+    ("conv_input_grad", ["f64[B, H-2, W-1, 4]", "f64[3, 2, 3, 4]"], {**CONV, "input_spatial": (H, W), "padding": ()}),
+    ("conv_input_grad", ["f64[B, H, W, 4]", "f64[3, 3, 3, 4]"], {**CONV, "input_spatial": (H, W), "padding": ((1, 1), (1, 1))}),
     ("conv_filter_grad", ["f64[B, H, W, 3]", "f64[B, H-2, W-1, 4]"], {**CONV, "kernel_spatial": (3, 2)}),
     ("conv", ["f64[B, 2*H, 3]", "f64[3, 3, 4]"], {**LINE, "strides": (2,)}),
-    ("conv_input_grad", ["f64[B, H, 4]", "f64[3, 3, 4]"], {**LINE, "strides": (2,), "input_spatial": (2 * H + 1,)}),
-    ("conv_input_grad", ["f64[B, H-1, 4]", "f64[3, 3, 4]"], {**LINE, "strides": (2,), "input_spatial": (2 * H,)}),
+    ("conv_input_grad", ["f64[B, H, 4]", "f64[3, 3, 4]"], {**LINE, "strides": (2,), "input_spatial": (2 * H + 1,), "padding": ()}),
+    ("conv_input_grad", ["f64[B, H-1, 4]", "f64[3, 3, 4]"], {**LINE, "strides": (2,), "input_spatial": (2 * H,), "padding": ()}),
     ("window_sum_grad", ["f64[B, H-1, 3]"], {"window": (3,), "strides": (2,), "input_spatial": (2 * H,)}),
     ("window_max", ["f64[B, 2*H, W, 3]"], {"window": (2, 1), "strides": (2, 1)}),
     ("window_max_grad", ["f64[B, 2*H, W, 3]", "f64[B, H, W, 3]", "f64[B, H, W, 3]"], {"window": (2, 1), "strides": (2, 1)}),
