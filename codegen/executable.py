@@ -20,6 +20,7 @@ from ..ir.types import evaluate_dim
 from .arena import aligned
 from .compilers import Compilers
 from .loop import Loop
+from .loop_frames import LoopFrames
 from .module import Loaded, assembly
 from .options import CodegenOptions
 from .runtime import text as layout
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
 
 Array = npt.NDArray[Any]
 FRAMES_KEPT = 32  # batch sizes whose frames an executable keeps
+LOOPS_KEPT = 8  # the same, for loops over many rows
 GIVEN = ("param", "state", "output")
 WORTH_A_HELPER = 120  # lines of a program's or a graph's text: below it a second compiler takes longer to start than it saves
 
@@ -175,6 +177,7 @@ class Executable:
         self.arena: Array = aligned(0)
         self.arena_address = 0
         self._bound: dict[tuple[int, ...], _Bound] = {}
+        self._loops: dict[tuple[int, int, int | None], LoopFrames] = {}
         self.after_fork()
         renew_after_fork(self)
 
@@ -230,6 +233,18 @@ class Executable:
             bound = self._bound[key] = _Bound(self, symbols)
         return bound
 
+    def loop_frames(self, batch: int, tail: int, threads: int | None) -> LoopFrames:
+        """Frames for loops over batches of so many rows, the last one with `tail` (0: all are whole)."""
+        key = batch, tail, threads
+        kept = self._loops.get(key)
+        if kept is None:
+            symbols = {"B": batch} if self.symbols else {}
+            self.reserve(symbols)
+            if len(self._loops) == LOOPS_KEPT:
+                del self._loops[next(iter(self._loops))]  # the oldest
+            kept = self._loops[key] = LoopFrames(self, symbols, tail, threads or self.threads_for(symbols))
+        return kept
+
     def reserve(self, symbols: Mapping[str, int]) -> None:
         """Make the arena large enough for these symbols. A larger one moves every temp."""
         for name in self.symbols:
@@ -242,6 +257,7 @@ class Executable:
         self.arena = aligned(size)
         self.arena_address = self.arena.ctypes.data
         self._bound.clear()
+        self._loops.clear()
 
     def threads_for(self, symbols: Mapping[str, int]) -> int:
         """One where the step is too short to be worth waking others."""

@@ -1,7 +1,7 @@
 """Many steps in one native call: gathered rows in, rows of outputs out, nothing of Python in between.
 
-Two frames take turns, a third serves a last, smaller batch; what moves from step to step (a pointer into a source or a
-sink, the half of a staging buffer) is a table the native loop applies. See runtime/text.py for the loop itself.
+Two frames take turns, a third serves a last, smaller batch (loop_frames.py); what moves from step to step (a pointer into a source or
+a sink, the half of a staging buffer) is a table the native loop applies. See runtime/text.py for the loop itself.
 """
 
 from __future__ import annotations
@@ -17,7 +17,6 @@ from ..ir.types import Dim, dtype_of
 from .arena import aligned
 from .feed import gather_function
 from .runtime import text as layout
-from .runtime.pool import NativeCall
 
 if TYPE_CHECKING:
     from .executable import Executable
@@ -31,8 +30,6 @@ class Loop:
 
     def __init__(self, executable: Executable, feeds: Mapping[str, Array], sinks: Mapping[str, Array], arrays: Mapping[str, Array],
                  order: npt.NDArray[np.int64] | None, batch_size: int, threads: int | None) -> None:
-        from .executable import Frame
-
         self.executable = executable
         if batch_size < 1:
             raise ValueError(f"{executable.program.name}: batch_size must be at least 1, not {batch_size}")
@@ -44,29 +41,20 @@ class Loop:
         self._order = self._check_order(order)
         self.steps = -(-self.rows // batch_size)
         full, tail = divmod(self.rows, batch_size)
-        largest = {"B": min(batch_size, self.rows)} if executable.symbols else {}
-        executable.reserve(largest)
-        frames = [Frame(executable, largest), Frame(executable, largest)]
-        frames.append(Frame(executable, {"B": tail}) if tail and executable.symbols else frames[0])
-        self._frames, self._sinks = frames, dict(sinks)
+        self._kept = executable.loop_frames(min(batch_size, self.rows), tail, threads)
+        self._sinks = dict(sinks)
         self._moving: list[tuple[int, int, int, int]] = []
         self._feeds: list[list[int]] = []
         self._staging: list[Array] = []
         self._read_by: dict[str, tuple[bool, list[int]]] = {}  # of each feed: (whether it is gathered, its lines of the table)
-        self._fixed: list[Array] = []  # kept alive: the native loop has their addresses
+        batch = min(batch_size, self.rows) if executable.symbols else 1
         for name, source in self._sources.items():
-            self._add_feed(name, source, largest.get("B", 1))
+            self._add_feed(name, source, batch)
         for name, sink in sinks.items():
-            self._add_sink(name, sink)
-        for name in executable.given:
-            if name not in feeds and name not in sinks:
-                self._add_fixed(name, arrays)
+            self._add_sink(name, sink, batch)
+        self._fixed_names = [name for name in executable.given if name not in feeds and name not in sinks]
+        self._fixed = [self._fixed_array(name, arrays) for name in self._fixed_names]  # kept alive: the native loop has their addresses
         self._words = aligned(layout.LOOP_WORDS, np.int64)
-        self._words[:] = 0
-        wanted = threads or executable.threads_for(largest)
-        self._call = NativeCall(executable.pool, executable.pool.loop_entry, self._words.ctypes.data, wanted)
-        for frame in frames:
-            frame.words[layout.FRAME_SHARED] = self._call.shared_address
         self._fill(full, tail, batch_size)
 
     def run(self, first_step: int, steps: int, budget_seconds: float = 0.05) -> int:
@@ -80,7 +68,7 @@ class Loop:
             words[layout.LOOP_STEPS] = steps
             words[layout.LOOP_BUDGET] = int(budget_seconds * 1e9)
             words[layout.LOOP_STOP] = 0
-            self._call.run()
+            self._kept.run(self.executable, words, self._fixed_names, self._fixed)
             return int(words[layout.LOOP_DONE])
 
     @property
@@ -165,43 +153,42 @@ class Loop:
         self._read_by[name] = True, [len(self._feeds)]
         self._feeds.append([gather, address, address + half, source.ctypes.data, order, elements, 0, 0])
 
-    def _add_sink(self, name: str, sink: Array) -> None:
+    def _add_sink(self, name: str, sink: Array, batch: int) -> None:
         executable = self.executable
         if name not in executable.given or executable.program.buffers[name].kind != "output":
             raise ValueError(f"{executable.program.name}: {name!r} is not an output")
         row, elements = self._row(name)
         executable.check(name, sink, (self.rows, *row))
-        batch = self._frames[0].symbols["B"]
         self._move(name, sink.ctypes.data, batch * elements * sink.itemsize, 0)
 
-    def _add_fixed(self, name: str, arrays: Mapping[str, Array]) -> None:
+    def _fixed_array(self, name: str, arrays: Mapping[str, Array]) -> Array:
         executable = self.executable
         if name not in arrays:
             raise KeyError(executable.describe(name, "no array is given for it"))
         array = arrays[name]
-        if executable.program.buffers[name].type.symbols:
-            what = "a feed" if executable.program.buffers[name].kind == "param" else "a sink"
-            raise ValueError(executable.describe(name, f"its size depends on the batch, so it must be {what}"))
-        executable.check(name, array, self._frames[0].shapes[name])
-        self._fixed.append(array)
-        for frame in self._frames:
-            frame.point(executable.pointers.get(name, ()), array.ctypes.data)
+        if not self._kept.knows(name, array):
+            if executable.program.buffers[name].type.symbols:
+                what = "a feed" if executable.program.buffers[name].kind == "param" else "a sink"
+                raise ValueError(executable.describe(name, f"its size depends on the batch, so it must be {what}"))
+            executable.check(name, array, self._kept.shapes[name])
+        return array
 
     def _fill(self, full: int, tail: int, batch_size: int) -> None:
         self._feed_table = np.array(self._feeds or [[0] * layout.FEED_WORDS], np.int64)
         self._moving_table = np.array(self._moving or [(0, 0, 0, 0)], np.int64)
-        words = self._words
-        words[layout.LOOP_SHARED] = self._call.shared_address
-        words[layout.LOOP_STEP] = self.executable.step_address
-        for word, frame in zip((layout.LOOP_EVEN, layout.LOOP_ODD, layout.LOOP_TAIL), self._frames, strict=True):
-            words[word] = frame.address
-        words[layout.LOOP_FULL_STEPS] = full
-        words[layout.LOOP_BATCH] = batch_size
-        words[layout.LOOP_TAIL_ROWS] = tail
-        words[layout.LOOP_FEEDS] = self._feed_table.ctypes.data
-        words[layout.LOOP_FEED_COUNT] = len(self._feeds)
-        words[layout.LOOP_MOVING] = self._moving_table.ctypes.data
-        words[layout.LOOP_MOVING_COUNT] = len(self._moving)
+        values = [0] * layout.LOOP_WORDS
+        values[layout.LOOP_SHARED] = self._kept.call.shared_address
+        values[layout.LOOP_STEP] = self.executable.step_address
+        for word, frame in zip((layout.LOOP_EVEN, layout.LOOP_ODD, layout.LOOP_TAIL), self._kept.frames, strict=True):
+            values[word] = frame.address
+        values[layout.LOOP_FULL_STEPS] = full
+        values[layout.LOOP_BATCH] = batch_size
+        values[layout.LOOP_TAIL_ROWS] = tail
+        values[layout.LOOP_FEEDS] = self._feed_table.ctypes.data
+        values[layout.LOOP_FEED_COUNT] = len(self._feeds)
+        values[layout.LOOP_MOVING] = self._moving_table.ctypes.data
+        values[layout.LOOP_MOVING_COUNT] = len(self._moving)
+        self._words[:] = values
 
 
 def _as_source(executable: Executable, name: str, array: Array) -> Array:

@@ -190,6 +190,38 @@ def _run_all(loop: Any, steps: int) -> int:
     return done
 
 
+def test_loops_of_one_batch_size_take_turns(executable: Executable, program: Program) -> None:
+    """They share frames, which point to the states, rows and results of one of them at a time."""
+    x, target = data()
+    order = np.random.default_rng(1).permutation(ROWS)
+    loops, found = [], []
+    for rows in (None, order, order[::-1].copy()):
+        states, out = initial_states(program, len(loops)), buffers(program, ROWS)
+        y = out.pop(program.outputs["y"])
+        loops.append(executable.loop({"x": x, "target": target}, {program.outputs["y"]: y}, {**out, **states}, rows, 16))
+        found.append([y, *out.values(), *states.values()])
+    for step in range(loops[0].steps):
+        for loop in loops:
+            assert loop.run(step, 1) == 1
+    for number, (rows, mixed) in enumerate(zip((None, order, order[::-1].copy()), found, strict=True)):
+        states, out = initial_states(program, number), buffers(program, ROWS)
+        y = out.pop(program.outputs["y"])
+        _run_all(executable.loop({"x": x, "target": target}, {program.outputs["y"]: y}, {**out, **states}, rows, 16), loops[0].steps)
+        assert same(mixed, [y, *out.values(), *states.values()])
+
+
+def test_a_loop_that_is_dropped_keeps_nothing_alive(executable: Executable, program: Program) -> None:
+    x, target = data()
+    states, y = initial_states(program), np.zeros((ROWS, SIZES[-1]), np.float32)
+    fixed = {program.outputs["loss"]: np.zeros((), np.float32), **states}
+    loop = executable.loop({"x": x, "target": target}, {program.outputs["y"]: y}, fixed, np.arange(ROWS), 16)
+    _run_all(loop, loop.steps)
+    alive = [weakref.ref(array) for array in (x, target, y, *states.values())]
+    del loop, x, target, states, y, fixed
+    gc.collect()
+    assert not any(ref() is not None for ref in alive)
+
+
 def test_loop_returns_in_time(executable: Executable, program: Program) -> None:
     x, target = np.zeros((400_000, SIZES[0]), np.float32), np.zeros((400_000, SIZES[-1]), np.float32)
     out = {program.outputs["loss"]: np.zeros((), np.float32)}

@@ -106,6 +106,15 @@ def test_kernels_are_checked_and_timed(tmp_path):
     assert sum("7x100x10" in line and "seconds_1" in line for line in lines) == 3 and '"flops"' in lines[0]
 
 
+def test_small_costs_are_measured_against_native_steps(tmp_path):
+    done = subprocess.run([sys.executable, str(FOLDER / "small_costs.py"), "--workload", "tabular", "predict_mlp", "--rounds", "1",
+                           "--seconds", "0.01"], check=True, text=True, capture_output=True,
+                          env={**os.environ, "PYTHONPATH": str(FOLDER.parent), "KCOMPILE_CACHE": str(tmp_path)})
+    rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in done.stdout.splitlines()[2:]]
+    assert [row[0] for row in rows] == ["tabular"] * 2 + ["predict_mlp"] * 3
+    assert all(float(row[2]) > float(row[3]) / 2 > 0 for row in rows)
+
+
 def test_memory_does_not_grow(tmp_path):
     """The short form of what leaks.py does at length."""
     counts = ["--fits", "300", "--predictions", "20000", "--models", "20"]
