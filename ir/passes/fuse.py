@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
 
 from ..fusion import axis_mapping, inline, merge, store_of, tidy
@@ -78,6 +79,7 @@ class _Fuser:
         return False
 
     def run(self) -> Program:
+        self.drop_unread()
         self.sweep(first_inlining=True)  # literals and cheap maps go to their readers before those join heavier kernels
         while self.sweep(first_inlining=False):
             pass
@@ -163,6 +165,13 @@ class _Fuser:
         if dead:
             merged = tidy(replace(merged, equations=tuple(q for q in merged.equations if q.kind not in WRITING or q.name not in dead)))
         self.enter(c, merged)
+        self.abandon(set(producer.reads) | set(consumer.reads))
+
+    def drop_unread(self) -> None:
+        """Take away what is computed for nothing: an op may need nothing of an operand (a cumulative sum without its own term, of one)."""
+        for n in sorted(self.kernels, reverse=True):
+            if not any(self.readers.get(a) or a in self.kept for a in self.kernels[n].writes):
+                self.leave(n)
 
     def drop_store(self, p: int, array: str) -> None:
         """Nothing reads `array` any more: take its store out of its kernel, and the kernel away when it was the last."""
@@ -171,8 +180,11 @@ class _Fuser:
         slim = tidy(replace(kernel, equations=left))
         if slim.equations:
             self.enter(p, slim)
-            return
-        for read in kernel.reads:
+        self.abandon(kernel.reads)
+
+    def abandon(self, arrays: Iterable[str]) -> None:
+        """A kernel does not read these any more: whatever nobody reads now need not be stored."""
+        for read in arrays:
             writer = self.writer(read)
             if writer is not None and not self.readers[read] and read not in self.kept and store_of(self.kernels[writer], read):
                 self.drop_store(writer, read)
