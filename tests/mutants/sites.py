@@ -1,8 +1,9 @@
 """Mutants: every place of a module where one small change makes another program, found in its syntax tree.
 
 A change is one of: a comparison or an arithmetic or boolean operator replaced by its neighbour, a `not` dropped, the branches of a
-conditional expression exchanged, a whole number one larger, True for False. Annotations, docstrings, the texts of errors and
-of reasons, and `raise` statements are left alone: no test of behaviour is meant to see them.
+conditional expression exchanged, a whole number one larger, True for False. Left alone, because no test of behaviour is meant to
+see them: annotations, docstrings, texts, `raise` statements, decorators but for the guards of rules, the examples of rules (which
+are inputs of tests), and assertions and the strictness of `zip` (which speak only where the compiler is wrong already).
 """
 
 from __future__ import annotations
@@ -18,18 +19,21 @@ COMPARE: dict[type[ast.cmpop], type[ast.cmpop]] = {
 ARITHMETIC: dict[type[ast.operator], type[ast.operator]] = {
     ast.Add: ast.Sub, ast.Sub: ast.Add, ast.Mult: ast.Add, ast.Div: ast.Mult, ast.FloorDiv: ast.Mult, ast.Mod: ast.Add,
     ast.BitAnd: ast.BitOr, ast.BitOr: ast.BitAnd}
-SKIPPED_FIELDS = {"annotation", "returns", "decorator_list", "type_params"}
+SKIPPED_FIELDS = {"annotation", "returns", "type_params"}
+EXAMPLES = "examples"
 
 
 @dataclass(frozen=True)
 class Site:
-    """`path` leads from the module to the node; `scope` is the function or assignment around it."""
+    """`path` leads from the module to the node; `scope` is the function or assignment around it; `function` the line where the
+    innermost function begins, 0 outside of any."""
 
     file: str
     line: int
     scope: str
     what: str
     path: tuple[tuple[str, int], ...]
+    function: int = 0
 
     def __str__(self) -> str:
         return f"{self.file}:{self.line} {self.scope}: {self.what}"
@@ -38,11 +42,21 @@ class Site:
 def sites(file: str, source: str, wanted: Callable[[str], bool] = lambda scope: True) -> list[Site]:
     """The mutants of a module whose scope is wanted."""
     found = []
-    for node, path, scope in _walk(ast.parse(source), (), ""):
-        what = _change(copy.deepcopy(node)) if wanted(scope) else ""
+    tree = ast.parse(source)
+    inputs = _names_of_examples(tree)
+    for node, path, scope, function in _walk(tree, (), "", 0):
+        what = _change(copy.deepcopy(node)) if scope not in inputs and wanted(scope) else ""
         if what:
-            found.append(Site(file, getattr(node, "lineno", 0), scope or "module", what, path))
+            found.append(Site(file, getattr(node, "lineno", 0), scope or "module", what, path, function))
     return found
+
+
+def _names_of_examples(tree: ast.AST) -> set[str]:
+    """What stands in examples of rules and nowhere else."""
+    examples = {id(name) for node in ast.walk(tree) if isinstance(node, ast.keyword) and node.arg == EXAMPLES
+                for name in ast.walk(node) if isinstance(name, ast.Name)}
+    names = [n for n in ast.walk(tree) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Load)]
+    return {n.id for n in names if id(n) in examples} - {n.id for n in names if id(n) not in examples}
 
 
 def mutated(source: str, site: Site) -> str:
@@ -56,15 +70,42 @@ def mutated(source: str, site: Site) -> str:
     return ast.unparse(ast.fix_missing_locations(tree)) + "\n"
 
 
-def _walk(node: ast.AST, path: tuple[tuple[str, int], ...], scope: str) -> Iterator[tuple[ast.AST, tuple[tuple[str, int], ...], str]]:
-    yield node, path, scope
+Place = tuple[ast.AST, tuple[tuple[str, int], ...], str, int]
+
+
+def _walk(node: ast.AST, path: tuple[tuple[str, int], ...], scope: str, function: int) -> Iterator[Place]:
+    yield node, path, scope, function
     for name, value in ast.iter_fields(node):
         if name in SKIPPED_FIELDS:
             continue
         for index, child in enumerate(value) if isinstance(value, list) else [(-1, value)]:
-            if not isinstance(child, ast.AST) or isinstance(child, (ast.Raise, ast.JoinedStr, ast.ImportFrom, ast.Import)):
+            if not isinstance(child, ast.AST) or _skipped(child):
                 continue
-            yield from _walk(child, (*path, (name, index)), _scope(child, scope))
+            if name == "decorator_list":
+                for at, guard in _guards(child):
+                    yield from _walk(guard, (*path, (name, index), *at), scope, _function(guard, function))
+                continue
+            yield from _walk(child, (*path, (name, index)), _scope(child, scope), _function(child, function))
+
+
+def _skipped(node: ast.AST) -> bool:
+    if isinstance(node, ast.keyword):
+        return node.arg in (EXAMPLES, "strict")
+    return isinstance(node, (ast.Raise, ast.Assert, ast.JoinedStr, ast.ImportFrom, ast.Import))
+
+
+def _guards(decorator: ast.AST) -> Iterator[tuple[tuple[tuple[str, int], ...], ast.AST]]:
+    """The `where` of a rule, and the way to it."""
+    for index, given in enumerate(decorator.keywords if isinstance(decorator, ast.Call) else ()):
+        if given.arg == "where":
+            yield (("keywords", index), ("value", -1)), given.value
+
+
+def _function(node: ast.AST, around: int) -> int:
+    """The line where the code object of a function begins: at its first decorator."""
+    if isinstance(node, ast.FunctionDef):
+        return min([node.lineno, *(d.lineno for d in node.decorator_list)])
+    return node.lineno if isinstance(node, ast.Lambda) else around
 
 
 def _scope(node: ast.AST, around: str) -> str:
