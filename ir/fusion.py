@@ -8,35 +8,19 @@ Whether it pays is not decided here: see fusion_table.py.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import replace
+from collections.abc import Mapping
 
-from .kernel import ACCUMULATE, INDEX, LET, REDUCE, STORE, Eq, Kernel
-from .kernel_edit import rename_axes
-from .scalar import SCALAR_OPS, Aff, Apply, AxisValue, Const, Expr, Guard, Load, Ref, apply, rewrite, walk
+from .kernel import INDEX, LET, REDUCE, STORE, Eq, Kernel
+from .kernel_edit import WRITING, rename_axes
+from .replaced import replaced
+from .scalar import Aff, Apply, AxisValue, Const, Expr, Guard, Load, Ref, apply, rewrite
 from .types import boolean, i64
-
-
-def plain_axes(index: Iterable[Aff]) -> tuple[str, ...] | None:
-    """('i', 'j') for the index [i, j] of distinct single axes; None for anything else."""
-    names = []
-    for aff in index:
-        if len(aff.terms) != 1 or aff.terms[0][1] != 1 or aff.const != 0:
-            return None
-        name = aff.terms[0][0]
-        if name in names:
-            return None
-        names.append(name)
-    return tuple(names)
 
 
 def store_of(kernel: Kernel, array: str) -> Eq | None:
     """The only equation that writes `array`, if it is one plain store over distinct axes."""
-    stores = kernel.stores.get(array, ())
-    if len(stores) != 1 or stores[0].kind != STORE:
-        return None
-    axes = plain_axes(stores[0].index)
-    return stores[0] if axes is not None and set(axes) == set(stores[0].free) else None
+    stores = kernel.stores.get(array)
+    return stores[0] if stores is not None and len(stores) == 1 and stores[0].stored_axes is not None else None
 
 
 def loads_of(kernel: Kernel, array: str) -> list[Load]:
@@ -57,9 +41,9 @@ def axis_mapping(producer: Kernel, consumer: Kernel) -> dict[str, str] | None:
         store = store_of(producer, array)
         if store is None:
             return None
-        axes = plain_axes(store.index) or ()
+        axes = store.stored_axes or ()
         for load in loads_of(consumer, array):
-            targets = plain_axes(load.index)
+            targets = load.plain_axes
             if targets is None or load.guards or any(t not in consumer.axes for t in targets):
                 return None
             for p, c in zip(axes, targets, strict=True):
@@ -68,9 +52,12 @@ def axis_mapping(producer: Kernel, consumer: Kernel) -> dict[str, str] | None:
     return found
 
 
+_MAPPING = frozenset({LET, STORE, INDEX})
+
+
 def is_map(kernel: Kernel) -> bool:
     """Whether every element of every output is computed on its own."""
-    return all(q.kind in (LET, STORE, INDEX) for q in kernel.equations)
+    return kernel.sorts <= _MAPPING
 
 
 def _fresh(name: str, taken: set[str]) -> str:
@@ -106,17 +93,17 @@ def merge(producer: Kernel, consumer: Kernel, mapping: Mapping[str, str]) -> Ker
                 equations.append(Eq(LET, label, value, q.free))
                 value = Ref(label, q.expr.dtype)
             values[q.name] = value
-            q = replace(q, expr=value)
+            q = replaced(q, expr=value)
         equations.append(q)
 
     def use(e: Expr) -> Expr | None:
         return values[e.array] if isinstance(e, Load) and e.array in values else None
-    equations += [replace(q, expr=rewrite(q.expr, use)) if any(load.array in values for load in q.loads) else q
+    equations += [replaced(q, expr=rewrite(q.expr, use)) if any(load.array in values for load in q.loads) else q
                   for q in consumer.equations]
-    merged = replace(consumer, name=producer.name, axes={**renamed.axes, **consumer.axes},
-                     arrays={**producer.arrays, **consumer.arrays}, equations=tuple(equations),
-                     label=join_labels(producer.label, consumer.label), source=producer.source or consumer.source,
-                     in_place={**producer.in_place, **consumer.in_place})
+    merged = replaced(consumer, name=producer.name, axes={**renamed.axes, **consumer.axes},
+                      arrays={**producer.arrays, **consumer.arrays}, equations=tuple(equations),
+                      label=join_labels(producer.label, consumer.label), source=producer.source or consumer.source,
+                      in_place={**producer.in_place, **consumer.in_place})
     return share_axes(tidy(merged))
 
 
@@ -125,7 +112,10 @@ def share_axes(kernel: Kernel) -> Kernel:
 
     Axes that meet in an equation, or beside different other axes, keep their names: their loops are nested differently.
     """
-    spaces = [set(q.axes) | (q.variables & set(kernel.axes)) for q in kernel.equations]
+    extents = list(kernel.axes.values())
+    if len(set(extents)) == len(extents) or all(len(q.free) + len(q.over) == len(extents) for q in kernel.equations):
+        return kernel  # no two are equal, or all meet everywhere
+    spaces = [set(q.axes) | (q.variables & kernel.axes.keys()) for q in kernel.equations]
     names = list(kernel.axes)
     for n, first in enumerate(names):
         for second in names[n + 1:]:
@@ -142,9 +132,8 @@ def inline(producer: Kernel, consumer: Kernel, array: str) -> Kernel:
     """The consumer with every load of `array` replaced by the map's expression at that index. Recomputes nothing else."""
     store = store_of(producer, array)
     assert store is not None and is_map(producer)
-    lets = {q.name: q for q in producer.equations if q.kind == LET}
-    body = _expand(store.expr, lets)
-    axes = plain_axes(store.index) or ()
+    body = _expand(store.expr, producer.lets) if producer.lets else store.expr
+    axes = store.stored_axes or ()
 
     def use(e: Expr) -> Expr | None:
         if not isinstance(e, Load) or e.array != array:
@@ -153,12 +142,12 @@ def inline(producer: Kernel, consumer: Kernel, array: str) -> Kernel:
         moved = _move(body, at, e.guards)
         return moved if not e.guards else guarded(e.guards, moved, e.other)
 
-    equations = tuple([replace(q, expr=rewrite(q.expr, use)) if any(load.array == array for load in q.loads) else q
+    equations = tuple([replaced(q, expr=rewrite(q.expr, use)) if any(load.array == array for load in q.loads) else q
                        for q in consumer.equations])
     literal = isinstance(body, Const)  # of no interest to the reader of a label
-    return tidy(replace(consumer, arrays={**consumer.arrays, **producer.arrays}, equations=equations,
-                        label=consumer.label if literal else join_labels(producer.label, consumer.label),
-                        source=consumer.source if literal else producer.source or consumer.source))
+    return tidy(replaced(consumer, arrays={**consumer.arrays, **producer.arrays}, equations=equations,
+                         label=consumer.label if literal else join_labels(producer.label, consumer.label),
+                         source=consumer.source if literal else producer.source or consumer.source))
 
 
 def _expand(expr: Expr, lets: Mapping[str, Eq]) -> Expr:
@@ -168,12 +157,14 @@ def _expand(expr: Expr, lets: Mapping[str, Eq]) -> Expr:
 def _move(expr: Expr, at: Mapping[str, Aff], guards: tuple[Guard, ...]) -> Expr:
     def change(e: Expr) -> Expr | None:
         if isinstance(e, Load):
+            if not e.guards and not guards:
+                return Load(e.array, tuple([a.substitute(at) for a in e.index]), e.dtype)
             own = tuple(Guard(g.index.substitute(at), g.lo, g.hi) for g in e.guards)
             other = e.other if e.other is not None else Const(0, e.dtype)
             every = own + tuple(g for g in guards if g not in own)
-            return Load(e.array, tuple(a.substitute(at) for a in e.index), e.dtype, every, other if every else None)
+            return Load(e.array, tuple([a.substitute(at) for a in e.index]), e.dtype, every, other if every else None)
         if isinstance(e, AxisValue):
-            return replace(e, index=e.index.substitute(at))
+            return AxisValue(e.index.substitute(at), e.dtype)
         return None
     return rewrite(expr, change)
 
@@ -182,7 +173,7 @@ def guarded(guards: tuple[Guard, ...], value: Expr, other: Const | None) -> Expr
     """select(all guards hold, value, other), folded where the value is a load that the guards already protect."""
     other = other if other is not None else Const(0, value.dtype)
     if isinstance(value, Load) and value.guards == guards:
-        return replace(value, other=other)
+        return replaced(value, other=other)
     condition: Expr | None = None
     for g in guards:
         index = AxisValue(g.index, i64)
@@ -197,20 +188,27 @@ def guarded(guards: tuple[Guard, ...], value: Expr, other: Const | None) -> Expr
 def tidy(kernel: Kernel) -> Kernel:
     """Drop equations nothing uses, arrays nothing touches and axes nothing runs over."""
     equations = list(kernel.equations)
-    while True:
-        used = frozenset().union(*(q.refs for q in equations)) if equations else frozenset()
-        indexed = frozenset().union(*(q.variables for q in equations), *(a.variables for q in equations for a in q.index)) \
-            if equations else frozenset()
-        kept = [q for q in equations if q.kind in (STORE, ACCUMULATE) or q.name in used or (q.kind == INDEX and q.name in indexed)]
+    while any(q.kind not in WRITING for q in equations):
+        used: set[str] = set()
+        for q in equations:
+            used |= q.refs
+        indexed: set[str] = set()
+        if any(q.kind == INDEX for q in equations):
+            indexed.update(*(q.variables for q in equations), *(a.variables for q in equations for a in q.index))
+        kept = [q for q in equations if q.kind in WRITING or q.name in used or (q.kind == INDEX and q.name in indexed)]
         if len(kept) == len(equations):
             break
         equations = kept
-    result = replace(kernel, equations=tuple(equations))
-    touched = {*result.reads, *result.writes}
-    axes = {a for q in equations for a in q.axes}
-    return replace(result, arrays={a: t for a, t in kernel.arrays.items() if a in touched},
-                   axes={a: n for a, n in kernel.axes.items() if a in axes},
-                   in_place={a: b for a, b in kernel.in_place.items() if a in touched})
+    touched: set[str] = set()
+    axes: set[str] = set()
+    for q in equations:
+        axes.update(q.free, q.over)
+        if q.kind in WRITING:
+            touched.add(q.name)
+        touched.update([load.array for load in q.loads])
+    return replaced(kernel, equations=tuple(equations), arrays={a: t for a, t in kernel.arrays.items() if a in touched},
+                    axes={a: n for a, n in kernel.axes.items() if a in axes},
+                    in_place={a: b for a, b in kernel.in_place.items() if a in touched})
 
 
 def join_labels(*labels: str) -> str:
@@ -228,8 +226,3 @@ def join_labels(*labels: str) -> str:
         words.append(op if path == last else f"{path}/{op}")
         last = path
     return " + ".join(words)
-
-
-def expr_cost(expr: Expr) -> int:
-    """Rough vector instructions an element, loads included."""
-    return sum(SCALAR_OPS[e.fn].cost if isinstance(e, Apply) else 1 if isinstance(e, Load) else 0 for e in walk(expr))

@@ -11,13 +11,14 @@ Kinds, from what a kernel does with its axes (a merged kernel has the kind of it
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from .fusion import axis_mapping, expr_cost, is_map, loads_of, plain_axes, store_of
-from .kernel import ACCUMULATE, INDEX, LET, REDUCE, STORE, Eq, Kernel
+from .fusion import axis_mapping, is_map, loads_of, store_of
+from .kernel import ACCUMULATE, INDEX, REDUCE, STORE, Eq, Kernel
 from .lazy import lazy
-from .scalar import Apply, Const, Load, Ref
+from .scalar import Apply, Const, Load, Ref, plain_axes
 from .types import DimLike, is_static, product
 
 EARLY = ("map into reduction",)  # beside inlining: a map that is only summed is not written as the epilogue of what it maps
@@ -31,7 +32,7 @@ ARRAY_LIMIT = 24  # arrays in one kernel: beyond it, addresses and live values s
 def kind(kernel: Kernel) -> str:
     """The kind of a kernel, see the module's table."""
     equations = kernel.equations
-    sorts = {q.kind for q in equations}
+    sorts = kernel.sorts
     if ACCUMULATE in sorts:
         return "scatter"
     if REDUCE not in sorts:
@@ -49,7 +50,7 @@ def kind(kernel: Kernel) -> str:
 def _reduce_kind(q: Eq, kernel: Kernel) -> str:
     loads = _all_loads(q, kernel)
     over = set(q.over)
-    reading = [(load, {v for a in load.index for v in a.variables}) for load in loads]
+    reading = [(load, frozenset().union(*(a.variables for a in load.index))) for load in loads]
     reading = [(load, axes) for load, axes in reading if axes & over]
     if q.op == "add" and isinstance(q.expr, Apply) and sum(1 for _, axes in reading if set(q.free) - axes) >= 2:
         return "contract"
@@ -68,11 +69,10 @@ def _reduce_kind(q: Eq, kernel: Kernel) -> str:
 
 def _all_loads(q: Eq, kernel: Kernel) -> list[Load]:
     """The loads of an equation and of the lets it refers to."""
-    lets = {x.name: x for x in kernel.equations if x.kind == LET} if q.refs else {}
     loads = list(q.loads)
     for name in q.refs:
-        if name in lets:
-            loads += _all_loads(lets[name], kernel)
+        if name in kernel.lets:
+            loads += _all_loads(kernel.lets[name], kernel)
     return loads
 
 
@@ -97,16 +97,24 @@ class Edge:
         mapping = self.mapping
         return mapping is not None and set(mapping.values()) == set(self.consumer.axes)
 
-    @property
+    @lazy
+    def inlinable(self) -> bool:
+        """The producer is a map whose value can be written into another expression: its `let`s, if any, are few."""
+        return is_map(self.producer) and INDEX not in self.producer.sorts and len(self.producer.lets) <= LET_LIMIT \
+            and store_of(self.producer, self.array) is not None
+
+    @lazy
     def cost(self) -> int:
         store = store_of(self.producer, self.array)
         if store is None:
             return 1_000_000
-        lets = {q.name: q for q in self.producer.equations if q.kind == LET}
+        if not self.producer.lets:
+            return store.cost
+        lets = dict(self.producer.lets)
         needed, waiting = 0, [store]
         while waiting:
             q = waiting.pop()
-            needed += expr_cost(q.expr)
+            needed += q.cost
             waiting += [lets.pop(r) for r in q.refs if r in lets]
         return needed
 
@@ -144,13 +152,6 @@ def _always(edge: Edge) -> bool:
     return True
 
 
-def _inlinable(edge: Edge) -> bool:
-    """A map whose value can be written into another expression: its `let`s, if any, are few."""
-    return is_map(edge.producer) and store_of(edge.producer, edge.array) is not None \
-        and not any(q.kind == INDEX for q in edge.producer.equations) \
-        and sum(1 for q in edge.producer.equations if q.kind == LET) <= LET_LIMIT
-
-
 def _only_moves(edge: Edge) -> bool:
     """The producer computes nothing: a broadcast, a transpose, a slice, a pad, an iota."""
     store = store_of(edge.producer, edge.array)
@@ -177,7 +178,7 @@ def _static_row(edge: Edge) -> bool:
 def _recomputed(edge: Edge) -> bool:
     """A cheap map of one array as large as its result: to read that array again costs no more than to read the result, and the result
     is never written."""
-    if not edge.light or not _inlinable(edge) or edge.cost > CHEAP:
+    if not edge.light or not edge.inlinable or edge.cost > CHEAP:
         return False
     store = store_of(edge.producer, edge.array)
     assert store is not None
@@ -191,7 +192,8 @@ def _recomputed(edge: Edge) -> bool:
 
 
 def _few_arrays(edge: Edge) -> bool:
-    return len({*edge.producer.arrays, *edge.consumer.arrays}) <= ARRAY_LIMIT
+    p, c = edge.producer.arrays, edge.consumer.arrays
+    return len(p) + len(c) <= ARRAY_LIMIT or len(p.keys() | c.keys()) <= ARRAY_LIMIT
 
 
 def _common_axes(kernel: Kernel) -> set[str]:
@@ -209,7 +211,7 @@ TABLE: tuple[Row, ...] = (
     Row("view", ANY, ANY, lambda e: not loads_of(e.consumer, e.array), APART,
         "the consumer reads a view of another shape"),
     Row("fill", ("fill",), MAPS + REDUCTIONS, _always, INLINE, "a literal needs no memory"),
-    Row("movement", MAPS, MAPS + REDUCTIONS, lambda e: _inlinable(e) and _only_moves(e), INLINE,
+    Row("movement", MAPS, MAPS + REDUCTIONS, lambda e: e.inlinable and _only_moves(e), INLINE,
         "reading through another index costs nothing"),
     Row("scatter", ("scatter",), ANY, _always, APART, "the sums are complete only after the last row"),
     Row("into scatter", ANY, ("scatter",), _always, APART, "rows are read in the order of the data"),
@@ -218,7 +220,7 @@ TABLE: tuple[Row, ...] = (
         "cheaper to compute again than to write and read back"),
     Row("map, same space", MAPS, MAPS, lambda e: e.same_space and set(e.mapping or ()) == set(e.producer.axes), MERGE,
         "both run over the same elements: one pass"),
-    Row("map, only reader", MAPS, MAPS, lambda e: _inlinable(e) and e.sole and (not e.grows or e.cost <= CHEAP), INLINE,
+    Row("map, only reader", MAPS, MAPS, lambda e: e.inlinable and e.sole and (not e.grows or e.cost <= CHEAP), INLINE,
         "computed where it is read; nobody else reads it"),
     Row("map, dear", MAPS, MAPS, lambda e: e.sole, APART, "each element would be computed several times"),
     Row("map, shared", MAPS, MAPS, _always, APART, "others read it too, and over other axes"),
@@ -226,7 +228,7 @@ TABLE: tuple[Row, ...] = (
         lambda e: e.sole and _joins_reduction(e), MERGE, "computed as the reduction reads it"),
     Row("map into row", MAPS, ("row",), _joins_reduction, MERGE,
         "computed and kept as the row is read"),
-    Row("map into reduction, only reader", MAPS, REDUCTIONS, lambda e: _inlinable(e) and e.sole and not e.grows, INLINE,
+    Row("map into reduction, only reader", MAPS, REDUCTIONS, lambda e: e.inlinable and e.sole and not e.grows, INLINE,
         "computed as the reduction reads it"),
     Row("map into reduction, shared", MAPS, REDUCTIONS, _always, APART, "others read it too: it is computed once and read back"),
     Row("map into contraction", (*MAPS, "fill"), ("contract", "window"), _always, APART,
@@ -245,7 +247,13 @@ TABLE: tuple[Row, ...] = (
 def decide(edge: Edge, kinds: tuple[str, str] | None = None) -> Row:
     """The first row that fits. `kinds`: of producer and consumer, where the caller knows them."""
     p, c = kinds or (kind(edge.producer), kind(edge.consumer))
-    for row in TABLE:
-        if p in row.producers and c in row.consumers and row.when(edge):
+    for row in _rows(p, c):
+        if row.when(edge):
             return row
     raise AssertionError("the last row fits everything")
+
+
+@functools.cache
+def _rows(producer: str, consumer: str) -> tuple[Row, ...]:
+    """The rows for two kinds, in order."""
+    return tuple(row for row in TABLE if producer in row.producers and consumer in row.consumers)

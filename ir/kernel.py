@@ -17,7 +17,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from .lazy import lazy
-from .scalar import Aff, AxisValue, Expr, Load, Ref, walk
+from .scalar import SCALAR_OPS, Aff, Apply, AxisValue, Expr, Load, Ref, plain_axes, walk
 from .types import DimLike, TensorType
 
 LET, REDUCE, STORE, INDEX, ACCUMULATE = "let", "reduce", "store", "index", "accumulate"
@@ -49,19 +49,49 @@ class Eq:
         return self.free + self.over
 
     @lazy
+    def stored_axes(self) -> tuple[str, ...] | None:
+        """Of one plain store over distinct axes, the axis of each dimension; None for anything else."""
+        if self.kind != STORE:
+            return None
+        axes = plain_axes(self.index)
+        return axes if axes is not None and set(axes) == set(self.free) else None
+
+    @lazy
+    def cost(self) -> int:
+        """Rough vector instructions an element, loads included."""
+        return sum(SCALAR_OPS[e.fn].cost if isinstance(e, Apply) else 1 if isinstance(e, Load) else 0 for e in walk(self.expr))
+
+    @lazy
     def loads(self) -> tuple[Load, ...]:
         """Every load of the expression."""
-        return tuple(e for e in walk(self.expr) if isinstance(e, Load))
+        return self._walked()[0]
 
     @lazy
     def variables(self) -> frozenset[str]:
         """Axes and index equations that the expression uses directly."""
-        return expr_variables(self.expr)
+        return self._walked()[1]
 
     @lazy
     def refs(self) -> frozenset[str]:
         """Equations that the expression refers to."""
-        return expr_refs(self.expr)
+        return self._walked()[2]
+
+    def _walked(self) -> tuple[tuple[Load, ...], frozenset[str], frozenset[str]]:
+        """What fusion asks of every equation that it makes, in one walk of the expression."""
+        loads: list[Load] = []
+        variables: set[str] = set()
+        refs: set[str] = set()
+        for e in walk(self.expr):
+            if isinstance(e, Load):
+                loads.append(e)
+                variables |= e.variables
+            elif isinstance(e, Ref):
+                refs.add(e.name)
+            elif isinstance(e, AxisValue):
+                variables |= e.index.variables
+        found = self.__dict__["loads"], self.__dict__["variables"], self.__dict__["refs"] = \
+            tuple(loads), frozenset(variables), frozenset(refs)
+        return found
 
 
 @dataclass(frozen=True)
@@ -81,6 +111,16 @@ class Kernel:
     in_place: Mapping[str, str] = field(default_factory=dict)
 
     @lazy
+    def sorts(self) -> frozenset[str]:
+        """The kinds of its equations."""
+        return frozenset([q.kind for q in self.equations])
+
+    @lazy
+    def lets(self) -> dict[str, Eq]:
+        """Its intermediate values, by name."""
+        return {q.name: q for q in self.equations if q.kind == LET}
+
+    @lazy
     def writes(self) -> tuple[str, ...]:
         return tuple(self.stores)
 
@@ -89,7 +129,6 @@ class Kernel:
         seen: dict[str, None] = dict.fromkeys(self.loads)
         seen.update(dict.fromkeys(e.name for e in self.equations if e.kind == ACCUMULATE))
         return tuple(seen)
-
 
     @lazy
     def stores(self) -> dict[str, list[Eq]]:
@@ -112,13 +151,12 @@ class Kernel:
 
 def expr_variables(expr: Expr) -> frozenset[str]:
     """Axes and index-equation names that an expression uses directly (not through Refs)."""
+    if isinstance(expr, Load):
+        return expr.variables
     out: set[str] = set()
     for e in walk(expr):
         if isinstance(e, Load):
-            for aff in e.index:
-                out |= aff.variables
-            for guard in e.guards:
-                out |= guard.index.variables
+            out |= e.variables
         elif isinstance(e, AxisValue):
             out |= e.index.variables
     return frozenset(out)

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 
 from .kernel import ACCUMULATE, STORE, Eq, Kernel
+from .replaced import replaced
 from .scalar import Aff, AxisValue, Expr, Guard, Load, Ref, rewrite
 from .types import TensorType
 
@@ -15,14 +15,14 @@ WRITING = (STORE, ACCUMULATE)  # equations whose name is an array's
 def rename_arrays(kernel: Kernel, names: Mapping[str, str]) -> Kernel:
     """The same kernel over other array names."""
     def change(e: Expr) -> Expr | None:
-        return Load(names.get(e.array, e.array), e.index, e.dtype, e.guards, e.other) if isinstance(e, Load) else None
+        return replaced(e, array=names.get(e.array, e.array)) if isinstance(e, Load) else None
     equations = tuple([
-        Eq(q.kind, names.get(q.name, q.name) if q.kind in WRITING else q.name, rewrite(q.expr, change), q.free, q.over, q.op, q.index)
+        replaced(q, expr=rewrite(q.expr, change), name=names.get(q.name, q.name) if q.kind in WRITING else q.name)
         for q in kernel.equations
     ])
     arrays = {names.get(a, a): t for a, t in kernel.arrays.items()}
     in_place = {names.get(a, a): names.get(b, b) for a, b in kernel.in_place.items()}
-    return replace(kernel, arrays=arrays, equations=equations, in_place=in_place)
+    return replaced(kernel, arrays=arrays, equations=equations, in_place=in_place)
 
 
 def rename_axes(kernel: Kernel, names: Mapping[str, str]) -> Kernel:
@@ -37,7 +37,7 @@ def rename_axes(kernel: Kernel, names: Mapping[str, str]) -> Kernel:
     def change(e: Expr) -> Expr | None:
         if isinstance(e, Load):
             guards = tuple(Guard(move(g.index), g.lo, g.hi) for g in e.guards)
-            return Load(e.array, tuple([move(a) for a in e.index]), e.dtype, guards, e.other)
+            return replaced(e, index=tuple([move(a) for a in e.index]), guards=guards)
         if isinstance(e, AxisValue):
             return AxisValue(move(e.index), e.dtype)
         if isinstance(e, Ref):
@@ -46,11 +46,11 @@ def rename_axes(kernel: Kernel, names: Mapping[str, str]) -> Kernel:
 
     def rename(q: Eq) -> Eq:
         local = q.kind not in WRITING
-        return Eq(q.kind, names.get(q.name, q.name) if local else q.name, rewrite(q.expr, change),
-                  tuple([names.get(a, a) for a in q.free]), tuple([names.get(a, a) for a in q.over]), q.op,
-                  tuple([move(a) for a in q.index]))
-    return replace(kernel, axes={names.get(a, a): n for a, n in kernel.axes.items()},
-                   equations=tuple(rename(q) for q in kernel.equations))
+        return replaced(q, name=names.get(q.name, q.name) if local else q.name, expr=rewrite(q.expr, change),
+                        free=tuple([names.get(a, a) for a in q.free]), over=tuple([names.get(a, a) for a in q.over]),
+                        index=tuple([move(a) for a in q.index]))
+    return replaced(kernel, axes={names.get(a, a): n for a, n in kernel.axes.items()},
+                    equations=tuple([rename(q) for q in kernel.equations]))
 
 
 def copy_kernel(name: str, source: str, target: str, type_: TensorType, label: str = "") -> Kernel:

@@ -6,8 +6,9 @@ and the numpy reference stands here.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from operator import is_not
 from typing import Any, Union
 
 import numpy as np
@@ -51,6 +52,8 @@ class Aff:
         return Aff.of({v: c * factor for v, c in self.terms}, self.const * factor)
 
     def substitute(self, mapping: Mapping[str, Aff]) -> Aff:
+        if len(self.terms) == 1 and self.const == 0 and self.terms[0][1] == 1:
+            return mapping.get(self.terms[0][0], self)  # a single axis: most indices are
         total = Aff((), self.const)
         for v, c in self.terms:
             total = total + (mapping[v] * c if v in mapping else Aff(((v, c),), 0))
@@ -63,6 +66,20 @@ class Aff:
         if self.const != 0 or not parts:
             parts.append(str(self.const))
         return " + ".join(parts)
+
+
+def plain_axes(index: Iterable[Aff]) -> tuple[str, ...] | None:
+    """('i', 'j') for the index [i, j] of distinct single axes; None for anything else."""
+    names: list[str] = []
+    for aff in index:
+        terms = aff.terms
+        if len(terms) != 1 or terms[0][1] != 1 or aff.const != 0:
+            return None
+        name = terms[0][0]
+        if name in names:
+            return None
+        names.append(name)
+    return tuple(names)
 
 
 @dataclass(frozen=True)
@@ -105,6 +122,16 @@ class Load:
     dtype: DType
     guards: tuple[Guard, ...] = ()
     other: Const | None = None
+
+    @lazy
+    def variables(self) -> frozenset[str]:
+        """Axes and index equations that say which element is read, and whether."""
+        return frozenset().union(*(aff.variables for aff in self.index), *(guard.index.variables for guard in self.guards))
+
+    @lazy
+    def plain_axes(self) -> tuple[str, ...] | None:
+        """The axis of each dimension, where the index is distinct single axes."""
+        return plain_axes(self.index)
 
 
 @dataclass(frozen=True)
@@ -240,8 +267,8 @@ def walk(expr: Expr) -> list[Expr]:
 def rewrite(expr: Expr, change: Callable[[Expr], Expr | None]) -> Expr:
     """Bottom-up replacement: `change` returns a new expression or None to keep."""
     if isinstance(expr, Apply):
-        args = tuple(rewrite(a, change) for a in expr.args)
-        if args != expr.args:
+        args = tuple([rewrite(a, change) for a in expr.args])
+        if any(map(is_not, args, expr.args)):
             expr = Apply(expr.fn, args, expr.dtype)
     replaced = change(expr)
     return expr if replaced is None else replaced

@@ -9,6 +9,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -251,6 +252,12 @@ class DType:
         """The name Keras and numpy use: 'float32'."""
         return self.numpy.name
 
+    def __eq__(self, other: object) -> bool:
+        return self is other or (isinstance(other, DType) and self.name == other.name)
+
+    def __hash__(self) -> int:
+        return hash(self.name)
+
     def __str__(self) -> str:
         return self.name
 
@@ -328,6 +335,7 @@ class TensorType:
 _TYPE = re.compile(r"\s*([a-z]+\d*)\[(.*)\]\s*$")
 
 
+@functools.lru_cache(maxsize=1024)  # the samples of the ops alone parse a thousand
 def parse_type(text: str) -> TensorType:
     """The inverse of str(): 'f32[B, 784]'. Raises ValueError."""
     match = _TYPE.match(text)

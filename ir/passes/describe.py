@@ -5,13 +5,16 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Hashable, Sequence
 
 from ..graph import Graph, Node, Value
+from ..kernel import Kernel
 from ..kernel_edit import rename_arrays
 from ..op import OpaqueKernel
 from ..program import Buffer, Program, Step
+from ..replaced import replaced
 from ..types import TensorType
+from ..value_table import frozen
 
 SOURCES = ("param", "state")
 
@@ -26,6 +29,7 @@ class _Describer:
         self.buffers: dict[str, Buffer] = {}
         self.steps: list[Step] = []
         self.names: dict[Value, str] = {}
+        self.known: dict[Hashable, Sequence[Kernel]] = {}  # what ops have said of themselves: an optimizer asks the same for each weight
 
     def run(self) -> Program:
         for name, value in self.graph.params.items():
@@ -62,7 +66,11 @@ class _Describer:
             for value in node.outputs:
                 self.names[value] = self.fresh(value.type, "view", of=self.names[node.inputs[0]])
             return
-        described = kernel(tuple(v.type for v in node.inputs), node.types, node.attrs)
+        types = tuple([v.type for v in node.inputs])
+        key = node.op.name, types, node.types, tuple([(name, frozen(value)) for name, value in node.attrs.items()])
+        described = self.known.get(key)
+        if described is None:
+            described = self.known[key] = kernel(types, node.types, node.attrs)
         names = {f"in{n}": self.names[v] for n, v in enumerate(node.inputs)}
         for n, value in enumerate(node.outputs):
             self.names[value] = names[f"out{n}"] = self.fresh(value.type)
@@ -71,12 +79,11 @@ class _Describer:
                 if array.startswith("tmp") and array not in names:
                     names[array] = self.fresh(type_)
         for part in described:
-            renamed = rename_arrays(part, names)
-            used = {*renamed.reads, *renamed.writes}
-            arrays = {a: self.buffers[a].type for a in renamed.arrays if a in used}
-            self.steps.append(Step(replace(renamed, name=f"k{len(self.steps)}", arrays=arrays,
-                                           label=f"{node.path}/{node.op.name}" if node.path else node.op.name,
-                                           source=node.source)))
+            used = {names.get(array, array) for array in (*part.reads, *part.writes)}
+            arrays = {name: self.buffers[name].type for array in part.arrays if (name := names.get(array, array)) in used}
+            self.steps.append(Step(replaced(rename_arrays(part, names), name=f"k{len(self.steps)}", arrays=arrays,
+                                            label=f"{node.path}/{node.op.name}" if node.path else node.op.name,
+                                            source=node.source)))
 
 
 def describe(graph: Graph) -> Program:

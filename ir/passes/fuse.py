@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import replace
 
@@ -10,8 +11,10 @@ from ..fusion_table import APART, EARLY, INLINE, MAPS, REDUCTIONS, Edge, Row, de
 from ..kernel import Kernel
 from ..kernel_edit import WRITING
 from ..program import Program, Step, Verdict
+from ..replaced import replaced
 
 _NOBODY: frozenset[int] = frozenset()
+_LIGHT = frozenset(MAPS + REDUCTIONS)
 
 
 class _Fuser:
@@ -20,6 +23,9 @@ class _Fuser:
         self.kernels: dict[int, Kernel] = {n: s.kernel for n, s in enumerate(program.steps)}
         self.kinds: dict[int, str] = {}
         self.sources: dict[int, set[str]] = {}  # what each kernel reads, and the memory it lies in
+        self.heavy: Counter[str] = Counter()  # how many read an array that are neither maps nor reductions
+        self.users: dict[str, set[int]] = {}  # the kernels that have an array among their sources
+        self.before: dict[int, set[int]] = {}  # the predecessors of a kernel, as far as they have been asked for
         self.writers: dict[str, set[int]] = {}
         self.readers: dict[str, set[int]] = {}
         for n, kernel in self.kernels.items():
@@ -38,14 +44,31 @@ class _Fuser:
             self.writers.setdefault(array, set()).add(n)
         for array in kernel.reads:
             self.readers.setdefault(array, set()).add(n)
+        if self.kinds[n] not in _LIGHT:
+            self.heavy.update(kernel.reads)
+        for array in self.sources[n]:
+            self.users.setdefault(array, set()).add(n)
+        self.forget(n)
 
     def leave(self, n: int) -> Kernel:
+        self.forget(n)
         kernel = self.kernels.pop(n)
         for array in kernel.writes:
             self.writers[array].discard(n)
         for array in kernel.reads:
             self.readers[array].discard(n)
+        if self.kinds[n] not in _LIGHT:
+            self.heavy.subtract(kernel.reads)
+        for array in self.sources[n]:
+            self.users[array].discard(n)
         return kernel
+
+    def forget(self, n: int) -> None:
+        """What is known about the order around a kernel that comes or goes."""
+        self.before.pop(n, None)
+        for array in self.kernels[n].writes:
+            for user in self.users.get(array, _NOBODY):
+                self.before.pop(user, None)
 
     def writer(self, array: str) -> int | None:
         """The kernel that writes all of `array`; None for an input or an array that several kernels write parts of."""
@@ -53,10 +76,11 @@ class _Fuser:
         return next(iter(writers)) if len(writers) == 1 else None
 
     def predecessors(self, n: int) -> set[int]:
-        found: set[int] = set()
-        for array in self.sources[n]:
-            found |= self.writers.get(array, _NOBODY)
-        found.discard(n)  # parts of one array are disjoint: no order among them
+        found = self.before.get(n)
+        if found is None:
+            found = set().union(*[self.writers.get(array, _NOBODY) for array in self.sources[n]])
+            found.discard(n)  # parts of one array are disjoint: no order among them
+            self.before[n] = found
         return found
 
     def makes_cycle(self, p: int, c: int) -> bool:
@@ -66,16 +90,15 @@ class _Fuser:
             return False  # nothing else reads what p writes
         if any(self.program.root(a) in writes for a in self.kernels[c].reads if a not in writes):
             return True
-        stack = [q for q in self.predecessors(c) if q != p]
-        seen = set(stack)
+        seen = self.predecessors(c) - {p}
+        stack = list(seen)
         while stack:
-            n = stack.pop()
-            for q in self.predecessors(n):
-                if q == p:
-                    return True
-                if q not in seen:
-                    seen.add(q)
-                    stack.append(q)
+            more = self.predecessors(stack.pop())
+            if p in more:
+                return True
+            more = more - seen
+            seen |= more
+            stack.extend(more)
         return False
 
     def run(self) -> Program:
@@ -83,7 +106,7 @@ class _Fuser:
         self.sweep(first_inlining=True)  # literals and cheap maps go to their readers before those join heavier kernels
         while self.sweep(first_inlining=False):
             pass
-        steps = tuple(Step(replace(k, name=f"k{n}")) for n, k in enumerate(self.ordered()))
+        steps = tuple(Step(replaced(k, name=f"k{n}")) for n, k in enumerate(self.ordered()))
         used = {a for s in steps for a in s.kernel.arrays}
         keep = used | self.kept | {b for b, v in self.program.buffers.items() if v.kind in ("param", "state")}
         buffers = {}
@@ -120,7 +143,7 @@ class _Fuser:
     def decision(self, p: int, c: int, array: str, sole: bool) -> Row:
         """The row of the table for an edge, kept until one of its kernels changes: every sweep asks for most edges again."""
         producer, consumer = self.kernels[p], self.kernels[c]
-        light = array not in self.kept and all(self.kinds[n] in MAPS + REDUCTIONS for n in self.readers.get(array, _NOBODY))
+        light = array not in self.kept and not self.heavy.get(array)
         known = self.decided.get((p, c, array, sole, light))
         if known is not None and known[0] is producer and known[1] is consumer:
             return known[2]
@@ -163,7 +186,7 @@ class _Fuser:
         merged = merge(producer, consumer, mapping)
         dead = {a for a in merged.writes if a not in self.kept and a not in merged.reads and not self.readers.get(a)}
         if dead:
-            merged = tidy(replace(merged, equations=tuple(q for q in merged.equations if q.kind not in WRITING or q.name not in dead)))
+            merged = tidy(replaced(merged, equations=tuple([q for q in merged.equations if q.kind not in WRITING or q.name not in dead])))
         self.enter(c, merged)
         self.abandon(set(producer.reads) | set(consumer.reads))
 
@@ -177,7 +200,7 @@ class _Fuser:
         """Nothing reads `array` any more: take its store out of its kernel, and the kernel away when it was the last."""
         kernel = self.leave(p)
         left = tuple(q for q in kernel.equations if q.name != array or q.kind not in WRITING)
-        slim = tidy(replace(kernel, equations=left))
+        slim = tidy(replaced(kernel, equations=left))
         if slim.equations:
             self.enter(p, slim)
         self.abandon(kernel.reads)

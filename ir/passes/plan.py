@@ -11,10 +11,10 @@ import heapq
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
-from ..fusion import plain_axes
 from ..kernel import ACCUMULATE, LET, REDUCE, STORE, Eq, Kernel
 from ..kernel_edit import copy_kernel
 from ..program import Buffer, Lifetime, Program, Step
+from ..scalar import plain_axes
 
 
 class _Order:

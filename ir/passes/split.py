@@ -16,6 +16,7 @@ from ..fusion import local_names, tidy
 from ..fusion_table import kind
 from ..kernel import INDEX, LET, REDUCE, STORE, Eq, Kernel
 from ..program import Buffer, Program, Step
+from ..replaced import replaced
 from ..scalar import Aff, Load, Ref
 from ..types import TensorType, is_static, product
 
@@ -118,5 +119,5 @@ def split(program: Program) -> Program:
         for name in fresh:
             buffers[name] = replace(buffers[name], type=parts[0].arrays[name])
         steps += [replace(step, kernel=part) for part in parts]
-    steps = [replace(s, kernel=replace(s.kernel, name=f"k{n}")) for n, s in enumerate(steps)]
+    steps = [replace(s, kernel=replaced(s.kernel, name=f"k{n}")) for n, s in enumerate(steps)]
     return replace(program, steps=tuple(steps), buffers=buffers)
