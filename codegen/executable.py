@@ -18,10 +18,11 @@ from ..ir.arena import layout_arena
 from ..ir.program import Program
 from ..ir.types import evaluate_dim
 from .arena import aligned
+from .assembly import assembly
 from .compilers import Compilers
 from .loop import Loop
 from .loop_frames import LoopFrames
-from .module import Loaded, assembly
+from .module import Loaded
 from .options import CodegenOptions
 from .runtime import text as layout
 from .runtime.pool import NativeCall, pool, renew_after_fork

@@ -1,4 +1,4 @@
-"""LLVM text to object code to memory: parse, verify, generate code, load.
+"""LLVM text to object code to memory: parse, verify, generate code, load (see assembly.py for what people read of it).
 
 A verifier failure inside LLVM's code generator ends the process, so every text is verified first and an error names
 the place in the text. Code is generated at level 1 with no passes: what is emitted is final form.
@@ -8,12 +8,10 @@ from __future__ import annotations
 
 import functools
 import re
-import subprocess
-import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from .object_code import emit_object, machine_for, native, use_final_addresses
+from .object_code import emit_object, machine_for, native
 from .target import Target
 
 if TYPE_CHECKING:
@@ -25,15 +23,15 @@ class InvalidText(Exception):
 
 
 @functools.cache
-def _llvm() -> Any:
+def llvm_binding() -> Any:
     return native()
 
 
 @functools.lru_cache(maxsize=8)
-def _machine(target: Target) -> llvm.TargetMachine:
+def machine_of(target: Target) -> llvm.TargetMachine:
     """Reused for every module: making one costs more than compiling a small kernel."""
     try:
-        machine: llvm.TargetMachine = machine_for(_llvm(), target.triple, target.cpu, target.features)
+        machine: llvm.TargetMachine = machine_for(llvm_binding(), target.triple, target.cpu, target.features)
     except RuntimeError as error:
         raise ValueError(f"target {target.name!r} ({target.triple}) cannot be compiled for: {error}") from None
     return machine
@@ -41,7 +39,7 @@ def _machine(target: Target) -> llvm.TargetMachine:
 
 def parse(text: str, name: str = "kcompile") -> llvm.ModuleRef:
     """A verified module. Raises InvalidText with the line at fault."""
-    binding = _llvm()
+    binding = llvm_binding()
     try:
         module = binding.parse_assembly(text)
     except RuntimeError as error:
@@ -88,49 +86,7 @@ def _verify_failure(text: str, message: str, name: str) -> str:
 
 def object_code(text: str, target: Target, name: str = "kcompile") -> bytes:
     """The object file of a module's text."""
-    return emit_object(_llvm(), _machine(target), parse(text, name), text)
-
-
-def assembly(text: str, target: Target) -> str:
-    """Assembly of a module's text; see `assemblies`."""
-    return assemblies([text], target)[0]
-
-
-def assemblies(texts: Sequence[str], target: Target) -> list[str]:
-    """Assembly of the text of each module. A foreign target is tried in a process of its own: LLVM ends it on a failure."""
-    if target.triple == _llvm().get_process_triple():
-        return [_assembly_here(text, target) for text in texts]
-    for text in texts:
-        parse(text)
-    program = ("import sys, pickle; texts, target = pickle.load(sys.stdin.buffer); "
-               "from kcompile.codegen import module; sys.stdout.buffer.write(pickle.dumps(module.foreign_assemblies(texts, target)))")
-    import pickle
-
-    done = subprocess.run([sys.executable, "-c", program], input=pickle.dumps((list(texts), target)), capture_output=True, check=False)
-    if done.returncode:
-        tail = done.stderr.decode(errors="replace").strip().splitlines()[-1:]
-        raise ValueError(f"target {target.name!r} cannot express this program: {' '.join(tail)}")
-    found: list[str] = pickle.loads(done.stdout)
-    return found
-
-
-def foreign_assemblies(texts: Sequence[str], target: Target) -> list[str]:
-    """Assembly for any triple that llvmlite was built with; may end the process."""
-    binding = _llvm()
-    binding.initialize_all_targets()
-    binding.initialize_all_asmprinters()
-    return [_assembly_here(text, target) for text in texts]
-
-
-def _assembly_here(text: str, target: Target) -> str:
-    module = parse(text)
-    module.triple = target.triple
-    machine = _machine(target)
-    module.data_layout = str(machine.target_data)
-    from .step_text import has_final_addresses
-
-    use_final_addresses(_llvm(), has_final_addresses(text))
-    return str(machine.emit_assembly(module))
+    return emit_object(llvm_binding(), machine_of(target), parse(text, name), text)
 
 
 class Loaded:
@@ -138,7 +94,7 @@ class Loaded:
 
     def __init__(self, objects: Iterable[bytes], exports: Iterable[str], imports: Mapping[str, int] | None = None) -> None:
         """`imports`: addresses of symbols that the objects use and that are not in the C library."""
-        binding = _llvm()
+        binding = llvm_binding()
         self._jit = binding.create_lljit_compiler()
         builder = binding.JITLibraryBuilder()
         for content in objects:

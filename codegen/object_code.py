@@ -1,7 +1,8 @@
-"""LLVM text to object code, with nothing but llvmlite: what `module` does in this process and `compilers` in others.
+"""LLVM text to object code or assembly, with nothing but llvmlite: what `module` does in this process and `helper` in others.
 
-Run as a script it compiles what comes in: a line of JSON with the target, then for each module its length (8 bytes) and its
-text; it answers with the length and the object, or with length 0 where LLVM refuses the text (who asked finds out why).
+Run as a script (with the words `object` or `assembly`, and the folder of llvmlite) it compiles what comes in: a line of JSON with the
+target, then for each module its length (8 bytes) and its text; it answers with the length and the result, or with length 0
+where LLVM refuses the text (who asked finds out why).
 """
 
 from __future__ import annotations
@@ -33,18 +34,25 @@ def machine_for(llvm: Any, triple: str, cpu: str, features: str) -> Any:
 
 def emit_object(llvm: Any, machine: Any, module: Any, text: str) -> bytes:
     """The object of a verified module."""
-    module.triple = machine.triple
-    module.data_layout = str(machine.target_data)
-    use_final_addresses(llvm, text.startswith(FINAL_ADDRESSES))
+    _prepare(llvm, machine, module, text.startswith(FINAL_ADDRESSES))
     return bytes(machine.emit_object(module))
 
 
-def use_final_addresses(llvm: Any, final: bool) -> None:
-    """Whether the modules that follow are compiled without loop strength reduction."""
+def emit_assembly(llvm: Any, machine: Any, module: Any, text: str) -> bytes:
+    """The assembly of a verified module whose addresses are decided here: it is one function's text, as `emit` makes it."""
+    _prepare(llvm, machine, module, text.startswith(FINAL_ADDRESSES))
+    return str(machine.emit_assembly(module)).encode()
+
+
+def _prepare(llvm: Any, machine: Any, module: Any, final: bool) -> None:
+    """`final`: compiled without loop strength reduction."""
+    module.triple = machine.triple
+    module.data_layout = str(machine.target_data)
     llvm.set_option("kcompile", f"-disable-lsr={'true' if final else 'false'}")
 
 
-def main(given: IO[bytes], answers: IO[bytes]) -> None:
+def main(kind: str, given: IO[bytes], answers: IO[bytes]) -> None:
+    emit = {"object": emit_object, "assembly": emit_assembly}[kind]
     target = json.loads(given.readline())
     llvm = native()
     machine = machine_for(llvm, **target)
@@ -53,7 +61,7 @@ def main(given: IO[bytes], answers: IO[bytes]) -> None:
         try:
             module = llvm.parse_assembly(text)
             module.verify()
-            content = emit_object(llvm, machine, module, text)
+            content = emit(llvm, machine, module, text)
         except RuntimeError:
             content = b""
         answers.write(len(content).to_bytes(8, "little") + content)
@@ -61,5 +69,5 @@ def main(given: IO[bytes], answers: IO[bytes]) -> None:
 
 
 if __name__ == "__main__":
-    sys.path[:0] = sys.argv[1:]  # where llvmlite is
-    main(sys.stdin.buffer, sys.stdout.buffer)
+    sys.path[:0] = sys.argv[2:]  # where llvmlite is
+    main(sys.argv[1], sys.stdin.buffer, sys.stdout.buffer)

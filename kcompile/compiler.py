@@ -74,7 +74,7 @@ def _llvm(nests: list[Any], target: Target) -> list[str]:
 
 
 def _assembly(functions: list[str], target: Target) -> list[str]:
-    from .codegen.module import assemblies
+    from .codegen.assembly import assemblies
     return assemblies(functions, target)
 
 

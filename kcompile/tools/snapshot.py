@@ -107,7 +107,7 @@ def facts_of(llvm: str, target: Target) -> dict[str, int]:
              "stores": len(re.findall(r"^\s*store |@llvm\.masked\.(?:store|scatter)", llvm, re.M)),
              "calls": sum(not c.startswith("llvm.") for c in calls)}
     if target.is_x86:
-        from ..codegen.module import assembly
+        from ..codegen.assembly import assembly
         from ..codegen.text_builder import join
         code = [line.strip() for line in assembly(join([llvm]), target).splitlines()]
         facts["calls"] = max(facts["calls"], sum(line.startswith("call") for line in code))  # those that LLVM puts in, too

@@ -7,7 +7,8 @@ import time
 
 import pytest
 
-from kcompile.codegen import compilers as compilers_module
+from kcompile.codegen import assembly as assembly_module
+from kcompile.codegen import helper as helper_module
 from kcompile.codegen.cache import COUNTERS
 from kcompile.codegen.compilers import Compilers
 from kcompile.codegen.module import InvalidText, Loaded, object_code
@@ -65,10 +66,10 @@ def test_without_a_helper_everything_is_compiled_here(target, monkeypatch, progr
 def test_a_helper_that_dies_over_a_module_loses_nothing(target, monkeypatch, tmp_path):
     script = tmp_path / "object_code.py"
     script.write_text("import sys; sys.stdin.buffer.readline(); sys.stdin.buffer.read(20); sys.exit(3)")
-    monkeypatch.setattr(compilers_module, "__file__", str(tmp_path / "compilers.py"))
+    monkeypatch.setattr(helper_module, "__file__", str(tmp_path / "helper.py"))
     helped = Compilers(target, CodegenOptions(cache_dir=None), "test", help=True)
     helped.submit(TEXTS[0])
-    wait_for(lambda: not helped._waiting)
+    wait_for(lambda: not helped._helper.waiting)
     assert helped.objects(TEXTS) == [object_code(text, target) for text in TEXTS]
 
 
@@ -76,16 +77,33 @@ def test_a_text_that_llvm_refuses_is_explained_here(target):
     helped = Compilers(target, CodegenOptions(cache_dir=None), "test", help=True)
     bad = "define void @f() {\n  ret i64 1\n}\n"
     helped.submit(bad)
-    wait_for(lambda: not helped._waiting)
+    wait_for(lambda: not helped._helper.waiting)
     with pytest.raises(InvalidText, match="line 2"):
         helped.objects((bad,))
 
 
 def test_closing_leaves_no_process(target):
     helped = Compilers(target, CodegenOptions(cache_dir=None), "test", help=True)
-    thread = helped._helper
+    thread = helped._helper.thread
     helped.close()
     assert thread is not None and not thread.is_alive()
+
+
+def test_assembly_is_the_same_with_and_without_a_helper(target, monkeypatch):
+    """Half of the kernels are the helper's, in the order that was asked for; a text twice is compiled once."""
+    monkeypatch.setattr(assembly_module, "WORTH_A_HELPER", 0)
+    asked = [*TEXTS, TEXTS[0]]
+    alone = [assembly_module.assembly(text, target) for text in asked]
+    assert assembly_module.assemblies(asked, target) == alone and "f3" in alone[3]
+    monkeypatch.setattr(assembly_module, "_here", lambda marked, target: pytest.fail("compiled here"))
+    monkeypatch.setattr(helper_module.Helper, "take", lambda self: None)
+    assert assembly_module.assemblies(asked, target) == alone  # all of it by the helper
+
+
+def test_assembly_that_llvm_refuses_names_the_line(target, monkeypatch):
+    monkeypatch.setattr(assembly_module, "WORTH_A_HELPER", 0)
+    with pytest.raises(InvalidText, match="line 2"):
+        assembly_module.assemblies([TEXTS[0], "define void @f() {\n  ret i64 1\n}\n"], target)
 
 
 def block(loads: int, fma: bool) -> str:

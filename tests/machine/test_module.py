@@ -6,7 +6,8 @@ import ctypes
 
 import pytest
 
-from kcompile.codegen.module import InvalidText, Loaded, assembly, object_code, parse
+from kcompile.codegen.assembly import assembly
+from kcompile.codegen.module import InvalidText, Loaded, object_code, parse
 from kcompile.codegen.target import Target
 from kcompile.codegen.text_builder import Writer, join
 

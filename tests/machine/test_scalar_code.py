@@ -8,7 +8,7 @@ import ml_dtypes
 import numpy as np
 import pytest
 
-from kcompile.codegen.module import assembly
+from kcompile.codegen.assembly import assembly
 from kcompile.codegen.scalar_code import apply, constant
 from kcompile.codegen.target import Target
 from kcompile.codegen.text_builder import Writer, join
