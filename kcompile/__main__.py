@@ -66,6 +66,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     from .tools.colour import coloured, wanted
     try:
         print(coloured(text) if wanted(sys.stdout) and not getattr(arguments, "json", False) else text, flush=True)
+        if argv is None:
+            gc.freeze()  # the process ends: a last look for dead objects takes longer than everything else that is left to do
     except BrokenPipeError:  # `| head` has read enough; nothing is left to say when Python closes stdout
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return code

@@ -17,6 +17,7 @@ import sys
 import sysconfig
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -76,7 +77,6 @@ class Recall:
         files = {os.path.abspath(path) for path in own | self.read}
         states = {path: _state(path) for path in sorted(files) if not _installed(path)}
         write_entry(folder, self.key, json.dumps({"files": states, "text": text}).encode(), CodegenOptions().cache_bytes)
-
 
     def _heard(self, event: str, arguments: tuple[Any, ...]) -> None:
         if not self.active or (arguments and isinstance(arguments[0], str) and _bytecode(arguments[0])):
@@ -145,8 +145,14 @@ _PLACES = tuple({os.path.join(os.path.realpath(place), "") for place in _COVERED
 
 def _installed(path: str) -> bool:
     """Whether the key covers it: this package, Python and what is installed, the cache itself; and what the system says of itself."""
-    real = os.path.realpath(path)
+    real = os.path.realpath(path) if os.path.islink(path) else os.path.join(_real_folder(os.path.dirname(path)), os.path.basename(path))
     return real.startswith((*_PLACES, "/proc/", "/sys/", "/dev/", _cache_place()))
+
+
+@lru_cache(maxsize=1024)
+def _real_folder(path: str) -> str:
+    """Hundreds of modules lie in a few folders: following the links of each path again takes a tenth of a second."""
+    return os.path.realpath(path)
 
 
 def _bytecode(path: str) -> bool:
@@ -154,6 +160,7 @@ def _bytecode(path: str) -> bool:
     return "__pycache__" in path or ".pyc" in os.path.basename(path) or bool(sys.pycache_prefix and path.startswith(sys.pycache_prefix))
 
 
+@lru_cache(maxsize=1)
 def _cache_place() -> str:
     from ..options import option
     folder = option("KCOMPILE_CACHE")
