@@ -127,8 +127,9 @@ class _Bound:
 
     def __init__(self, executable: Executable, symbols: Mapping[str, int]) -> None:
         self.frame = Frame(executable, symbols)
-        self.call = NativeCall(executable.pool, executable.step_address, self.frame.address, executable.threads_for(symbols))
-        self.usual = self.call.threads
+        self.call = NativeCall(executable.pool, executable.step_address, self.frame.address, executable.threads_for(symbols),
+                               executable.code.instructions(symbols) < executable.options.small_below)
+        self.usual = self.call.threads, self.call.small
         self.frame.words[layout.FRAME_SHARED] = self.call.shared_address
 
 
@@ -156,6 +157,13 @@ class Prepared:
                 for word in words:
                     view[word] = address
             bound.call.run()
+
+    def run_copied(self, given: Array, place: Array, result: Array) -> Array:
+        """One step on `given`, copied to where it is read; a copy of its result. For small arrays cheaper than looking up addresses."""
+        with self._executable._lock:
+            place[...] = given
+            self._bound.call.run()
+            return result.copy()
 
 
 class Executable:
@@ -196,9 +204,9 @@ class Executable:
             bound = self._bind(symbols or {})
             bound.frame.bind(self, arrays)
             call = bound.call
-            wanted = threads or bound.usual
-            if wanted != call.threads:
-                call.set_threads(wanted)
+            wanted = bound.usual if threads is None else (threads, False)
+            if wanted != (call.threads, call.small):
+                call.set_threads(*wanted)
             call.run()
 
     def prepare(self, arrays: Mapping[str, Array], moving: tuple[str, ...], symbols: Mapping[str, int]) -> Prepared:
@@ -243,7 +251,7 @@ class Executable:
             self.reserve(symbols)
             if len(self._loops) == LOOPS_KEPT:
                 del self._loops[next(iter(self._loops))]  # the oldest
-            kept = self._loops[key] = LoopFrames(self, symbols, tail, threads or self.threads_for(symbols))
+            kept = self._loops[key] = LoopFrames(self, symbols, tail, threads)
         return kept
 
     def reserve(self, symbols: Mapping[str, int]) -> None:
@@ -261,9 +269,10 @@ class Executable:
         self._loops.clear()
 
     def threads_for(self, symbols: Mapping[str, int]) -> int:
-        """One where the step is too short to be worth waking others."""
+        """One where the step is too short for what it costs to meet others."""
         most = min(self.options.threads or self.pool.cores, layout.MAX_WORKERS + 1)
-        return most if self.code.instructions(symbols) >= self.options.single_thread_below else 1
+        meetings = 1 + sum(call.barrier for call in self.code.calls)
+        return most if self.code.instructions(symbols) >= self.options.single_thread_below * meetings else 1
 
     def check(self, name: str, array: Array, shape: tuple[int, ...]) -> None:
         """Raise unless the array is what the buffer needs."""

@@ -6,12 +6,14 @@ Made once and kept by the executable, because a frame has a word for every array
 
 from __future__ import annotations
 
+import time
 import weakref
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy.typing as npt
 
+from .crew import Crew
 from .runtime import text as layout
 from .runtime.pool import NativeCall
 
@@ -22,15 +24,17 @@ Array = npt.NDArray[Any]
 
 
 class LoopFrames:
-    """Two frames that take turns and one for a last, smaller batch of `tail` rows (0: there is none). `symbols`: those of a whole one."""
+    """Two frames that take turns and one for a last, smaller batch of `tail` rows (0: there is none). `symbols`: those of a whole one;
+    `threads`: exactly so many, None: as many as the work is worth."""
 
-    def __init__(self, executable: Executable, symbols: Mapping[str, int], tail: int, threads: int) -> None:
+    def __init__(self, executable: Executable, symbols: Mapping[str, int], tail: int, threads: int | None) -> None:
         from .executable import Frame
 
         even, odd = Frame(executable, symbols), Frame(executable, symbols)
         self.frames = (even, odd, Frame(executable, {"B": tail}) if tail and executable.symbols else even)
         self.shapes = even.shapes
-        self.call: NativeCall = NativeCall(executable.pool, executable.pool.loop_entry, 0, threads)
+        self.call: NativeCall = NativeCall(executable.pool, executable.pool.loop_entry, 0, threads or executable.threads_for(symbols))
+        self._crew = Crew(self.call) if threads is None else None
         for frame in self.frames:
             frame.words[layout.FRAME_SHARED] = self.call.shared_address
         self._bound: dict[str, weakref.ref[Array]] = {}
@@ -52,4 +56,10 @@ class LoopFrames:
                     self._bound[name] = weakref.ref(array)
             self.call.words[layout.CALL_CONTEXT] = words.ctypes.data
             self._words = words
+        if self._crew is None:
+            self.call.run()
+            return
+        self._crew.begin()
+        started = time.perf_counter()
         self.call.run()
+        self._crew.end(time.perf_counter() - started, int(words[layout.LOOP_DONE]))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -109,27 +109,38 @@ class ReadyPrediction:
         self._dtype, self._row, self._param = numpy_dtype(leaf.dtype), leaf.shape, leaf.name
         result = runner._outputs[self._output]
         self._result_row, self._result_dtype = tuple(int(str(dim)) for dim in result.shape[1:]), result.dtype.numpy
-        self._calls: dict[int, Any] = {}  # rows -> prepared call
+        self._calls: dict[int, Callable[[Array], Array]] = {}  # by the number of rows
 
     def takes(self, x: Any) -> bool:
         return type(x) is np.ndarray and x.dtype == self._dtype and x.shape[1:] == self._row and len(x) > 0 and x.flags.c_contiguous \
             and (self._fixed is None or self._fixed == len(x))
 
     def __call__(self, x: Array) -> Array:
-        rows = len(x)
-        call = self._calls.get(rows)
+        call = self._calls.get(len(x))
         if call is None:
-            runner = self._runner
             if len(self._calls) == READY_SIZES:
                 self._calls.clear()
-            call = self._calls[rows] = runner.executable.prepare(
-                runner._fixed(), (self._param, runner._buffers[self._output]), {"B": rows})
-        result = np.empty((rows, *self._result_row), self._result_dtype)
-        call.run(x, result)
-        return result
+            call = self._calls[len(x)] = self._prepared(len(x))
+        return call(x)
+
+    def _prepared(self, rows: int) -> Callable[[Array], Array]:
+        executable, fixed, symbols = self._runner.executable, self._runner._fixed(), {"B": rows}
+        result_name = self._runner._buffers[self._output]
+        place, result = np.empty((rows, *self._row), self._dtype), np.empty((rows, *self._result_row), self._result_dtype)
+        if place.nbytes + result.nbytes <= COPIED_BYTES:
+            copied = executable.prepare({**fixed, self._param: place, result_name: result}, (), symbols).run_copied
+            return lambda x: copied(x, place, result)
+        step = executable.prepare(fixed, (self._param, result_name), symbols).run
+
+        def call(x: Array) -> Array:
+            result = np.empty((rows, *self._result_row), self._result_dtype)
+            step(x, result)
+            return result
+        return call
 
 
 READY_SIZES = 16  # batch sizes for which calls are kept
+COPIED_BYTES = 1 << 14  # of rows and results: up to so many a copy takes less time than looking up an address
 
 
 def ready_prediction(runner: Runner, version: int, fixed: int | None) -> ReadyPrediction | None:

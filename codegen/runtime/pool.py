@@ -16,6 +16,7 @@ from ..module import Loaded
 from ..options import CodegenOptions
 from ..target import Target
 from . import text as layout
+from . import waiting
 
 _CALL = ctypes.CFUNCTYPE(ctypes.c_int64, ctypes.c_void_p)
 
@@ -51,27 +52,31 @@ class Pool:
 
 
 class NativeCall:
-    """One prepared call: a function, its context, and the words its threads share. `threads` may change between runs."""
+    """One prepared call: a function, its context, and the words its threads share."""
 
-    def __init__(self, pool: Pool, function: int, context: int, threads: int) -> None:
+    def __init__(self, pool: Pool, function: int, context: int, threads: int, small: bool = False) -> None:
         self.pool = pool
-        self.shared = aligned(layout.SHARED_WORDS, np.int64)
+        self.shared = aligned(waiting.SHARED_WORDS, np.int64)
         self.words = np.zeros(layout.CALL_WORDS, np.int64)
         self.words[layout.CALL_POOL] = pool.address
         self.words[layout.CALL_FUNCTION] = function
         self.words[layout.CALL_CONTEXT] = context
         self.words[layout.CALL_SHARED] = self.shared_address = self.shared.ctypes.data
         self.address = self.words.ctypes.data
-        self.set_threads(threads)
+        self.set_threads(threads, small)
 
-    def set_threads(self, threads: int) -> None:
-        """More threads than cores wait for each other by yielding at once instead of spinning first."""
+    def set_threads(self, threads: int, small: bool = False) -> None:
+        """For the runs that follow. `small`: on the caller's thread alone where the others would have to be woken up first.
+
+        More threads than cores wait for each other by yielding at once instead of spinning first.
+        """
         if not 1 <= threads <= layout.MAX_WORKERS + 1:
             raise ValueError(f"threads must lie between 1 and {layout.MAX_WORKERS + 1}, not {threads}")
-        self.threads = threads
+        self.threads, self.small = threads, small
         self.words[layout.CALL_THREADS] = threads
+        self.words[layout.CALL_SMALL] = small
         self.shared[:] = 0
-        self.shared[layout.SHARED_SPIN] = layout.SPIN if threads <= self.pool.cores else 0
+        self.shared[waiting.SHARED_SPIN] = self.shared[waiting.SHARED_MOST_SPIN] = waiting.SPIN if threads <= self.pool.cores else 0
 
     def run(self) -> None:
         """Raises RuntimeError where the system refuses a thread."""

@@ -16,7 +16,8 @@ class OperatingSystem:
     @kc.start_thread(ptr function, ptr argument) -> i32 error number
     @kc.block_signals(): signals go to the caller's threads, never to workers
     @kc.sleep(ptr word, i32 value): until woken, if the word still holds value; may wake for no reason
-    @kc.wake(ptr word), @kc.yield(), @kc.now() -> i64 nanoseconds
+    @kc.wake(ptr word): whoever sleeps on it
+    @kc.yield(), @kc.now() -> i64 nanoseconds
     """
 
     name: str
@@ -112,7 +113,7 @@ define internal void @kc.sleep(ptr %word, i32 %value) {{
   ret void
 }}
 define internal void @kc.wake(ptr %word) {{
-  %ignored = call i64 (i64, ...) @syscall(i64 {processor.futex}, ptr %word, i32 129, i32 1, ptr null, ptr null, i32 0)
+  %ignored = call i64 (i64, ...) @syscall(i64 {processor.futex}, ptr %word, i32 129, i32 2147483647, ptr null, ptr null, i32 0)
   ret void
 }}
 define internal void @kc.yield() {{

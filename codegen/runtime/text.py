@@ -3,26 +3,25 @@
 All tables are arrays of 64-bit words that Python fills; their layouts are the constants of this file.
 
 A worker sleeps on its own mailbox, so that one that takes no part in a call cannot see half of it. The caller is thread
-0. Threads of one call meet at barriers by counting arrivals in one word that only grows during the call.
+0. How threads wait for one another is told in waiting.py.
 """
 
 from __future__ import annotations
 
 from ..text_builder import join
 from .system import support
+from .waiting import BARRIER, SLEEPERS, SLOW_YIELD, SPIN
 
 # pool
-POOL_STARTED, POOL_DONE, POOL_MAILBOXES, MAILBOX_WORDS, MAX_WORKERS = 0, 16, 32, 16, 255
+POOL_STARTED, POOL_LAST, POOL_DONE, POOL_MAILBOXES, MAILBOX_WORDS, MAX_WORKERS = 0, 1, 16, 32, 16, 255
 POOL_WORDS = POOL_MAILBOXES + MAILBOX_WORDS * MAX_WORKERS
 # mailbox: sequence number (the word slept on), asleep, then the job and the pool's count of finished workers
 MAIL_SEQUENCE, MAIL_ASLEEP, MAIL_FUNCTION, MAIL_CONTEXT, MAIL_THREAD, MAIL_THREADS, MAIL_DONE = range(7)
 # call: what kc.call runs
-CALL_POOL, CALL_FUNCTION, CALL_CONTEXT, CALL_THREADS, CALL_SHARED = range(5)
+CALL_POOL, CALL_FUNCTION, CALL_CONTEXT, CALL_THREADS, CALL_SHARED, CALL_SMALL = range(6)
 CALL_WORDS = 8
-# shared: what the threads of one call share; arrivals and the rest lie on separate cache lines
-SHARED_ARRIVED, SHARED_SPIN, SHARED_WORDS = 0, 16, 32
-SPIN = 400  # pauses before the first yield: about 10 us; yielding sooner costs little, later starves a busy machine
 IDLE_YIELDS = 1000  # yields of an idle worker before it sleeps
+CLOSE_CALLS = 500_000  # nanoseconds between two small calls that find workers asleep, within which these are woken for the next one
 # frame: what a step function reads; word 0 is the shared table, the rest is laid by codegen.step
 FRAME_SHARED = 0
 # loop
@@ -38,42 +37,14 @@ FEED_WORDS = 8
 MOVE_WORD, MOVE_BASE, MOVE_STRIDE, MOVE_ODD = range(4)
 MOVE_WORDS = 4
 
-# Meeting the other threads; also part of every step module, so that a barrier costs no call through a table.
-BARRIER = f"""
-define internal i64 @kc.meet(ptr %shared, i64 %threads, i64 %target) {{
-entry:
-  %alone = icmp eq i64 %threads, 1
-  br i1 %alone, label %done, label %arrive
-arrive:
-  %next = add i64 %target, %threads
-  %before = atomicrmw add ptr %shared, i64 1 acq_rel
-  %count = add i64 %before, 1
-  %last = icmp uge i64 %count, %next
-  br i1 %last, label %done, label %wait
-wait:
-  %spin.place = getelementptr i64, ptr %shared, i64 {SHARED_SPIN}
-  %spin = load i64, ptr %spin.place
-  br label %look
-look:
-  %tries = phi i64 [ 0, %wait ], [ %more, %pause ], [ %tries, %yield ]
-  %seen = load atomic i64, ptr %shared acquire, align 8
-  %together = icmp uge i64 %seen, %next
-  br i1 %together, label %done, label %again
-again:
-  %patient = icmp ult i64 %tries, %spin
-  br i1 %patient, label %pause, label %yield
-pause:
-  call void @kc.pause()
-  %more = add i64 %tries, 1
-  br label %look
-yield:
-  call void @kc.yield()
-  br label %look
-done:
-  %result = phi i64 [ %target, %entry ], [ %next, %arrive ], [ %next, %look ]
-  ret i64 %result
-}}
-"""
+def _fields(table: str, **fields: tuple[int, str]) -> str:
+    """Loads of words of a table: name=(word, type)."""
+    lines = []
+    for name, (word, kind) in fields.items():
+        lines.append(f"  %{name}.place = getelementptr i64, ptr %{table}, i64 {word}")
+        lines.append(f"  %{name} = load {kind}, ptr %{name}.place")
+    return "\n".join(lines)
+
 
 _WORKER = f"""
 define internal ptr @kc.worker(ptr %mail) {{
@@ -101,8 +72,13 @@ tired:
   %hopeful = icmp ult i64 %tries, {SPIN + IDLE_YIELDS}
   br i1 %hopeful, label %yield, label %prepare
 yield:
+  %before = call i64 @kc.now()
   call void @kc.yield()
-  %yielded = add i64 %tries, 1
+  %after = call i64 @kc.now()
+  %took = sub i64 %after, %before
+  %long = icmp ugt i64 %took, {SLOW_YIELD}
+  %one.more = add i64 %tries, 1
+  %yielded = select i1 %long, i64 {SPIN + IDLE_YIELDS}, i64 %one.more
   br label %look
 prepare:
   store atomic i32 1, ptr %asleep seq_cst, align 8
@@ -128,36 +104,33 @@ work:
   %done.place = getelementptr i64, ptr %mail, i64 {MAIL_DONE}
   %done = load ptr, ptr %done.place
   %ignored2 = call i64 %function(ptr %context, i64 %thread, i64 %threads, i64 0)
-  %ignored3 = atomicrmw add ptr %done, i64 1 release
+  %ignored3 = atomicrmw add ptr %done, i64 1 seq_cst
+  call void @kc.wake.sleepers(ptr %done)
   br label %fresh
 }}
 """
 
-# Returns 0, or the error number of a thread that could not be started (then nothing ran).
+# Returns 0, or the error number of a thread that could not be started (then nothing ran). A small call does not wait until workers
+# have woken up: it runs alone, and wakes them for the next one where calls follow each other closely.
 _CALL = f"""
 define i64 @kc_call(ptr %call) {{
 entry:
-  %pool = load ptr, ptr %call
-  %function.place = getelementptr i64, ptr %call, i64 {CALL_FUNCTION}
-  %function = load ptr, ptr %function.place
-  %context.place = getelementptr i64, ptr %call, i64 {CALL_CONTEXT}
-  %context = load ptr, ptr %context.place
-  %threads.place = getelementptr i64, ptr %call, i64 {CALL_THREADS}
-  %threads = load i64, ptr %threads.place
-  %shared.place = getelementptr i64, ptr %call, i64 {CALL_SHARED}
-  %shared = load ptr, ptr %shared.place
+{_fields("call", pool=(CALL_POOL, "ptr"), function=(CALL_FUNCTION, "ptr"), context=(CALL_CONTEXT, "ptr"), wanted=(CALL_THREADS, "i64"),
+         shared=(CALL_SHARED, "ptr"), small=(CALL_SMALL, "i64"))}
   store atomic i64 0, ptr %shared release, align 8
-  %alone = icmp eq i64 %threads, 1
-  br i1 %alone, label %run, label %crew
+  %shared.sleepers = getelementptr i64, ptr %shared, i64 {SLEEPERS}
+  store atomic i64 0, ptr %shared.sleepers release, align 8
+  %single = icmp eq i64 %wanted, 1
+  br i1 %single, label %run, label %crew
 crew:
-  %workers = sub i64 %threads, 1
+  %workers = sub i64 %wanted, 1
   %done = getelementptr i64, ptr %pool, i64 {POOL_DONE}
-  store atomic i64 0, ptr %done release, align 8
+  %last.place = getelementptr i64, ptr %pool, i64 {POOL_LAST}
   br label %start
 start:
   %started = load i64, ptr %pool
   %enough = icmp uge i64 %started, %workers
-  br i1 %enough, label %post, label %create
+  br i1 %enough, label %ready, label %create
 create:
   %new.offset.words = mul i64 %started, {MAILBOX_WORDS}
   %new.offset = add i64 %new.offset.words, {POOL_MAILBOXES}
@@ -172,8 +145,47 @@ created:
 failed:
   %error.wide = zext i32 %error to i64
   ret i64 %error.wide
+ready:
+  %hurried = icmp ne i64 %small, 0
+  br i1 %hurried, label %count, label %together
+count:
+  %asked = phi i64 [ 0, %ready ], [ %asked.next, %count ]
+  %absent = phi i64 [ 0, %ready ], [ %absent.next, %count ]
+  %asked.offset = mul i64 %asked, {MAILBOX_WORDS}
+  %asked.word = add i64 %asked.offset, {POOL_MAILBOXES + MAIL_ASLEEP}
+  %asked.place = getelementptr i64, ptr %pool, i64 %asked.word
+  %asked.asleep = load atomic i32, ptr %asked.place seq_cst, align 8
+  %asked.wide = zext i32 %asked.asleep to i64
+  %absent.next = add i64 %absent, %asked.wide
+  %asked.next = add i64 %asked, 1
+  %asked.all = icmp eq i64 %asked.next, %workers
+  br i1 %asked.all, label %decide, label %count
+decide:
+  %all.there = icmp eq i64 %absent.next, 0
+  br i1 %all.there, label %together, label %lonely
+lonely:
+  %now = call i64 @kc.now()
+  %last = load i64, ptr %last.place
+  %since = sub i64 %now, %last
+  store i64 %now, ptr %last.place
+  %recent = icmp ult i64 %since, {CLOSE_CALLS}
+  br i1 %recent, label %rouse, label %run
+rouse:
+  %roused = phi i64 [ 0, %lonely ], [ %roused.next, %rouse ]
+  %roused.offset = mul i64 %roused, {MAILBOX_WORDS}
+  %roused.word = add i64 %roused.offset, {POOL_MAILBOXES}
+  %roused.mail = getelementptr i64, ptr %pool, i64 %roused.word
+  call void @kc.wake(ptr %roused.mail)
+  %roused.next = add i64 %roused, 1
+  %roused.all = icmp eq i64 %roused.next, %workers
+  br i1 %roused.all, label %run, label %rouse
+together:
+  store atomic i64 0, ptr %done release, align 8
+  %done.sleepers = getelementptr i64, ptr %done, i64 {SLEEPERS}
+  store atomic i64 0, ptr %done.sleepers release, align 8
+  br label %post
 post:
-  %worker = phi i64 [ 0, %start ], [ %following, %posted ]
+  %worker = phi i64 [ 0, %together ], [ %following, %posted ]
   %offset.words = mul i64 %worker, {MAILBOX_WORDS}
   %offset = add i64 %offset.words, {POOL_MAILBOXES}
   %mail = getelementptr i64, ptr %pool, i64 %offset
@@ -185,7 +197,7 @@ post:
   %m.thread = getelementptr i64, ptr %mail, i64 {MAIL_THREAD}
   store i64 %following, ptr %m.thread
   %m.threads = getelementptr i64, ptr %mail, i64 {MAIL_THREADS}
-  store i64 %threads, ptr %m.threads
+  store i64 %wanted, ptr %m.threads
   %m.done = getelementptr i64, ptr %mail, i64 {MAIL_DONE}
   store ptr %done, ptr %m.done
   %old = atomicrmw add ptr %mail, i32 1 seq_cst
@@ -200,44 +212,21 @@ posted:
   %all = icmp eq i64 %following, %workers
   br i1 %all, label %run, label %post
 run:
+  %threads = phi i64 [ 1, %entry ], [ 1, %lonely ], [ 1, %rouse ], [ %wanted, %posted ]
   %mode = call i64 @kc.enter_float_mode()
   %ignored = call i64 %function(ptr %context, i64 0, i64 %threads, i64 0)
   call void @kc.leave_float_mode(i64 %mode)
+  %alone = icmp eq i64 %threads, 1
   br i1 %alone, label %finished, label %gather
 gather:
-  %spin.place = getelementptr i64, ptr %shared, i64 {SHARED_SPIN}
-  %spin = load i64, ptr %spin.place
   %waiting = sub i64 %threads, 1
   %count.place = getelementptr i64, ptr %pool, i64 {POOL_DONE}
-  br label %look
-look:
-  %tries = phi i64 [ 0, %gather ], [ %more, %pause ], [ %tries, %yield ]
-  %count = load atomic i64, ptr %count.place acquire, align 8
-  %complete = icmp uge i64 %count, %waiting
-  br i1 %complete, label %finished, label %again
-again:
-  %patient = icmp ult i64 %tries, %spin
-  br i1 %patient, label %pause, label %yield
-pause:
-  call void @kc.pause()
-  %more = add i64 %tries, 1
-  br label %look
-yield:
-  call void @kc.yield()
-  br label %look
+  call void @kc.wait(ptr %count.place, i64 %waiting, ptr %shared)
+  br label %finished
 finished:
   ret i64 0
 }}
 """
-
-
-def _fields(**fields: tuple[int, str]) -> str:
-    """Loads of words of %loop: name=(word, type)."""
-    lines = []
-    for name, (word, kind) in fields.items():
-        lines.append(f"  %{name}.place = getelementptr i64, ptr %loop, i64 {word}")
-        lines.append(f"  %{name} = load {kind}, ptr %{name}.place")
-    return "\n".join(lines)
 
 
 # Step s uses the even or the odd frame (or the tail's); what moves in the frame of step s + 1 is written, and its rows are
@@ -245,7 +234,7 @@ def _fields(**fields: tuple[int, str]) -> str:
 _LOOP = f"""
 define i64 @kc_loop(ptr %loop, i64 %thread, i64 %threads, i64 %target0) {{
 entry:
-{_fields(shared=(LOOP_SHARED, "ptr"), function=(LOOP_STEP, "ptr"), first=(LOOP_FIRST, "i64"), steps=(LOOP_STEPS, "i64"),
+{_fields("loop", shared=(LOOP_SHARED, "ptr"), function=(LOOP_STEP, "ptr"), first=(LOOP_FIRST, "i64"), steps=(LOOP_STEPS, "i64"),
          budget=(LOOP_BUDGET, "i64"))}
   %end = add i64 %first, %steps
   %first.thread = icmp eq i64 %thread, 0
@@ -298,7 +287,7 @@ out:
 }}
 define internal ptr @kc.frame(ptr %loop, i64 %s) {{
 entry:
-{_fields(full=(LOOP_FULL_STEPS, "i64"))}
+{_fields("loop", full=(LOOP_FULL_STEPS, "i64"))}
   %whole = icmp ult i64 %s, %full
   %parity = and i64 %s, 1
   %turn = add i64 %parity, {LOOP_EVEN}
@@ -309,7 +298,7 @@ entry:
 }}
 define internal void @kc.prepare(ptr %loop, i64 %s, i64 %thread, i64 %threads) {{
 entry:
-{_fields(full=(LOOP_FULL_STEPS, "i64"), feeds=(LOOP_FEEDS, "ptr"), feed_count=(LOOP_FEED_COUNT, "i64"), moving=(LOOP_MOVING, "ptr"),
+{_fields("loop", full=(LOOP_FULL_STEPS, "i64"), feeds=(LOOP_FEEDS, "ptr"), feed_count=(LOOP_FEED_COUNT, "i64"), moving=(LOOP_MOVING, "ptr"),
          moving_count=(LOOP_MOVING_COUNT, "i64"), batch=(LOOP_BATCH, "i64"), tail=(LOOP_TAIL_ROWS, "i64"))}
   %parity = and i64 %s, 1
   %whole = icmp ult i64 %s, %full

@@ -21,6 +21,7 @@ from kcompile.codegen.runtime import pool as pool_module
 from kcompile.codegen.runtime.pool import NativeCall, Pool
 from kcompile.codegen.runtime.system import support
 from kcompile.codegen.runtime.text import barrier_text
+from kcompile.codegen.runtime.waiting import SHARED_LOADED, SHARED_MOST_SPIN, SHARED_SPIN, SLEEPERS
 from kcompile.codegen.target import Target
 from kcompile.codegen.text_builder import join
 
@@ -133,6 +134,55 @@ def test_wake_ups_are_not_lost(pool: Pool, rounds: Loaded) -> None:
     for n in range(300):
         assert run_rounds(pool, rounds, 2, 3).tolist() == [expected(2, 3)] * 2
         time.sleep(0.00002 * (n % 60))
+
+
+def test_threads_that_wait_long_sleep_and_are_woken(pool: Pool, rounds: Loaded) -> None:
+    """As on a loaded machine: told that yields are slow, every wait that outlasts its pauses sleeps."""
+    table = np.zeros(4096, np.int64)
+    call = NativeCall(pool, rounds.addresses["rounds"], table.ctypes.data, 4)
+    for _ in range(5):
+        table[:] = 0
+        table[0], table[1] = call.shared_address, 300
+        call.shared[SHARED_SPIN] = call.shared[SHARED_MOST_SPIN] = 0
+        call.shared[SHARED_LOADED] = 1 << 40
+        call.run()
+        assert table[8:12].tolist() == [expected(4, 300)] * 4
+        assert 0 < (1 << 40) - call.shared[SHARED_LOADED] <= 4 * 300 * 4, "waits that slept"
+        assert call.shared[SLEEPERS] == 0
+
+
+def test_pauses_adapt_to_whether_they_are_enough(pool: Pool, rounds: Loaded) -> None:
+    call = NativeCall(pool, rounds.addresses["rounds"], 0, 2)
+    assert call.shared[SHARED_SPIN] == call.shared[SHARED_MOST_SPIN] > 0
+    table = np.zeros(4096, np.int64)
+    crowd = NativeCall(pool, rounds.addresses["rounds"], table.ctypes.data, pool.cores + 1)
+    table[0], table[1] = crowd.shared_address, 10
+    crowd.run()
+    assert crowd.shared[SHARED_SPIN] == 0, "threads that share a processor pause in vain"
+
+
+def test_a_small_call_does_not_wait_for_sleepers(pool: Pool, rounds: Loaded) -> None:
+    """Alone while they sleep, which also wakes them where calls are close; together as soon as they are awake."""
+    table = np.zeros(4096, np.int64)
+    call = NativeCall(pool, rounds.addresses["rounds"], table.ctypes.data, 2, small=True)
+
+    def crew() -> int:
+        table[:] = 0
+        table[0], table[1] = call.shared_address, 3
+        call.run()
+        done = 2 if table[9] else 1
+        assert table[8:8 + done].tolist() == [expected(done, 3)] * done
+        return done
+
+    run_rounds(pool, rounds, 2, 3)
+    time.sleep(0.3)
+    assert crew() == 1
+    deadline = time.monotonic() + 20
+    while crew() == 1:
+        assert time.monotonic() < deadline, "calls one after another never get their workers"
+    for _ in range(3):
+        time.sleep(0.3)
+        assert crew() == 1
 
 
 def test_the_interpreter_goes_on_during_a_call(pool: Pool, rounds: Loaded) -> None:
