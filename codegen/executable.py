@@ -26,7 +26,7 @@ from .module import Loaded
 from .options import CodegenOptions
 from .runtime import text as layout
 from .runtime.pool import NativeCall, pool, renew_after_fork
-from .step import StepCode, fill_frame, pointer_words
+from .step import StepCode, call_table, fill_frame, pointer_words
 from .step_cache import cached_step_code
 from .target import Target
 from .text_builder import join
@@ -93,6 +93,7 @@ class Frame:
         self.view = memoryview(self.words)  # type: ignore[arg-type]
         values = [0] * executable.code.frame_words
         fill_frame(executable.code, values, symbols)
+        values[layout.FRAME_CALLS] = executable.calls.ctypes.data
         self.words[:] = values
         self.address: int = self.words.ctypes.data
         self.arena = executable.arena
@@ -127,7 +128,7 @@ class _Bound:
 
     def __init__(self, executable: Executable, symbols: Mapping[str, int]) -> None:
         self.frame = Frame(executable, symbols)
-        self.call = NativeCall(executable.pool, executable.step_address, self.frame.address, executable.threads_for(symbols),
+        self.call = NativeCall(executable.pool, executable.pool.step_entry, self.frame.address, executable.threads_for(symbols),
                                executable.code.instructions(symbols) < executable.options.small_below)
         self.usual = self.call.threads, self.call.small
         self.frame.words[layout.FRAME_SHARED] = self.call.shared_address
@@ -173,8 +174,8 @@ class Executable:
     def __init__(self, code: StepCode, target: Target, options: CodegenOptions, compilers: Compilers) -> None:
         self.code, self.target, self.options = code, target, options
         self.program = program = code.storage
-        self.loaded = Loaded(compilers.objects(code.modules), ["step"])
-        self.step_address = self.loaded.addresses["step"]
+        self.loaded = Loaded(compilers.objects(code.modules), sorted({call.kernel.name for call in code.calls}))
+        self.calls = np.array(call_table(code, self.loaded.addresses), np.int64)
         self.pool = pool(options)
         self.pointers = pointer_words(code)
         self.given = tuple(b.name for b in program.buffers.values() if b.kind in GIVEN and not b.of)

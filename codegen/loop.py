@@ -178,7 +178,7 @@ class Loop:
         self._moving_table = np.array(self._moving or [(0, 0, 0, 0)], np.int64)
         values = [0] * layout.LOOP_WORDS
         values[layout.LOOP_SHARED] = self._kept.call.shared_address
-        values[layout.LOOP_STEP] = self.executable.step_address
+        values[layout.LOOP_STEP] = self.executable.pool.step_entry
         for word, frame in zip((layout.LOOP_EVEN, layout.LOOP_ODD, layout.LOOP_TAIL), self._kept.frames, strict=True):
             values[word] = frame.address
         values[layout.LOOP_FULL_STEPS] = full

@@ -1,10 +1,9 @@
-"""A compiled step as data: the text of its modules, the frame that its calls read, and the storage of its buffers.
+"""A compiled step as data: the text of its kernels' modules, the calls that it makes, the frame that these read, and the storage of
+its buffers.
 
-    i64 @step(ptr frame, i64 thread, i64 threads, i64 target)
-
-runs this thread's share of every kernel and returns the barrier count to go on with. The frame is a table of 64-bit
-words: the shared words of the call, then for each kernel call its number of trips, its dims and its array pointers. So
-the text holds no address, no layer's name and no batch size, and equal programs give equal texts.
+The runtime makes the calls (`kc_step`): it shares the trips of each kernel among threads, and lets them meet where a call asks for it.
+A frame is a table of 64-bit words: the shared words of the call, the table of calls, then for each call its number of trips, its dims
+and its array pointers. So the text holds no address, no layer's name and no batch size, and equal programs give equal texts.
 """
 
 from __future__ import annotations
@@ -68,6 +67,15 @@ class StepCode:
     def instructions(self, symbols: Mapping[str, int]) -> float:
         """An estimate of the vector instructions of one step."""
         return sum((points if isinstance(points, int) else points.evaluate(symbols)) * cost for points, cost in self.work)
+
+
+def call_table(code: StepCode, addresses: Mapping[str, int]) -> list[int]:
+    """What the runtime reads of the calls: how many there are, then for each the kernel's address, its words of the frame, and whether
+    threads meet before it."""
+    table = [len(code.calls)]
+    for number, call in enumerate(code.calls):
+        table += [addresses[call.kernel.name], call.trips_word, call.dims_word, call.args_word, call.barrier and number > 0]
+    return table
 
 
 def fill_frame(code: StepCode, words: list[int], symbols: Mapping[str, int]) -> None:

@@ -1,4 +1,4 @@
-"""From a planned program to a step: every distinct kernel lowered, scheduled and emitted once, and a function that calls them in order."""
+"""From a planned program to a step: every distinct kernel lowered, scheduled and emitted once, and the calls in their order."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ..ir.text.kernels import print_kernel
 from .emit import emit
 from .lower import lower
 from .object_code import FINAL_ADDRESSES
-from .runtime.text import barrier_text
+from .runtime.text import FRAME_WORDS
 from .step import KernelCall, NativeKernel, StepCode, Storage
 from .strategy import plan
 from .target import Target
@@ -21,30 +21,6 @@ from .work import estimate
 
 MODULE_LINES = 1000  # kernels are spread over modules of about this size
 LONG_LOOP = 40  # loads and stores in a block, from which addresses are left as they are
-
-_SHARE = """
-define internal void @kc.share(ptr %kernel, ptr %frame, i64 %trips.word, i64 %dims.word, i64 %args.word, i64 %thread, i64 %threads) {
-entry:
-  %trips.place = getelementptr i64, ptr %frame, i64 %trips.word
-  %trips = load i64, ptr %trips.place
-  %up = sub i64 %threads, 1
-  %before = mul i64 %trips, %thread
-  %before.up = add i64 %before, %up
-  %lo = udiv i64 %before.up, %threads
-  %after.up = add i64 %before.up, %trips
-  %hi = udiv i64 %after.up, %threads
-  %any = icmp ult i64 %lo, %hi
-  br i1 %any, label %work, label %done
-work:
-  %dims = getelementptr i64, ptr %frame, i64 %dims.word
-  %args = getelementptr i64, ptr %frame, i64 %args.word
-  call void %kernel(ptr %args, ptr %dims, i64 %lo, i64 %hi)
-  br label %done
-done:
-  ret void
-}
-"""
-
 
 Compile = Callable[[Kernel, Target, str], tuple[str, NativeKernel]]
 
@@ -72,7 +48,7 @@ def step_code(program: Program, target: Target, compile: Compile = compile_kerne
     kernels: dict[str, NativeKernel] = {}
     modules = _Modules(emitted)
     calls: list[KernelCall] = []
-    word = 1
+    word = FRAME_WORDS
     for step in program.steps:
         neutral = canonical(step.kernel)
         key = print_kernel(neutral)
@@ -86,7 +62,7 @@ def step_code(program: Program, target: Target, compile: Compile = compile_kerne
         calls.append(KernelCall(native, tuple(step.kernel.arrays), step.barrier, trips, dims, args))
     written = frozenset(program.root(a) for step in program.steps for a in step.kernel.writes)
     storage = Storage(program.name, program.buffers, program.outputs, program.lifetimes, written)
-    return StepCode((*modules.finished(), step_text(calls, target)), tuple(calls), word, storage, tuple(estimate(program, target)))
+    return StepCode(tuple(modules.finished()), tuple(calls), word, storage, tuple(estimate(program, target)))
 
 
 class _Modules:
@@ -129,18 +105,3 @@ def has_final_addresses(text: str) -> bool:
             if accesses > LONG_LOOP:
                 return True
     return False
-
-
-def step_text(calls: list[KernelCall], target: Target) -> str:
-    """The module of @step: one line for each call and barrier."""
-    declarations = "".join(f"declare void @{name}(ptr, ptr, i64, i64)\n" for name in dict.fromkeys(c.kernel.name for c in calls))
-    lines = ["define i64 @step(ptr %frame, i64 %thread, i64 %threads, i64 %t0) {", "entry:", "  %shared = load ptr, ptr %frame"]
-    met = 0
-    for number, call in enumerate(calls):
-        if call.barrier and number:
-            lines.append(f"  %t{met + 1} = call i64 @kc.meet(ptr %shared, i64 %threads, i64 %t{met})")
-            met += 1
-        lines.append(f"  call void @kc.share(ptr @{call.kernel.name}, ptr %frame, i64 {call.trips_word}, i64 {call.dims_word}, "
-                     f"i64 {call.args_word}, i64 %thread, i64 %threads)")
-    lines += [f"  ret i64 %t{met}", "}"]
-    return join([declarations, barrier_text(target.triple), _SHARE, "\n".join(lines)])

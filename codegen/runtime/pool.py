@@ -31,9 +31,11 @@ class Pool:
     def __init__(self, options: CodegenOptions) -> None:
         target = Target.host()
         # Never collected: workers may still be waking up in this code while the interpreter shuts down.
-        self.loaded = Loaded([object_for(layout.runtime_text(target.triple), target, options, "runtime")], ["kc_call", "kc_loop"])
+        code = object_for(layout.runtime_text(target.triple), target, options, "runtime")
+        self.loaded = Loaded([code], ["kc_call", "kc_step", "kc_loop"])
         self.loaded.keep_forever()
         self.call = _CALL(self.loaded.addresses["kc_call"])
+        self.step_entry = self.loaded.addresses["kc_step"]
         self.loop_entry = self.loaded.addresses["kc_loop"]
         self.memory = aligned(layout.POOL_WORDS, np.int64)
         self.address = self.memory.ctypes.data

@@ -22,8 +22,10 @@ CALL_POOL, CALL_FUNCTION, CALL_CONTEXT, CALL_THREADS, CALL_SHARED, CALL_SMALL = 
 CALL_WORDS = 8
 IDLE_YIELDS = 1000  # yields of an idle worker before it sleeps
 CLOSE_CALLS = 500_000  # nanoseconds between two small calls that find workers asleep, within which these are woken for the next one
-# frame: what a step function reads; word 0 is the shared table, the rest is laid by codegen.step
-FRAME_SHARED = 0
+# frame: what a step reads; after the table shared by its threads and that of its calls the rest is laid by codegen.step_text
+FRAME_SHARED, FRAME_CALLS, FRAME_WORDS = range(3)
+# calls: their number, then for each the kernel's function, its words of the frame, and whether threads meet before it
+STEP_KERNEL, STEP_TRIPS, STEP_DIMS, STEP_ARGS, STEP_MEETS, STEP_WORDS = range(6)
 # loop
 (LOOP_SHARED, LOOP_STEP, LOOP_EVEN, LOOP_ODD, LOOP_TAIL, LOOP_FULL_STEPS, LOOP_FIRST, LOOP_STEPS, LOOP_BUDGET, LOOP_DONE, LOOP_FEEDS,
  LOOP_FEED_COUNT, LOOP_MOVING, LOOP_MOVING_COUNT, LOOP_BATCH, LOOP_TAIL_ROWS) = range(16)
@@ -229,6 +231,54 @@ finished:
 """
 
 
+# One step: this thread's share of the trips of every kernel, in order. Returns the barrier count to go on with.
+_STEP = f"""
+define i64 @kc_step(ptr %frame, i64 %thread, i64 %threads, i64 %target0) {{
+entry:
+{_fields("frame", shared=(FRAME_SHARED, "ptr"), calls=(FRAME_CALLS, "ptr"))}
+  %count = load i64, ptr %calls
+  %table = getelementptr i64, ptr %calls, i64 1
+  %up = sub i64 %threads, 1
+  br label %next
+next:
+  %n = phi i64 [ 0, %entry ], [ %following, %done ]
+  %target = phi i64 [ %target0, %entry ], [ %target2, %done ]
+  %more = icmp ult i64 %n, %count
+  br i1 %more, label %call, label %out
+call:
+  %offset = mul i64 %n, {STEP_WORDS}
+  %entry.call = getelementptr i64, ptr %table, i64 %offset
+{_fields("entry.call", kernel=(STEP_KERNEL, "ptr"), trips_word=(STEP_TRIPS, "i64"), dims_word=(STEP_DIMS, "i64"),
+         args_word=(STEP_ARGS, "i64"), meets=(STEP_MEETS, "i64"))}
+  %together = icmp ne i64 %meets, 0
+  br i1 %together, label %meet, label %share
+meet:
+  %target1 = call i64 @kc.meet(ptr %shared, i64 %threads, i64 %target)
+  br label %share
+share:
+  %target2 = phi i64 [ %target, %call ], [ %target1, %meet ]
+  %trips.place = getelementptr i64, ptr %frame, i64 %trips_word
+  %trips = load i64, ptr %trips.place
+  %before = mul i64 %trips, %thread
+  %before.up = add i64 %before, %up
+  %lo = udiv i64 %before.up, %threads
+  %after.up = add i64 %before.up, %trips
+  %hi = udiv i64 %after.up, %threads
+  %any = icmp ult i64 %lo, %hi
+  br i1 %any, label %work, label %done
+work:
+  %dims = getelementptr i64, ptr %frame, i64 %dims_word
+  %args = getelementptr i64, ptr %frame, i64 %args_word
+  call void %kernel(ptr %args, ptr %dims, i64 %lo, i64 %hi)
+  br label %done
+done:
+  %following = add i64 %n, 1
+  br label %next
+out:
+  ret i64 %target
+}}
+"""
+
 # Step s uses the even or the odd frame (or the tail's); what moves in the frame of step s + 1 is written, and its rows are
 # gathered into the other half of the staging buffers, while step s runs: one barrier a step.
 _LOOP = f"""
@@ -369,10 +419,5 @@ done:
 
 
 def runtime_text(triple: str) -> str:
-    """The runtime's module: exports kc_call and kc_loop."""
-    return join([support(triple), BARRIER, _WORKER, _CALL, _LOOP])
-
-
-def barrier_text(triple: str) -> str:
-    """@kc.meet and what it needs, for a step's own module."""
-    return join([support(triple), BARRIER])
+    """The runtime's module: exports kc_call, kc_step and kc_loop."""
+    return join([support(triple), BARRIER, _WORKER, _CALL, _STEP, _LOOP])

@@ -100,7 +100,7 @@ done:
 }}
 """
 
-# Meeting the other threads; also part of every step module, so that a barrier costs no call through a table.
+# Meeting the other threads
 BARRIER = WAIT + """
 define internal i64 @kc.meet(ptr %shared, i64 %threads, i64 %target) {
 entry:

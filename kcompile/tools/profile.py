@@ -105,31 +105,27 @@ def _whole_step(executable: Executable, arrays: dict[str, Any], symbols: dict[st
 
 def _kernel_seconds(executable: Executable, symbols: dict[str, int], threads: int) -> list[float]:
     """Seconds of one call of each kernel, on the frame of the step that ran before."""
-    from ..codegen.cache import object_for
-    from ..codegen.module import Loaded
+    import numpy as np
+
     from ..codegen.runtime import text as layout
     from ..codegen.runtime.pool import NativeCall
-    from ..codegen.step_text import step_text
-    calls = executable.code.calls
-    texts = [step_text([replace(call, barrier=False)] * REPEAT, executable.target).replace("@step(", f"@only{n}(")
-             for n, call in enumerate(calls)]
-    options, target = executable.options, executable.target
-    objects = [object_for(text, target, options, f"profile.{n}") for n, text in enumerate((*executable.code.modules[:-1], *texts))]
-    loaded = Loaded(objects, [f"only{n}" for n in range(len(calls))])
+    from ..codegen.step import call_table
     frame = executable._bind(symbols).frame
-    kept = int(frame.words[layout.FRAME_SHARED])
+    kept = frame.words[:layout.FRAME_WORDS].copy()
+    call = NativeCall(executable.pool, executable.pool.step_entry, frame.address, threads)
+    frame.words[layout.FRAME_SHARED] = call.shared_address
     found = []
-    for n in range(len(calls)):
-        call = NativeCall(executable.pool, loaded.addresses[f"only{n}"], frame.address, threads)
-        frame.words[layout.FRAME_SHARED] = call.shared_address
+    for one in executable.code.calls:
+        repeated = replace(executable.code, calls=(replace(one, barrier=False),) * REPEAT)
+        table = np.array(call_table(repeated, executable.loaded.addresses), np.int64)
+        frame.words[layout.FRAME_CALLS] = table.ctypes.data
         best = float("inf")
         for _ in range(ROUNDS + 1):  # the first warms up
             started = time.perf_counter()
             call.run()
             best = min(best, time.perf_counter() - started)
         found.append(best / REPEAT)
-    frame.words[layout.FRAME_SHARED] = kept
-    loaded.close()
+    frame.words[:layout.FRAME_WORDS] = kept
     return found
 
 

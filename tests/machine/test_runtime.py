@@ -20,8 +20,7 @@ from kcompile.codegen.options import CodegenOptions
 from kcompile.codegen.runtime import pool as pool_module
 from kcompile.codegen.runtime.pool import NativeCall, Pool
 from kcompile.codegen.runtime.system import support
-from kcompile.codegen.runtime.text import barrier_text
-from kcompile.codegen.runtime.waiting import SHARED_LOADED, SHARED_MOST_SPIN, SHARED_SPIN, SLEEPERS
+from kcompile.codegen.runtime.waiting import BARRIER, SHARED_LOADED, SHARED_MOST_SPIN, SHARED_SPIN, SLEEPERS
 from kcompile.codegen.target import Target
 from kcompile.codegen.text_builder import join
 
@@ -88,7 +87,7 @@ def pool() -> Pool:
 @pytest.fixture(scope="module")
 def rounds() -> Loaded:
     target = Target.host()
-    return Loaded([object_code(join([barrier_text(target.triple), ROUNDS]), target)], ["rounds"])
+    return Loaded([object_code(join([support(target.triple), BARRIER, ROUNDS]), target)], ["rounds"])
 
 
 def run_rounds(pool: Pool, rounds: Loaded, threads: int, count: int) -> np.ndarray:
@@ -283,7 +282,7 @@ import sys; sys.path.insert(0, {root!r})
 from tests.machine.test_runtime import *
 p = pool_module.pool(CodegenOptions(cache_dir=None))
 target = Target.host()
-loaded = Loaded([object_code(join([barrier_text(target.triple), ROUNDS]), target)], ["rounds"])
+loaded = Loaded([object_code(join([support(target.triple), BARRIER, ROUNDS]), target)], ["rounds"])
 for _ in range(20): run_rounds(p, loaded, 4, 10)
 """
     for _ in range(3):
