@@ -40,6 +40,11 @@ class Counters:
     lowered: int = 0
     recalled: int = 0
 
+    def add(self, what: str) -> None:
+        """One more; any thread may compile."""
+        with _lock:
+            setattr(self, what, getattr(self, what) + 1)
+
 
 def _renew_lock() -> None:
     global _lock
@@ -68,7 +73,7 @@ def recalled_object(text: str, target: Target, options: CodegenOptions) -> bytes
     folder = trusted_folder(options)
     found = read_entry(folder / cache_key(text, target)) if folder is not None else None
     if found is not None:
-        COUNTERS.loaded += 1
+        COUNTERS.add("loaded")
     return found
 
 
@@ -76,7 +81,7 @@ def compiled_object(text: str, target: Target, name: str) -> bytes:
     """Compiled in this process. Raises InvalidText."""
     from .module import object_code
 
-    COUNTERS.compiled += 1
+    COUNTERS.add("compiled")
     return object_code(text, target, name)
 
 

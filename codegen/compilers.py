@@ -1,31 +1,50 @@
-"""The modules of one step to objects, on two processors where there are two: from the cache, by a helper process, or here.
+"""The modules of one step to objects: from the cache, by LLVM in a thread while this one goes on lowering, and by a helper process.
 
-The helper is given modules as they are emitted, while this process goes on lowering; what is left at the end is compiled by both.
+llvmlite lets go of the interpreter's lock while LLVM works, but lets one module at a time into LLVM; so there is one thread, and a
+second process for steps that are worth its start. Both begin as soon as it is known that something will be compiled: thread and
+helper have made the runtime and are ready when the first module comes.
 """
 
 from __future__ import annotations
+
+import contextlib
+import sys
+import threading
+from collections.abc import Iterator
 
 from . import cache
 from .helper import OBJECT, Helper
 from .options import CodegenOptions
 from .target import Target
 
+SWITCH_SECONDS = 0.0005  # how long a thread that comes out of LLVM waits for the one that lowers; Python's own 5 ms are a module's time
+
 
 class Compilers:
-    """`submit` each module as soon as its text is there; `objects` waits for all. `help`: whether a helper is worth its start."""
+    """`submit` each module as soon as its text is there; `objects` waits for all."""
 
-    def __init__(self, target: Target, options: CodegenOptions, name: str, help: bool = False) -> None:
+    def __init__(self, target: Target, options: CodegenOptions, name: str) -> None:
         self.target, self.options, self.name = target, options, name
         self._objects: dict[str, bytes] = {}
         self._submitted: set[str] = set()
-        self._helper = Helper(target, OBJECT, self._made, help)
+        self._helper: Helper | None = None
+        self._thread: threading.Thread | None = None
+        self._error: BaseException | None = None
+
+    def start(self, help: bool) -> None:
+        """Modules will come. `help`: so many that a second process is worth its start."""
+        self._helper = Helper(self.target, OBJECT, self._made, help)
+        if self.target.cores > 1:
+            self._thread = threading.Thread(target=self._serve, name="kcompile compiler", daemon=True)
+            self._thread.start()
 
     def submit(self, text: str) -> None:
+        """Raises nothing: what LLVM has to say about a text comes from `objects`."""
         self._submitted.add(text)
         found = cache.recalled_object(text, self.target, self.options)
         if found is not None:
             self._objects[text] = found
-        else:
+        elif self._helper is not None:
             self._helper.add(text)
 
     def objects(self, texts: tuple[str, ...]) -> list[bytes]:
@@ -33,24 +52,72 @@ class Compilers:
         for text in texts:
             if text not in self._submitted:
                 self.submit(text)
-        try:
-            while (mine := self._helper.take()) is not None:
-                self._keep(mine, cache.compiled_object(mine, self.target, self.name))
-        finally:
-            self.close()
+        self.close()
+        if self._error is not None:
+            raise self._error
         for text in texts:
-            if text not in self._objects:  # the helper ended over it, or LLVM refuses it: then this says why
-                self._keep(text, cache.compiled_object(text, self.target, self.name))
+            if text not in self._objects:  # there is no thread; or the helper ended over it, or LLVM refuses it: then this says why
+                self._compile(text)
         return [self._objects[text] for text in texts]
 
     def close(self) -> None:
-        """Nothing more will come; waits for what the helper is at."""
-        self._helper.close()
+        """Nothing more will come; waits until what was submitted is compiled."""
+        if self._helper is not None:
+            self._helper.finish()
+            if self._thread is not None:
+                self._thread.join()
+            self._helper.close()
+        self._helper = self._thread = None
+
+    def give_up(self) -> None:
+        """What was submitted is not wanted any more; waits for the modules that are being compiled."""
+        if self._helper is not None:
+            self._helper.waiting.clear()
+        self.close()
+
+    def _serve(self) -> None:
+        from .runtime.pool import pool
+
+        helper = self._helper
+        assert helper is not None
+        try:
+            with _quick_switches():
+                pool(self.options)
+                while (text := helper.next()) is not None:
+                    self._compile(text)
+        except BaseException as error:
+            self._error = error
+
+    def _compile(self, text: str) -> None:
+        self._keep(text, cache.compiled_object(text, self.target, self.name))
 
     def _made(self, text: str, content: bytes) -> None:
-        cache.COUNTERS.compiled += 1
+        cache.COUNTERS.add("compiled")
         self._keep(text, content)
 
     def _keep(self, text: str, content: bytes) -> None:
         cache.keep_object(text, self.target, self.options, content)
         self._objects[text] = content
+
+
+_switching = threading.Lock()
+_switchers = 0
+_usual = 0.0
+
+
+@contextlib.contextmanager
+def _quick_switches() -> Iterator[None]:
+    """Threads of Python take turns more often, until the last of those that asked for it is done."""
+    global _switchers, _usual
+    with _switching:
+        if not _switchers:
+            _usual = sys.getswitchinterval()
+            sys.setswitchinterval(min(_usual, SWITCH_SECONDS))
+        _switchers += 1
+    try:
+        yield
+    finally:
+        with _switching:
+            _switchers -= 1
+            if not _switchers:
+                sys.setswitchinterval(_usual)

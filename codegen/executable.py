@@ -38,7 +38,6 @@ Array = npt.NDArray[Any]
 FRAMES_KEPT = 32  # batch sizes whose frames an executable keeps
 LOOPS_KEPT = 8  # the same, for loops over many rows
 GIVEN = ("param", "state", "output")
-WORTH_A_HELPER = 120  # lines of a program's or a graph's text: below it a second compiler takes longer to start than it saves
 
 
 def compile_program(program: Program, target: Target | None = None, options: CodegenOptions | None = None,
@@ -62,17 +61,11 @@ def compile_text(text: str, program: Callable[[], Program], target: Target | Non
     """The same, for whatever `text` tells apart: `program` makes the planned program where the cache has nothing for the text."""
     target, options = target or Target.host(), options or CodegenOptions()
     _check_runs_here(target)
-    compilers: list[Compilers] = []
-
-    def start(help: bool = False) -> Compilers:
-        compilers.append(Compilers(target, options, "kcompile", help))
-        return compilers[-1]
+    compilers = Compilers(target, options, "kcompile")
     try:
-        code = cached_step_code(text, program, target, options, lambda: start(text.count("\n") > WORTH_A_HELPER))
-        return Executable(code, target, options, compilers[-1] if compilers else start())
+        return Executable(cached_step_code(text, program, target, options, compilers), target, options, compilers)
     finally:
-        for one in compilers:
-            one.close()
+        compilers.give_up()
 
 
 def _check_runs_here(target: Target) -> None:

@@ -48,11 +48,15 @@ class Helper:
             return self.waiting.pop()
         return None
 
-    def close(self) -> None:
-        """Nothing more will come; waits for what the helper is at."""
+    def finish(self) -> None:
+        """Nothing more will come."""
         with self._changed:
             self._closed = True
-            self._changed.notify()
+            self._changed.notify_all()
+
+    def close(self) -> None:
+        """Nothing more will come; waits for what the helper is at."""
+        self.finish()
         if self.thread is not None:
             self.thread.join()
             self.thread = None
@@ -62,11 +66,12 @@ class Helper:
         with contextlib.suppress(OSError):  # no process, or one that ended: what it did not do is done here
             self._talk()
 
-    def _next(self) -> str | None:
+    def next(self) -> str | None:
+        """The module that came first, waited for; None when nothing more will come."""
         with self._changed:
             while not self.waiting and not self._closed:
                 self._changed.wait()
-            with contextlib.suppress(IndexError):  # this process has just taken the last one
+            with contextlib.suppress(IndexError):  # `take` has just taken the last one
                 return self.waiting.popleft()
         return None
 
@@ -79,7 +84,7 @@ class Helper:
         with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as process:
             assert process.stdin is not None and process.stdout is not None
             process.stdin.write(json.dumps(target).encode() + b"\n")
-            while (text := self._next()) is not None:
+            while (text := self.next()) is not None:
                 given = text.encode()
                 process.stdin.write(len(given).to_bytes(8, "little") + given)
                 process.stdin.flush()

@@ -25,26 +25,28 @@ from .step import KernelCall, NativeKernel, StepCode, Storage
 from .target import Target
 from .trips import Trips
 
+WORTH_A_HELPER = 120  # lines of a program's or a graph's text: below it a second compiler takes longer to start than it saves
+
 
 def cached_step_code(text: str, program: Callable[[], Program], target: Target, options: CodegenOptions,
-                     compilers: Callable[[], Compilers]) -> StepCode:
-    """The step that `text` stands for, from the cache where it is there; else made of the planned program, and its modules given
-    to the compilers as they come."""
+                     compilers: Compilers) -> StepCode:
+    """The step that `text` stands for, from the cache where it is there; else made of the planned program, its modules given to the
+    compilers as they come."""
     folder = cache.trusted_folder(options)
     subject = text.partition("\n")[0]
     if folder is None:
         miss.report(options.cache_log, subject, "compiled, because there is no cache")
-        return _made(program, target, compilers())
+        return _made(text, program, target, compilers)
     parts = {"llvmlite": llvmlite.__version__, "source": source_digest(), "target": _digest(repr(target)), "text": _digest(text)}
     key = _digest("\0".join(parts.values()))
     found = cache.read_entry(folder / key)
     if found is not None:
-        cache.COUNTERS.recalled += 1
+        cache.COUNTERS.add("recalled")
         miss.report(options.cache_log, subject, "found in the cache")
         return decode(found)
     if options.cache_log is not None:
         miss.report(options.cache_log, subject, f"compiled, because {miss.explain(folder, subject, key, parts)}")
-    code = _made(program, target, compilers())
+    code = _made(text, program, target, compilers)
     cache.write_entry(folder, key, encode(code), options.cache_bytes)
     miss.remember(folder, subject, parts, options.cache_bytes)
     return code
@@ -54,9 +56,10 @@ def _digest(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def _made(program: Callable[[], Program], target: Target, compilers: Compilers) -> StepCode:
+def _made(text: str, program: Callable[[], Program], target: Target, compilers: Compilers) -> StepCode:
+    compilers.start(help=text.count("\n") > WORTH_A_HELPER)
     from .step_text import step_code  # everything that compiles is imported only where something is compiled
-    cache.COUNTERS.lowered += 1
+    cache.COUNTERS.add("lowered")
     return step_code(program(), target, emitted=compilers.submit)
 
 

@@ -19,7 +19,7 @@ from .target import Target
 from .text_builder import join
 from .work import estimate
 
-MODULE_LINES = 1000  # kernels are spread over modules of about this size
+MODULE_LINES = 300  # kernels are spread over modules of about this size
 LONG_LOOP = 40  # loads and stores in a block, from which addresses are left as they are
 
 Compile = Callable[[Kernel, Target, str], tuple[str, NativeKernel]]

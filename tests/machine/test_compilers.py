@@ -1,4 +1,4 @@
-"""The modules of a step, compiled here and by a helper: the same objects, whoever makes them, and whatever becomes of the helper."""
+"""The modules of a step, compiled by a thread and by a helper: the same objects, whoever makes them, and whatever becomes of the helper."""
 
 from __future__ import annotations
 
@@ -34,12 +34,21 @@ def wait_for(condition) -> None:
         time.sleep(0.01)
 
 
-def test_the_helper_makes_the_same_objects(target, tmp_path):
-    options = CodegenOptions(cache_dir=tmp_path)
-    helped = Compilers(target, options, "test", help=True)
+def compilers(target, options, monkeypatch=None) -> Compilers:
+    """At work, with a helper; `monkeypatch`: one that has all to do."""
+    made = Compilers(target, options, "test")
+    if monkeypatch is not None:
+        monkeypatch.setattr(Compilers, "_serve", lambda self: None)
+    made.start(help=True)
+    return made
+
+
+@pytest.mark.parametrize("helper_alone", [True, False])
+def test_the_same_objects_whoever_makes_them(target, tmp_path, monkeypatch, helper_alone):
+    helped = compilers(target, CodegenOptions(cache_dir=tmp_path), monkeypatch if helper_alone else None)
     for text in TEXTS:
         helped.submit(text)
-    wait_for(lambda: len(helped._objects) == len(TEXTS))  # all by the helper: nothing has been asked for here
+    wait_for(lambda: len(helped._objects) == len(TEXTS))
     before = COUNTERS.compiled
     objects = helped.objects(TEXTS)
     assert COUNTERS.compiled == before and objects == [object_code(text, target) for text in TEXTS]
@@ -52,29 +61,36 @@ def test_a_second_time_nothing_is_compiled(target, tmp_path):
     options = CodegenOptions(cache_dir=tmp_path)
     first = Compilers(target, options, "test").objects(TEXTS)
     before = COUNTERS.compiled, COUNTERS.loaded
-    assert Compilers(target, options, "test", help=True).objects(TEXTS) == first
+    assert compilers(target, options).objects(TEXTS) == first
     assert (COUNTERS.compiled - before[0], COUNTERS.loaded - before[1]) == (0, len(TEXTS))
 
 
 @pytest.mark.parametrize("program", ["/bin/false", "/nowhere/python", ""])
 def test_without_a_helper_everything_is_compiled_here(target, monkeypatch, program):
     monkeypatch.setattr(sys, "executable", program)
-    helped = Compilers(target, CodegenOptions(cache_dir=None), "test", help=True)
-    assert len(helped.objects(TEXTS)) == len(TEXTS)
+    assert len(compilers(target, CodegenOptions(cache_dir=None)).objects(TEXTS)) == len(TEXTS)
+
+
+def test_on_one_processor_nothing_runs_beside(target):
+    from dataclasses import replace
+    alone = compilers(replace(target, cores=1), CodegenOptions(cache_dir=None))
+    assert alone._thread is None and alone._helper.thread is None
+    assert len(alone.objects(TEXTS)) == len(TEXTS)
 
 
 def test_a_helper_that_dies_over_a_module_loses_nothing(target, monkeypatch, tmp_path):
     script = tmp_path / "object_code.py"
     script.write_text("import sys; sys.stdin.buffer.readline(); sys.stdin.buffer.read(20); sys.exit(3)")
     monkeypatch.setattr(helper_module, "__file__", str(tmp_path / "helper.py"))
-    helped = Compilers(target, CodegenOptions(cache_dir=None), "test", help=True)
+    helped = compilers(target, CodegenOptions(cache_dir=None), monkeypatch)
     helped.submit(TEXTS[0])
     wait_for(lambda: not helped._helper.waiting)
     assert helped.objects(TEXTS) == [object_code(text, target) for text in TEXTS]
 
 
-def test_a_text_that_llvm_refuses_is_explained_here(target):
-    helped = Compilers(target, CodegenOptions(cache_dir=None), "test", help=True)
+@pytest.mark.parametrize("helper_alone", [True, False])
+def test_a_text_that_llvm_refuses_is_explained_here(target, monkeypatch, helper_alone):
+    helped = compilers(target, CodegenOptions(cache_dir=None), monkeypatch if helper_alone else None)
     bad = "define void @f() {\n  ret i64 1\n}\n"
     helped.submit(bad)
     wait_for(lambda: not helped._helper.waiting)
@@ -82,11 +98,16 @@ def test_a_text_that_llvm_refuses_is_explained_here(target):
         helped.objects((bad,))
 
 
-def test_closing_leaves_no_process(target):
-    helped = Compilers(target, CodegenOptions(cache_dir=None), "test", help=True)
-    thread = helped._helper.thread
-    helped.close()
-    assert thread is not None and not thread.is_alive()
+def test_threads_switch_as_before_and_end(target):
+    """Also where the modules are given up."""
+    usual = sys.getswitchinterval()
+    for end in (lambda one: one.objects(TEXTS), Compilers.give_up):
+        helped = compilers(target, CodegenOptions(cache_dir=None))
+        threads = helped._thread, helped._helper.thread
+        for text in TEXTS:
+            helped.submit(text)
+        end(helped)
+        assert not any(thread.is_alive() for thread in threads) and sys.getswitchinterval() == usual
 
 
 def test_assembly_is_the_same_with_and_without_a_helper(target, monkeypatch):
