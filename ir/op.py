@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from .lazy import lazy
 from .types import TensorType
 
 if TYPE_CHECKING:
@@ -69,6 +70,13 @@ class Op:
     vjp: Vjp | NoGradient
     kernel: Describe | OpaqueKernel
     samples: tuple[Sample, ...]
+
+    @lazy
+    def text(self) -> str:
+        """The docstring; its first line ends with what native code does to subnormal numbers."""
+        from .subnormals import said
+        first, line, rest = self.doc.strip().partition("\n")
+        return f"{first}{said(self)}{line}{rest}"
 
     def __repr__(self) -> str:
         return f"<op {self.name}>"

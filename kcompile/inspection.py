@@ -171,7 +171,7 @@ def listing(what: str, as_json: bool = False) -> str:
     if what == "ops":
         from .ir import build  # noqa: F401  (defines every op)
         from .ir.op import OPS
-        rows = [(name, _first_line(op.doc)) for name, op in sorted(OPS.items())]
+        rows = [(name, op.text.splitlines()[0]) for name, op in sorted(OPS.items())]
     elif what == "rules":
         from .ir.rewrite import all_rules
         rows = [(rule.name, rule.describe()) for rule in all_rules()]
@@ -186,7 +186,3 @@ def listing(what: str, as_json: bool = False) -> str:
         return json.dumps(dict(rows), indent=2)
     width = max(len(name) for name, _ in rows)
     return "\n".join(f"{name:{width}}  {doc}" for name, doc in rows)
-
-
-def _first_line(doc: str) -> str:
-    return doc.strip().splitlines()[0]

@@ -20,8 +20,6 @@ Array = npt.NDArray[Any]
 Cotangents = Sequence[Union[Value, None]]
 Types = tuple[TensorType, ...]
 FLOAT_SAMPLES = (f32, f64, f16, bf16)
-KEEPS_SUBNORMALS = ("neg", "abs", "is_nan", "is_finite")  # they look at bits, and compute nothing
-FLUSHED = " Native code takes a subnormal f32 operand for 0 and gives 0 for a subnormal f32 result; the reference keeps them."
 NUMBER_SAMPLES = (f32, f64, f16, bf16, i32, u8)
 
 
@@ -75,8 +73,6 @@ def elementwise(name: str, doc: str, *, on: Sequence[DType], scalar: str, sample
         loads = [load(arrays, f"in{n}", index) for n in range(count)]
         return [mapped(name, arrays, "out0", outputs[0].shape, index, apply(scalar, *map(wide, loads)))]
 
-    if any(dtype.is_float for dtype in on) and scalar not in KEEPS_SUBNORMALS:
-        doc += FLUSHED
     return register(Op(
         name=name, doc=doc, infer=infer,
         reference=per_element(reference or SCALAR_OPS[scalar].reference, truth),
