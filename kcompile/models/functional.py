@@ -162,7 +162,9 @@ class Functional(Model):
         sizes_bind = expected._keras_history.operation.enforces_shape  # type: ignore[attr-defined]
         if len(shape) != len(wanted) or (sizes_bind and any(None not in (m, n) and m != n for m, n in zip(shape, wanted, strict=True))):
             raise ValueError(f"Input {position} with name '{name}' of layer '{self.name}' is incompatible with the layer: "
-                             f"expected shape={wanted}, found shape={tuple(value.shape)}")
+                             f"expected shape={wanted}, found shape={tuple(value.shape)}"
+                             + (". One dimension is missing: of samples one at a time? A data set puts them together with "
+                                ".batch(batch_size), and x[None] makes a batch of one" if len(shape) == len(wanted) - 1 else ""))
         if mask is not None:
             fitted._keras_mask = mask
         return fitted

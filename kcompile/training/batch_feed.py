@@ -9,11 +9,14 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
+import numpy as np
+
+from .. import tree
 from ..data.prefetch import Ahead
 from ..utils.packing import unpack_x_y_sample_weight
 from .blocks import Block, joined
 from .checks import check_ranges
-from .data import Array, Batch, DataSpec, as_batch, weights_of_classes
+from .data import Array, Batch, DataSpec, as_batch, check_batch, weights_of_classes
 
 RunnerFor = Callable[[DataSpec], Any]
 MADE_AHEAD = 2  # blocks of batches
@@ -106,11 +109,16 @@ class BatchFeed:
         if isinstance(item, Batch):
             return item
         x, y, sample_weight = unpack_x_y_sample_weight(item)
+        what = f"{self._what}a batch of the data: "
         if self._class_weight is not None:
             if sample_weight is not None:
                 raise ValueError(SAME_TIME)
             sample_weight = weights_of_classes(y, self._class_weight)
-        return as_batch(x, y, sample_weight, f"{self._what}a batch of the data: ").dense()
+        try:
+            return as_batch(x, y, sample_weight, what).dense()
+        except ValueError:
+            check_batch([np.shape(leaf) for leaf in tree.flatten((x, y, sample_weight)) if leaf is not None], what)  # says more
+            raise
 
     def has_next(self) -> bool:
         if self._block is None and self._iterator is not None:

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -115,6 +115,14 @@ def as_batch(x: Any, y: Any = None, sample_weight: Any = None, what: str = "") -
     if rows == 0:
         raise ValueError(f"{what}the data is empty: `x` has 0 samples (shape {next(iter(arrays.values())).shape})")
     return Batch(spec, arrays, rows)
+
+
+def check_batch(shapes: Sequence[tuple[int, ...]], what: str = "the elements of the data set are no batches: ") -> None:
+    """Raises ValueError for the parts of an element of a data set, a loader or a generator that cannot be a batch of samples."""
+    if () in shapes or len({shape[0] for shape in shapes}) > 1:
+        raise ValueError(f"{what}components of shapes {', '.join(map(str, shapes))} have no common "
+                         "number of samples. Put the samples together with .batch(batch_size); a generator or a loader yields arrays "
+                         "whose first axis is the samples")
 
 
 def _named(structure: Any, title: str, arrays: dict[str, Array], what: str) -> Any:

@@ -20,7 +20,7 @@ from ..data.rows import RowPlan
 from ..utils.seeds import shuffle_generator
 from .batch_feed import MADE_AHEAD, SAME_TIME, BatchFeed, RunnerFor
 from .checks import check_ranges
-from .data import Array, Batch, as_batch, is_arrays, weights_of_classes
+from .data import Array, Batch, as_batch, check_batch, is_arrays, weights_of_classes
 from .row_feed import RowFeed
 from .sources import source_of_batches
 
@@ -167,7 +167,7 @@ class _Batches:
 
     def __iter__(self) -> Iterator[Any]:
         for element in self._arrays:
-            _check_batch([np.shape(leaf) for leaf in tree.flatten(element)])
+            check_batch([np.shape(leaf) for leaf in tree.flatten(element)])
             yield element
 
 
@@ -180,15 +180,9 @@ class _BlocksOfBatches:
     def blocks(self) -> Iterator[tuple[Any, int]]:
         """(the components of several batches, one after another; rows of a batch)."""
         for stacked in self._plan.blocks():
-            _check_batch([column.shape[1:] for column in stacked])
+            check_batch([column.shape[1:] for column in stacked])
             count, size = stacked[0].shape[:2]
             yield pack(self._element_spec, [column.reshape(count * size, *column.shape[2:]) for column in stacked]), size
-
-
-def _check_batch(shapes: list[tuple[int, ...]]) -> None:
-    if () in shapes or len({shape[0] for shape in shapes}) > 1:
-        raise ValueError(f"the elements of the data set are no batches: components of shapes {', '.join(map(str, shapes))} have no common "
-                         "number of samples. Put the samples together with .batch(batch_size)")
 
 
 def _checked_batches(runner_for: RunnerFor, fixed_batch: int | None) -> RunnerFor:

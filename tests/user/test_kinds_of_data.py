@@ -311,8 +311,15 @@ def test_errors_of_numbered_batches_name_the_batch() -> None:
 
 
 def test_single_samples_are_not_batches() -> None:
-    with pytest.raises(ValueError, match=r"batch\("):
+    """Whatever they come from, and whatever their shapes have in common."""
+    with pytest.raises(ValueError, match=r"\.batch\("):
         model().fit(Dataset.from_tensor_slices((X, Y)), verbose=0)
+    with pytest.raises(ValueError, match=r"\.batch\("):
+        model().fit(Dataset.from_tensor_slices((X, X)), verbose=0)
+    with pytest.raises(ValueError, match=r"a batch of the data: .*shapes \(.*\.batch\("):
+        model().fit(((x, y) for x, y in zip(X, Y, strict=True)), verbose=0)
+    with pytest.raises(ValueError, match=r"a batch of the data: .*shapes \(.*\.batch\("):
+        model().fit([(x, np.eye(11)[y]) for x, y in zip(X, Y, strict=True)].__iter__(), verbose=0)
 
 
 def test_labels_out_of_range_in_rows_that_are_left_out() -> None:
