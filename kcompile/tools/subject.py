@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
@@ -9,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from ..compiler import STAGE_NAMES, lower_to, stage_index
 from ..inspection import check_names, load_target, mistakes_of, step_graph
-from ..ir.graph import Graph, GraphError
+from ..ir.graph import Graph, GraphError, Node
+from ..ir.op import OpaqueKernel
 from ..ir.passes.describe import DescribeError
 from .command_line import TEXT_SUFFIXES
 from .recall import watching
@@ -114,8 +116,15 @@ def target_named(name: str | None) -> Target:
 
 # -- names of layers and ops, as people write them ----------------------------------------------------------------
 def matches(query: str, path: str) -> bool:
-    """Whether a query such as `dense`, `dense/add` or `add` names a path such as `net/dense/add`, or something inside it."""
-    return f"/{query.strip('/')}/" in f"/{path}/"
+    """Whether a query such as `dense`, `dense/add` or `add` names a path such as `net/dense/add`, or something inside it. One that ends
+    with / names layers alone."""
+    return f"/{query.lstrip('/')}" in f"/{path}" if query.endswith("/") else f"/{query.lstrip('/')}/" in f"/{path}/"
+
+
+def meant(query: str, paths: Iterable[str]) -> str:
+    """The query for what a person means by it: a layer, where one has that name (`add` is an op of many layers, and may be one itself)."""
+    layer = f"{query.strip('/')}/"
+    return layer if any(matches(layer, path) for path in paths) else query
 
 
 def label_paths(label: str) -> list[str]:
@@ -143,3 +152,25 @@ def no_match(query: str, paths: list[str], what: str) -> TargetError:
     near = get_close_matches(query, list(names), n=3, cutoff=0.5)
     hint = f"did you mean {', '.join(map(repr, near))}?" if near else f"there are {', '.join(list(names)[:12])}"
     return TargetError(f"no {what} is named {query!r}; {hint}")
+
+
+def absent(subject: Subject, name: str, paths: list[str]) -> TargetError:
+    """The error for a name that no kernel has: a view, removed by the rules, a layer that does nothing in this step, or unknown."""
+    layers = [layer.name for layer in subject.model._flatten_layers()] if subject.model is not None else []
+    if isinstance(subject.item, Graph):
+        for stage in ("traced", "differentiated")[stage_index(subject.start):]:
+            found = [node for node in subject.at(stage).nodes() if matches(name, f"{node.path}/{node.op.name}")]
+            if found and all(isinstance(node.op.kernel, OpaqueKernel) for node in found):
+                return TargetError(f"{name!r} has no kernel: it computes nothing. {_views(found)}; ask about the layers beside it")
+            if found:
+                return TargetError(f"{name!r} is in the {stage} graph but has no kernel: it was rewritten, merged with an equal op, "
+                                   "or found dead (`kcompile trace` lists the rules)")
+    if name in layers:
+        return TargetError(f"layer {name!r} does nothing in this step ({subject.item.name}); --step chooses train, test or predict")
+    return no_match(name, [*paths, *layers], "layer or op")
+
+
+def _views(nodes: list[Node]) -> str:
+    views = sorted({node.op.name for node in nodes if isinstance(node.op.kernel, OpaqueKernel) and node.op.kernel.view})
+    return f"Its {', '.join(views)} only {'names' if len(views) == 1 else 'name'} the same memory by another shape" if views else \
+        "Its values come from outside"

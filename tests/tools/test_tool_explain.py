@@ -9,20 +9,53 @@ from kcompile.ir.fusion_table import TABLE
 
 def test_two_layers_left_apart(cli):
     code, out, _ = cli("explain", "net.py:build", "fusion", "conv", "pool", "--step", "predict")
-    assert code == 0 and out.startswith("conv and pool: in no kernel together\napart: net/conv/conv")
+    assert code == 0 and out.startswith("conv and pool: in no kernel together\n"
+                                        "apart: net/conv/maximum  ->  net/pool/window_max  (k0 to k1)\n       through t")
     assert "row 'reduction into heavy': the second reduction needs all of the first" in out
 
 
 def test_two_ops_fused(cli):
+    out = cli("explain", "net.py:build", "fusion", "conv/conv", "conv/add", "--step", "predict")[1]
+    assert out.startswith("conv/conv and conv/add: together in k0\nfused: net/conv/conv  ->  net/conv/add  (in k0)")
+    assert "applied while the result is in registers" in out
     out = cli("explain", "net.py:build", "fusion", "conv/conv", "maximum", "--step", "predict")[1]
-    assert out.startswith("conv/conv and maximum: together in k")
-    assert "fused: " in out and "applied while the result is in registers" in out
+    assert out.startswith("conv/conv and maximum: together in k0, each fused with what lies between them")
 
 
 def test_the_way_between_two_that_do_not_meet(cli):
     out = cli("explain", "net.py:build", "fusion", "conv", "dense/dot", "--step", "predict")[1]
     assert "no kernel together; nothing goes from one straight to the other" in out
-    assert out.index("net/conv/conv") < out.index("net/pool/window_max") < out.index("net/dense/dot")
+    assert out.index("net/conv/maximum") < out.index("net/pool/window_max") < out.index("net/dense/dot")
+
+
+def test_values_that_go_both_ways_are_told_one_by_one(cli):
+    """Of a train step: the activation forward, what its gradient needs back; each with its ops, not with the kernels' whole labels."""
+    out = cli("explain", "net.py:build", "fusion", "pool", "conv", "--step", "train")[1]
+    assert "net/conv/maximum  ->  net/pool/window_max  (k" in out and "net/pool/window_max  ->  net/conv/window_max_grad  (k" in out
+    assert all(line.startswith(("apart: ", "fused: ", "       through ")) for line in out.splitlines()[1:])
+    assert max(map(len, out.splitlines())) < 200
+    values = json.loads(cli("explain", "net.py:build", "fusion", "pool", "conv", "--json")[1])["values"]
+    assert {value["row"] for value in values} <= {row.name for row in TABLE} and {value["inside"] for value in values} >= {False}
+
+
+def test_an_op_that_the_reader_took_over_is_told(cli, tmp_path):
+    """The bias is added again in each kernel of the normalization: what is read from memory is the convolution's result."""
+    (tmp_path / "norm.py").write_text(
+        "import kcompile as keras\nfrom kcompile import layers\n"
+        "net = keras.Sequential([keras.Input((8, 8, 3)), layers.Conv2D(4, 3, name='stem'), layers.BatchNormalization(name='norm'),\n"
+        "                        layers.GlobalAveragePooling2D(), layers.Dense(2, name='head')], name='net')\n"
+        "net.compile('sgd', 'mse')\n")
+    out = cli("explain", "norm.py:net", "fusion", "stem", "norm")[1]
+    assert "apart: net/stem/conv  ->  net/stem/add  (k" in out and "fused: net/stem/add  ->  net/norm/reduce_sum  (in k" in out
+
+
+def test_a_layer_goes_before_an_op_of_that_name(cli, tmp_path):
+    (tmp_path / "sum.py").write_text(
+        "import kcompile as keras\nfrom kcompile import layers\n"
+        "x = keras.Input((4,))\ny = layers.Dense(4, name='one')(x)\nz = layers.Dense(4, name='two')(x)\n"
+        "net = keras.Model(x, layers.Add(name='add')([y, z]), name='net')\n")
+    out = cli("explain", "sum.py:net", "fusion", "two", "add")[1]
+    assert "net/two/add  ->  net/add/add" in out and "net/one/" not in out
 
 
 def test_nothing_flows_between(cli, tmp_path):
@@ -75,7 +108,9 @@ def test_layout_of_a_copy(cli, tmp_path):
     (("fusion", "a", "b", "c"), ["takes two", "not 3"]),
     (("schedule", "a", "b"), ["takes one", "not 2"]),
     (("fusion", "dens"), ["'dens'", "did you mean 'dense'"]),
-    (("fusion", "flat"), ["'flat'", "has no kernel", "view"]),
+    (("fusion", "flat"), ["'flat'", "has no kernel", "computes nothing", "reshape"]),
+    (("fusion", "drop", "dense", "--step", "predict"), ["layer 'drop' does nothing in this step", "--step"]),
+    (("fusion", "conv", "maxpool"), ["'maxpool'", "did you mean"]),
     (("memory", "qqq"), ["'qqq'"]),
     (("schedule", "qqq"), ["'qqq'"]),
 ])
