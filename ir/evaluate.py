@@ -7,7 +7,7 @@ Symbols are read off the shapes of the arrays given; attributes that hold Dims a
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -19,16 +19,18 @@ from .types import Dim, TensorType, evaluate_dim
 
 Array = npt.NDArray[Any]
 Arrays = dict[str, Array]
+After = Callable[[Node, list[Array], tuple[Array, ...], Mapping[str, int]], tuple[Array, ...]]  # node, operands, results, symbols
 SOURCES = ("param", "state")
 
 
 def evaluate(graph: Graph, params: Mapping[str, npt.ArrayLike] | None = None,
              states: Mapping[str, npt.ArrayLike] | None = None,
-             symbols: Mapping[str, int] | None = None) -> tuple[Arrays, Arrays]:
+             symbols: Mapping[str, int] | None = None, after: After | None = None) -> tuple[Arrays, Arrays]:
     """Run a graph with numpy: (outputs by name, new values of the updated states by path).
 
     Every param and state of the graph must be given, with its dtype and shape (Python numbers and lists are converted).
-    `symbols` binds symbols that no shape tells. Raises TypeError or ValueError naming the param or state at fault.
+    `symbols` binds symbols that no shape tells. `after` may put other results in place of each node's. Raises TypeError or
+    ValueError naming the param or state at fault.
     """
     if any(node.op.name in PSEUDO_OPS for node in graph.digraph):
         from .passes.differentiate import differentiate
@@ -47,12 +49,12 @@ def evaluate(graph: Graph, params: Mapping[str, npt.ArrayLike] | None = None,
     if missing:
         raise ValueError(f"no shape tells the size of symbol {missing[0]}: give symbols={{{missing[0]!r}: ...}}")
 
-    results = _run(graph, given, bindings)
+    results = _run(graph, given, bindings, after)
     return ({name: results[value] for name, value in graph.outputs.items()},
             {path: results[value] for path, value in graph.updates.items()})
 
 
-def _run(graph: Graph, given: Mapping[Value, Array], bindings: Mapping[str, int]) -> dict[Value, Array]:
+def _run(graph: Graph, given: Mapping[Value, Array], bindings: Mapping[str, int], after: After | None) -> dict[Value, Array]:
     """Values of the graph's roots; an intermediate is dropped after its last reader."""
     order = graph.nodes()
     last_reader: dict[Value, Node] = {value: node for node in order for value in node.inputs}
@@ -64,10 +66,13 @@ def _run(graph: Graph, given: Mapping[Value, Array], bindings: Mapping[str, int]
                 live[node.output] = given[node.output]
                 continue
             arrays = [live[value] for value in node.inputs]
+            results = run_node(node, arrays, bindings)
+            if after is not None:
+                results = after(node, arrays, results, bindings)
             for value in set(node.inputs):
                 if last_reader[value] is node and value not in roots:
                     del live[value]
-            for value, array in zip(node.outputs, run_node(node, arrays, bindings), strict=True):
+            for value, array in zip(node.outputs, results, strict=True):
                 if value in last_reader or value in roots:
                     live[value] = array
     return live

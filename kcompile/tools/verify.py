@@ -26,15 +26,13 @@ from ..ir.rebuild import rebuild
 from .native import executable_of, run_native
 from .operands import Operands, operands
 from .report import Report, table
+from .shaken import SUMS, shaken_runs, sum_scales
 from .subject import Subject
 
 Array = npt.NDArray[Any]
 BATCH = 5
-SUMS = frozenset({"dot", "conv", "conv_input_grad", "conv_filter_grad", "reduce_sum", "cumsum", "window_sum", "window_sum_grad",
-                  "scatter_add"})
 ROUNDINGS = 64  # roundings of the dtype that one op may be off by
-STEP_TOLERANCE = 2e-3  # of a whole fused step of up to MANY ops: errors add up, as the root of their number beyond that
-MANY = 200
+SHAKES = 4  # how many times as far as the shaken float64 steps (shaken.py) a native step may be from the exact one
 DIFFERENCE = 1e-6  # how far finite differences move a weight: few units cross the kink of a relu on so short a way
 GRADIENT_TOLERANCE = 5e-3
 MOVE = 0.02  # how far from the model's own weights gradients are looked at
@@ -109,7 +107,7 @@ def verify(subject: Subject, batch: int = BATCH, seed: int = 0) -> Verification:
     program = plan(split(fuse(describe(simplify(differentiate(probe))))))
     executable = executable_of(program)
     native, after = run_native(program, given.params, given.states, given.symbols, executable)
-    checks += _whole(probe, given, native, after)
+    checks += _whole(probe, given, native, after, checks)
     if weights:
         beside = _beside(traced, given, seed)
         native, _ = run_native(program, beside.params, beside.states, beside.symbols, executable)
@@ -146,8 +144,7 @@ def _ops(graph: Graph, given: Operands) -> list[Check]:
         for node, exact in zip(nodes, wide, strict=True):
             inputs = [_widened(values[v]) for v in node.inputs]
             wanted = run_node(exact, inputs, given.symbols)
-            scales = run_node(exact, [np.abs(a) if a.dtype.kind == "f" else a for a in inputs], given.symbols) \
-                if node.op.name in SUMS else wanted
+            scales = sum_scales(exact, inputs, given.symbols) if node.op.name in SUMS else wanted
             for value, reference, scale in zip(node.outputs, wanted, scales, strict=True):
                 error = _error(values[value], reference, scale)
                 checks.append(Check("op", node.path, node.op.name, node.source, error, _allowed(node, value)))
@@ -168,12 +165,8 @@ def _epsilon(dtype: Any) -> float:
 
 
 def _coarsest(graph: Graph) -> float:
-    """What a whole step may be off by for the rounding of its values alone."""
+    """What a gradient may be off by for the rounding of its values alone."""
     return COARSE * max((_epsilon(t.dtype.numpy) for node in graph.digraph for t in node.types if t.dtype.is_float), default=0.0)
-
-
-def _added_up(graph: Graph) -> float:
-    return float(max(1.0, (len(graph) / MANY) ** 0.5))
 
 
 def _widened(array: Array) -> Array:
@@ -221,18 +214,25 @@ def _probe(traced: Graph) -> tuple[Graph, list[Value]]:
     return rebuild(probe), weights
 
 
-def _whole(probe: Graph, given: Operands, native: Mapping[str, Array], after: Mapping[str, Array]) -> list[Check]:
-    outputs, updates = evaluate(widen(differentiate(probe)), {k: _widened(a) for k, a in given.params.items()},
-                                {k: _widened(a) for k, a in given.states.items()}, given.symbols)
-    checks, coarse, longer = [], _coarsest(probe), _added_up(differentiate(probe))
-    for kind, wanted, found, table_ in (("", outputs, native, probe.outputs), ("state ", updates, after, probe.updates)):
-        for name, reference in wanted.items():
+def _whole(probe: Graph, given: Operands, native: Mapping[str, Array], after: Mapping[str, Array], ops: list[Check]) -> list[Check]:
+    """Each result against float64, by how far it moves when every op is off by what `ops` found (see shaken.py)."""
+    graph = rebuild(differentiate(probe))
+    params, states = ({k: _widened(a) for k, a in arrays.items()} for arrays in (given.params, given.states))
+    exact = evaluate(widen(graph), params, states, given.symbols)
+    errors: dict[str, float] = {}
+    for check in ops:
+        errors[check.what] = max(errors.get(check.what, 0.0), min(check.error, check.allowed))
+    runs = list(shaken_runs(graph, params, states, given.symbols, errors, _epsilon))
+    checks = []
+    for part, (kind, found, table_) in enumerate((("", native, probe.outputs), ("state ", after, probe.updates))):
+        for name, reference in exact[part].items():
             value = table_[name]
             node = value.node.inputs[1 + value.index].node if value.node.op.name == "gradient" else value.node
             layer = str(node.attrs["path"]) if node.op.name == "state" else node.path
-            allowed = max(STEP_TOLERANCE * longer, coarse) if value.dtype.is_float else 0.0
-            error = _error(found[name], reference, reference)
-            checks.append(Check("step", layer, f"{kind}{name}", node.source, error, allowed))
+            moved = max(_error(run[part][name].astype(value.dtype.numpy), reference, reference) for run in runs)
+            least = ROUNDINGS * _epsilon(value.dtype.numpy) if value.dtype.is_float else 0.0
+            checks.append(Check("step", layer, f"{kind}{name}", node.source, _error(found[name], reference, reference),
+                                max(least, SHAKES * moved)))
     return checks
 
 

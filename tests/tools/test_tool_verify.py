@@ -44,15 +44,15 @@ def test_a_table_and_moving_statistics_pass():
     assert "scatter_add" in {c.what for c in found.of("op")}
 
 
-def _break(monkeypatch, which):
-    """Native results with one array changed by a fiftieth of its size."""
+def _break(monkeypatch, which, share=0.02):
+    """Native results with one array changed by a share (a fiftieth) of its size."""
     run = tool.run_native
 
     def broken(program, *arguments):
         outputs, after = run(program, *arguments)
         for name in outputs:
             if which(program, name):
-                outputs[name] = outputs[name] + np.float32(0.02) * np.abs(outputs[name]).max()
+                outputs[name] = outputs[name] + np.float32(share) * np.abs(outputs[name]).max()
         return outputs, after
     monkeypatch.setattr(tool, "run_native", broken)
 
@@ -76,6 +76,19 @@ def test_a_wrong_gradient_fails_and_names_its_weight(model, monkeypatch):
     found = model.verify()
     assert [c.layer for c in found.of("gradient") if not c.ok] == [model.trainable_variables[2].path]
     assert all(c.ok for c in found.of("op"))
+
+
+def test_a_step_is_held_to_how_well_conditioned_it_is(model, monkeypatch):
+    """Of a plain model a whole step is held to parts in 100,000; where rows that are nearly equal are normalized, to what that leaves."""
+    assert max(c.allowed for c in model.verify().of("step")) < 1e-4
+    with monkeypatch.context() as broken:
+        _break(broken, lambda program, name: name == "gradient 0", 3e-4)
+        assert [c.what for c in model.verify().of("step") if not c.ok] == ["gradient 0"]
+    layers = keras.layers
+    flat = keras.Sequential([keras.Input((4,)), layers.Dense(8, kernel_initializer=keras.initializers.RandomNormal(0, 1e-4),
+                             bias_initializer="ones"), layers.LayerNormalization(epsilon=1e-12), layers.Dense(1)])
+    found = flat.verify(step="predict")
+    assert found.passed and max(c.allowed for c in found.of("step")) > 1e-4, found
 
 
 @pytest.mark.parametrize("native, reference, error", [
