@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..graph import Node, Value
-from ..patterns import Attr, Equation, Make, Pat, derive, p
-from ..rewrite import procedure, rule
-from ..types import DimLike
+from ..patterns import Attr, Equation, Pat, derive, p
+from ..rewrite import rule
 from .families import ascending, without
 
 NONE: tuple[tuple[int, ...], tuple[int, ...]] = ((), ())
@@ -76,43 +74,3 @@ def sum_of_single_windows(x: Pat, window: Attr, s: Attr) -> Equation:
 @rule(where=lambda window, s: all(i == 1 for i in (*window, *s)), examples=({"x": "f32[B, 4, 5, 3]", "window": (1, 1), "s": (1, 1)},))
 def maximum_of_single_windows(x: Pat, window: Attr, s: Attr) -> Equation:
     return p.window_max(x, window=window, strides=s), x
-
-
-@procedure(("slice",), ("""graph g {
-  param %dy: f32[B, 4, 5, 3]
-  param %w: f32[3, 2, 4, 3]
-  %0 = conv_input_grad(%dy, %w, input_spatial=(6, 6), strides=(1, 1), dilation=(1, 1), groups=1)
-  %1 = slice(%0, starts=(0, 1, 0, 0), stops=(B, 5, 5, 4), strides=(1, 1, 1, 1))
-  out dx = %1
-}
-""", """graph g {
-  param %dy: f32[2, 5, 3]
-  param %w: f32[3, 1, 3]
-  %0 = conv_input_grad(%dy, %w, input_spatial=(9,), strides=(1,), dilation=(2,), groups=1)
-  %1 = slice(%0, starts=(0, 2, 0), stops=(2, 7, 1), strides=(1, 1, 1))
-  out dx = %1
-}
-"""), close=True)
-def slice_of_input_gradient(make: Make, node: Node) -> Value | None:
-    """The gradient of a padded image, cut back to the image, is computed there alone: a convolution of the padded cotangent."""
-    whole = node.inputs[0].node
-    if whole.op.name != "conv_input_grad" or whole.attrs["groups"] != 1:
-        return None
-    if any(s != 1 for s in (*whole.attrs["strides"], *node.attrs["strides"])):
-        return None
-    dy, w = whole.inputs
-    starts, stops, last = node.attrs["starts"], node.attrs["stops"], dy.rank - 1
-    if any(starts[n] != 0 or stops[n] != node.inputs[0].shape[n] for n in (0, last)):
-        return None
-    low: list[DimLike] = [0] * dy.rank
-    high: list[DimLike] = [0] * dy.rank
-    for n, dilation in enumerate(whole.attrs["dilation"], 1):
-        reach = (w.shape[n - 1] - 1) * dilation
-        low[n] = reach - starts[n]
-        high[n] = stops[n] - starts[n] + reach - low[n] - dy.shape[n]
-    if not all(isinstance(n, int) and n >= 0 for n in (*low, *high)):
-        return None
-    spatial = tuple(range(w.rank - 2))
-    turned = make("transpose", make("reverse", w, axes=spatial), perm=(*spatial, w.rank - 1, w.rank - 2))
-    padded = make("pad", dy, low=tuple(low), high=tuple(high), value=0.0 if dy.dtype.is_float else 0)
-    return make("conv", padded, turned, strides=whole.attrs["strides"], dilation=whole.attrs["dilation"], groups=1)

@@ -84,7 +84,14 @@ def _cuts_space_only(x: Value, a: Any, b: Any, t: Any) -> bool:
   %1 = slice(%0, starts=(0, 0, 1, 0), stops=(B, 6, 5, 2), strides=(1, 1, 1, 1))
   out a = %1
 }
-""",), close=True)
+""", """graph g {
+  param %dy: f32[2, 5, 3]
+  param %w: f32[3, 1, 3]
+  %0 = conv_input_grad(%dy, %w, input_spatial=(9,), strides=(1,), dilation=(2,), groups=1)
+  %1 = slice(%0, starts=(0, 2, 0), stops=(2, 7, 1), strides=(1, 1, 1))
+  out a = %1
+}
+"""), close=True)
 def slice_of_input_grad(make: Make, node: Node) -> Value | None:
     """The gradient of a padded convolution's input is computed without the padding."""
     (x,), grad = node.inputs, node.inputs[0].node
