@@ -75,8 +75,10 @@ class _Interpreter:
             if not live and loop.mode == FOR:
                 break
             self.variables[loop.var] = value if live else limit - 1
+            if loop.back:
+                self.variables[loop.back] = min(value, loop.last_whole)
             if loop.mode != FOR:
-                self.unrolled[loop.var] = value
+                self.unrolled[loop.var] = value // loop.step
             if not live:
                 self.dead[loop.var] = loop.mode
             self.body(loop.body)

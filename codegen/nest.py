@@ -39,6 +39,8 @@ class Loop:
     FOR: a run-time loop; a clip ends it early. UNROLL: the body once for each value; in dead iterations addresses are
     those of the last live one. VECTOR: one vector of `extent` lanes, masked by the clip.
     `parallel`: the trips are shared out among threads (perfectly nested parallel loops count as one).
+    `back`: a second variable, min(var, extent - step): under it the last trip steps back and is a whole one. '' for none.
+    The trips of an unrolled loop, which dimensions of accumulators count, are `step` apart.
     """
 
     var: str
@@ -48,6 +50,12 @@ class Loop:
     mode: str = FOR
     parallel: bool = False
     clip: Clip | None = None
+    back: str = ""
+
+    @property
+    def last_whole(self) -> int:
+        """The largest value of `back`."""
+        return int(str(self.extent)) - self.step
 
 
 @dataclass(frozen=True)

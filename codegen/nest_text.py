@@ -18,11 +18,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from ..ir.kernel import INDEX, LET
 from ..ir.scalar import Aff
 from ..ir.text.scalars import Scope, aff_text, expr_text, index_text, parse_aff, parse_expr, parse_index
 from ..ir.text.tokens import Cursor, name_text, quote, unquote
-from ..ir.types import DTYPES, DType, TensorType
+from ..ir.types import DTYPES, Dim, DimLike, DType, TensorType
 from .nest import FOR, UNROLL, VECTOR, Acc, AccDim, Accum, Clip, Fold, Let, Loop, Nest, Stmt, Store, Transpose
 
 _INDENT = "  "
@@ -61,14 +63,14 @@ class _Printer:
     def loop(self, loop: Loop, depth: int) -> None:
         if loop.mode == FOR:
             text = f"{'parallel ' if loop.parallel else ''}for {name_text(loop.var)} in 0..{loop.extent}"
-            text += f" step {loop.step}" if loop.step != 1 else ""
+            text += self.steps(loop)
             text += self.clip(loop.var, loop.clip)
             body = loop.body
         else:
             parts = []
             while True:
                 mark = f":vec{loop.extent}" if loop.mode == VECTOR else f"<{loop.extent}"
-                parts.append(f"{name_text(loop.var)}{mark}{self.clip(loop.var, loop.clip)}")
+                parts.append(f"{name_text(loop.var)}{mark}{self.steps(loop)}{self.clip(loop.var, loop.clip)}")
                 body = loop.body
                 if len(body) != 1 or not isinstance(body[0], Loop) or body[0].mode == FOR:
                     break
@@ -76,6 +78,9 @@ class _Printer:
             text = "each " + ", ".join(parts)
         self.lines.append(_INDENT * depth + text)
         self.body(body, depth + 1)
+
+    def steps(self, loop: Loop) -> str:
+        return (f" step {loop.step}" if loop.step != 1 else "") + (f" back {name_text(loop.back)}" if loop.back else "")
 
     def clip(self, var: str, clip: Clip | None) -> str:
         return f" if {aff_text(clip.base + Aff.of(var))} < {clip.extent}" if clip else ""
@@ -264,25 +269,38 @@ class _Parser:
             raise c.error("0")
         c.expect("..")
         extent = c.dim()
-        step = c.integer() if c.accept("step") else 1
+        step, back = self.step(extent)
         clip = self.clip(var)
         c.end_line()
         self.scope.variables.add(var)
-        return Loop(var, extent, self.body(column), step, FOR, parallel, clip)
+        return Loop(var, extent, self.body(column), step, FOR, parallel, clip, back)
 
     def each(self, column: int) -> Loop:
         c = self.cursor
-        heads: list[tuple[str, int, str, Clip | None]] = []
+        heads: list[Loop] = []
         while not heads or c.accept(","):
             var, count, vector = self.dimension()
-            heads.append((var, count, VECTOR if vector else UNROLL, self.clip(var)))
+            step, back = self.step(count)
+            heads.append(Loop(var, count, (), step, VECTOR if vector else UNROLL, clip=self.clip(var), back=back))
             self.scope.variables.add(var)
         c.end_line()
         body = self.body(column)
-        for var, count, mode, clip in reversed(heads):
-            body = (Loop(var, count, body, mode=mode, clip=clip),)
+        for head in reversed(heads):
+            body = (replace(head, body=body),)
         assert isinstance(body[0], Loop)
         return body[0]
+
+    def step(self, extent: DimLike) -> tuple[int, str]:
+        """The step of a loop, and the variable that steps back, or ''."""
+        c = self.cursor
+        step = c.integer() if c.accept("step") else 1
+        if not c.accept("back"):
+            return step, ""
+        if isinstance(extent, Dim) or extent < step:
+            raise c.error(f"an extent of at least {step}, known before the loop runs, for one that steps back")
+        back = c.name("the variable that steps back")
+        self.scope.variables.add(back)
+        return step, back
 
     def dimension(self) -> tuple[str, int, bool]:
         c = self.cursor

@@ -7,6 +7,7 @@ kept in registers; without one, the reduced axis itself is cut into lanes. Every
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 from .access import (
@@ -26,15 +27,32 @@ from .access import (
 )
 from .blocking import settle_blocks
 from .epilogue import settle_epilogue, turned_epilogue
-from .nest import Acc, Loop, Nest, Stmt, Store, all_stores, loops, statements
+from .nest import UNROLL, Acc, Loop, Nest, Stmt, Store, all_stores, loops, statements
 from .packing import Turned, far_rows, find_turned, store_columns
-from .schedule import chunk, collapse, jam, pack, pack_all, parallel, reorder, rfactor, strip, tile, transpose, unroll, vectorize
+from .schedule import (
+    chunk,
+    collapse,
+    jam,
+    pack,
+    pack_all,
+    parallel,
+    reorder,
+    rfactor,
+    slide,
+    strip,
+    tile,
+    transpose,
+    unroll,
+    vectorize,
+    why_not_slide,
+)
 from .schedule.accumulate import carried
 from .schedule.chunk import chunkable
 from .schedule.loops import can_collapse
 from .strips import strip_rows
 from .target import Target
-from .tiles import row_tiles
+from .tiles import Room, best_tile
+from .windows import Window, find_window, window_tile
 
 MIN_TRIP_COST = 2000  # a trip of a shared loop should cost at least this many vector instructions
 CHUNK = 64  # of a sum, of which both operands are packed for a strip of tiles
@@ -78,6 +96,7 @@ class _Planner:
         self._share()
         self._pack_whole()
         self.nest = settle_blocks(self.nest, self.target)
+        self._whole_tiles()
         return self.nest
 
     # Collapsing
@@ -167,21 +186,26 @@ class _Planner:
 
     def _panels(self, common: list[Loop], vector: Loop) -> None:
         lanes = useful_lanes(self.nest, self.target, vector)
-        blocks = self._blocks(common)
-        room = (28 if self.target.registers >= 32 else 12) // max(1, blocks)
+        blocks, room = self._blocks(common), self._room(common)
         body = common[-1].body
         rows = self._row_axes(common, vector, body)
         extent = static(vector.extent)
         available = 4 if extent is None else -(-extent // lanes)
-        if rows:
-            count = min(2, available, room)
-            tiles = row_tiles({loop.var: loop.extent for loop in rows}, room // count, 16 if count == 1 else 8)
+        window = find_window(self.nest, body, vector, rows, self.target)
+        if window:
+            best = window_tile(window, {loop.var: static(loop.extent) or 1 for loop in rows}, room)
+            rows = sorted(rows, key=lambda loop: loop.var == window.row)  # the window's row moves fastest
+            count, tiles = 1, best.rows
+        elif rows:
+            best = best_tile(vector.extent, lanes, {loop.var: loop.extent for loop in rows}, room,
+                             far=self._panel_bytes(body, vector) > self.target.l2 // 2)
+            count, tiles = best.vectors, best.rows
         else:
-            count = min(COLUMN_VECTORS if blocks else 4, available, room)
+            count = min(COLUMN_VECTORS if blocks else 4, available, room.sums)
             tiles = {}
         self.note(f"vectors along {vector.var}: {lanes} lanes, {count} side by side")
         strip_size = self._strip(common, vector, rows, tiles, lanes * count)
-        packed = [] if strip_size else far_rows(self.nest, common, body, vector, lanes * count)
+        packed = [] if strip_size or window else far_rows(self.nest, common, body, vector, lanes * count)
         self._cut(vector.var, lanes * count, lanes)
         names = []
         for loop in rows:
@@ -205,8 +229,11 @@ class _Planner:
         for size in tiles.values():
             accumulators *= size
         others = [loop.var for loop in common if loop.var != vector.var]
-        self._order(others, vector.var, count, tuple(names), outermost=self._panels_first(body, vector, rows, packed, common))
-        if blocks and accumulators * blocks < 8:
+        outermost = not window and self._panels_first(body, vector, rows, packed, common)
+        self._order(others, vector.var, count, tuple(names), outermost)
+        if window:
+            self._write_out(window)
+        elif blocks and accumulators * blocks < 8:
             self._more_chains(body, 8 // (accumulators * blocks))
         for var in (f"{vector.var}.i.v", *([f"{vector.var}.i.u"] if count > 1 else []), *reversed(names)):
             self.nest = jam(self.nest, var)
@@ -217,7 +244,25 @@ class _Planner:
             self.nest = pack(self.nest, array, vector.var, over, lanes)
             self.note(f"{array} is packed for each panel: its rows lie far apart, and many tiles read the panel")
 
-    def _strip(self, common: list[Loop], vector: Loop, rows: list[Loop], tiles: dict[str, int], columns: int) -> int | None:
+    def _write_out(self, window: Window) -> None:
+        """Writes out the loop that a window slides along, so that its rows share what they read."""
+        over = window.over
+        if static(loops(self.nest, over)[0].extent) != window.steps:
+            self.nest, over = tile(self.nest, over, window.steps), f"{over}.i"
+        self.nest = unroll(self.nest, over)
+        self.note(f"{window.row} slides along {window.over}: {window.steps} of it are written out, and a vector is read once for all rows")
+
+    def _whole_tiles(self) -> None:
+        """Last tiles that are not full step back where that does no harm: then no tile is masked or clamped."""
+        packed = {f"{var}.o": f"{var}.q" for _, var, _ in self.whole}
+        for var in dict.fromkeys(loop.var for loop in inner_loops(self.nest.body) if loop.mode == UNROLL or loop.step > 1):
+            tiles = (var, packed[var]) if var in packed else (var,)
+            if not why_not_slide(self.nest, *tiles):
+                self.nest = slide(self.nest, *tiles)
+                what = "vector" if var.endswith(".u") else "tile"
+                self.note(f"the last {what} of {var} steps back and is a whole one: nothing is masked")
+
+    def _strip(self, common: list[Loop], vector: Loop, rows: list[Loop], tiles: Mapping[str, int], columns: int) -> int | None:
         """Rows of the strips in which the epilogue is to run; None for tile by tile."""
         if len(rows) != 1 or tiles.get(rows[0].var, 1) == 1:
             return None
@@ -260,16 +305,23 @@ class _Planner:
         does; else results are written row by row, which memory likes better."""
         if not rows:
             return False
-        inside = tuple(s for s in body if isinstance(s, Loop))
-        extents = {loop.var: guess(loop.extent) for loop in (*inner_loops(inside), vector)}
-        size = 0
-        for a in accesses(self.nest, inside):
-            if a.depends_on(vector.var):
-                size += a.dtype.size * math.prod(n for var, n in extents.items() if a.depends_on(var))
+        size = self._panel_bytes(body, vector)
         large = size > self.target.l2 // 4
         self.note(f"what the panels read ({size >> 10} KB) {'exceeds' if large else 'fits'} a quarter of the second-level cache: "
                   f"{'panels' if large else 'rows'} outermost")
         return large
+
+    def _panel_bytes(self, body: tuple[Stmt, ...], vector: Loop) -> int:
+        """What all panels read together."""
+        inside = tuple(s for s in body if isinstance(s, Loop))
+        extents = {loop.var: guess(loop.extent) for loop in (*inner_loops(inside), vector)}
+        return sum(a.dtype.size * math.prod(n for var, n in extents.items() if a.depends_on(var))
+                   for a in accesses(self.nest, inside) if a.depends_on(vector.var))
+
+    def _room(self, common: list[Loop]) -> Room:
+        """Registers for a tile."""
+        registers, blocks = self.target.registers, max(1, self._blocks(common))
+        return Room(registers, (registers - 4) // blocks, blocks)
 
     def _blocks(self, common: list[Loop]) -> int:
         """Accumulators that are alive at once: the most that one body declares."""
@@ -315,11 +367,9 @@ class _Planner:
     def _turned_panels(self, common: list[Loop], turned: Turned) -> None:
         vector, columns, over = turned.lanes.var, turned.columns.var, turned.over.var
         lanes = useful_lanes(self.nest, self.target, turned.lanes)
-        extent = static(turned.lanes.extent)
-        blocks = max(1, self._blocks(common))
-        room = (28 if self.target.registers >= 32 else 12) // blocks
-        count = min(2, room // 8 or 1, 2 if extent is None else -(-extent // lanes))
-        width = 8 if room // count >= 8 else 4
+        room = self._room(common)
+        best = best_tile(turned.lanes.extent, lanes, {columns: turned.columns.extent}, room, heights=(4, 8))
+        count, width = best.vectors, best.height
         self._cut(vector, lanes * count, lanes)
         self.nest = unroll(tile(self.nest, columns, width), f"{columns}.i")
         others = [x.var for x in common if x.var not in (vector, columns)]

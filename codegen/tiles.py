@@ -1,44 +1,99 @@
-"""How large register tiles are: the rows of a tile along each axis, from extents and free registers alone."""
+"""How large register tiles are: vectors side by side and rows of each axis, from extents and free registers alone.
+
+A tile of V vectors and R rows does V * R multiply-adds for V + R loads; the sums, the vectors and one value of a row lie in registers.
+What a tile costs for each result is a small model: time goes by the multiply-adds, by the loads where these are more, and by the
+latency of an addition where sums are few; vectors come from further away than rows; and what the last tiles compute for nothing counts.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 
 from ..ir.types import Dim, DimLike
-from .access import MANY, divisor
+from .access import divisor
 
-SHARED = 2.0  # what the rows of a tile share is read once for all of them: about two rows' worth of time
-CLAMPED = 0.2  # a last tile that is not full costs every tile an address a row
+LOADS = 1.2  # multiply-adds that a load is worth: a tile of eight rows and one vector runs at three quarters of the peak
+NEAR = 0.2  # what a vector costs beyond that where panels lie in the second-level cache
+FAR = 1.0  # and where they come from further away
+IN_FLIGHT = 8  # sums that hide the latency of an addition
+MOST_VECTORS = 6
+CLAMPED_ROWS = 8  # rows of an axis of unknown length at most: each has an address of its own
+TYPICAL_BATCHES = (32, 64, 100, 128, 256)  # what an axis of unknown length may be; never more than what is likely
 
 
-def row_tiles(extents: Mapping[str, DimLike], room: int, preferred: int) -> dict[str, int]:
-    """How many rows of each axis a tile has: together at most `room`, near `preferred`, with little waste.
+@dataclass(frozen=True)
+class Tile:
+    """`vectors` side by side; `rows`: axis -> rows of it, 1 for an axis that is not tiled."""
 
-    `extents`: axis -> its extent, in the order in which axes choose.
+    vectors: int
+    rows: Mapping[str, int]
+
+    @property
+    def height(self) -> int:
+        return math.prod(self.rows.values())
+
+
+@dataclass(frozen=True)
+class Room:
+    """What a tile may take: `registers` in all, of which at most `sums` for each of `blocks` accumulators."""
+
+    registers: int
+    sums: int
+    blocks: int = 1
+
+    def holds(self, vectors: int, height: int) -> bool:
+        return vectors * height <= self.sums and self.blocks * vectors * height + vectors + 1 <= self.registers
+
+
+def best_tile(columns: DimLike, lanes: int, rows: Mapping[str, DimLike], room: Room, heights: tuple[int, ...] = (),
+              far: bool = False) -> Tile:
+    """The tile that costs least for each result.
+
+    `columns`: extent along the lanes; `rows`: axis -> extent, in the order in which axes choose. `heights`: the only numbers of rows
+    allowed, where they are not free. `far`: what tiles read does not fit the second-level cache. Of equal tiles the one nearest to two
+    vectors and eight rows.
     """
-    tiles: dict[str, int] = {}
-    for var, extent in extents.items():
-        if room < 2:
-            break
-        tiles[var] = best_tile(extent, room, min(preferred, room))
-        room //= tiles[var]
-        preferred = max(1, preferred // tiles[var])
-    return tiles
+    found = [Tile(vectors, dict(zip(rows, sizes, strict=True)))
+             for vectors in range(1, MOST_VECTORS + 1) if vectors == 1 or not _covers(columns, lanes * (vectors - 1))
+             for sizes in _sizes(list(rows.values()), room.sums // vectors) if room.holds(vectors, math.prod(sizes))
+             and (not heights or math.prod(sizes) in heights)]
+
+    def rank(tile: Tile) -> tuple[float, int, int]:
+        waste = wasted(columns, tile.vectors * lanes) * math.prod(wasted(rows[axis], size) for axis, size in tile.rows.items())
+        return round(waste * cost(tile.vectors, tile.height, FAR if far else NEAR), 2), abs(tile.vectors - 2), abs(tile.height - 8)
+
+    return min(found, key=rank)
 
 
-def best_tile(extent: DimLike, room: int, preferred: int) -> int:
-    """A tile of at most `room`: the whole of a small extent, else a large one that wastes little, best of all one that divides the
-    extent; near `preferred` where it is not known."""
+def cost(vectors: int, rows: int, vector: float) -> float:
+    """Time of one product of a tile, in the time that its multiply-adds alone would take. `vector`: the extra cost of one."""
+    return (max(vectors * rows, LOADS * (vectors + rows), IN_FLIGHT) + vector * vectors) / (vectors * rows)
+
+
+def wasted(extent: DimLike, size: int) -> float:
+    """What tiles of that size compute, as a multiple of the extent. Of an unknown extent that is the mean over likely ones."""
     if isinstance(extent, Dim):
-        if divisor(extent) == 1:
-            return min(preferred, room)
-        extent = divisor(extent) * MANY
-    whole: int = extent
-    if whole <= room:
-        return whole
+        if divisor(extent) % size == 0:
+            return 1.0
+        sizes = [n * divisor(extent) for n in TYPICAL_BATCHES]
+        return sum(-(-n // size) * size / n for n in sizes) / len(sizes)
+    return float(-(-extent // size) * size / extent)
 
-    def badness(size: int) -> tuple[float, int]:
-        waste = -(-whole // size) * size / whole
-        return round(waste * (1 + SHARED / size) + (CLAMPED if whole % size else 0.0), 3), abs(size - preferred)
 
-    return min(range(max(1, preferred // 2), room + 1), key=badness)
+def _covers(extent: DimLike, width: int) -> bool:
+    return not isinstance(extent, Dim) and extent <= width
+
+
+def _sizes(extents: list[DimLike], room: int) -> Iterator[tuple[int, ...]]:
+    """Every choice of rows for each axis with a product of at most `room`."""
+    if not extents:
+        yield ()
+        return
+    extent = extents[0]
+    clamped = isinstance(extent, Dim) and divisor(extent) == 1
+    most = min(room, CLAMPED_ROWS) if clamped else min(room, divisor(extent) if not isinstance(extent, Dim) else room)
+    for size in range(1, most + 1):
+        for rest in _sizes(extents[1:], room // size):
+            yield size, *rest

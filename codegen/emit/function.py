@@ -58,7 +58,8 @@ class _Function(Statements):
         w.line("br label %done")
         head = [f"define void @{name}(ptr %args, ptr %dims, i64 %lo, i64 %hi) nounwind {{", "entry:"]
         for n, (dtype, size) in enumerate(nest.scratch.values()):
-            head.append(f"  %scratch{n} = alloca [{size} x {scalar_code.memory_type(dtype, 1)}], align 64")
+            room = size + self.target.vector_bytes // dtype.size  # dead lanes are read, not used
+            head.append(f"  %scratch{n} = alloca [{room} x {scalar_code.memory_type(dtype, 1)}], align 64")
         if self.needs_dump:
             head.append("  %dump = alloca [1024 x i8], align 64")
         head += ["  %any = icmp slt i64 %lo, %hi", "  br i1 %any, label %start, label %done", "start:"]
@@ -110,8 +111,10 @@ class _Function(Statements):
 
     def _iteration(self, loop: Loop, value: int) -> None:
         """One iteration of an unrolled loop."""
-        self.unrolled[loop.var] = value
+        self.unrolled[loop.var] = value // loop.step
         self.indices[loop.var] = Index(const=value)
+        if loop.back:
+            self.indices[loop.back] = Index(const=min(value, loop.last_whole))
         if loop.clip and (value or not self.begins_live(loop.clip)):
             live = self._clamp(loop.var, value, loop.clip)
             self.live[loop.var] = live
@@ -146,7 +149,7 @@ class _Function(Statements):
         surely_once = not extent.startswith("%")
         if surely_once and int(extent) <= 0:
             return
-        self._counted("0", extent, loop.step, surely_once, loop.body, {loop.var: lambda t: t})
+        self._counted("0", extent, loop.step, surely_once, loop.body, [(loop, lambda t: t)])
 
     def _parallel(self, loop: Loop) -> None:
         """The share [lo, hi) of the product of perfectly nested parallel loops."""
@@ -159,7 +162,7 @@ class _Function(Statements):
             raise ValueError(f"nest {self.nest.name}: parallel loops are not perfectly nested")
         counts = [self._trip_count(p.extent, p.step) for p in chain]
 
-        def variable(n: int) -> object:
+        def variable(n: int) -> Callable[[str], str]:
             def value(t: str) -> str:
                 for count in reversed(counts[n + 1:]):
                     t = self.pure(f"udiv i64 {t}, {count}") if count != "1" else t
@@ -170,7 +173,7 @@ class _Function(Statements):
                 return t if chain[n].step == 1 else self.pure(f"mul i64 {t}, {chain[n].step}")
             return value
 
-        self._counted("%lo", "%hi", 1, True, body, {p.var: variable(n) for n, p in enumerate(chain)})
+        self._counted("%lo", "%hi", 1, True, body, [(p, variable(n)) for n, p in enumerate(chain)])
 
     def _trip_count(self, extent: DimLike, step: int) -> str:
         if not isinstance(extent, Dim):
@@ -180,8 +183,10 @@ class _Function(Statements):
         with self.scopes.at(0) as w:
             return w.value(f"udiv i64 {self.dim(extent + (step - 1))}, {step}")
 
-    def _counted(self, start: str, end: str, step: int, surely_once: bool, body: tuple[Stmt, ...], variables: dict[str, object]) -> None:
-        """A run-time loop from `start` to `end`, with a phi for each accumulator that the body updates and does not declare."""
+    def _counted(self, start: str, end: str, step: int, surely_once: bool, body: tuple[Stmt, ...],
+                 variables: list[tuple[Loop, Callable[[str], str]]]) -> None:
+        """A run-time loop from `start` to `end`, with a phi for each accumulator that the body updates and does not declare.
+        `variables`: loops, with what gives their variable's value for the counter's."""
         w, scopes = self.w, self.scopes
         declared = {s.name for s in statements(body) if isinstance(s, Acc)}
         updated = dict.fromkeys(s.name for s in statements(body) if isinstance(s, Accum) and s.name not in declared)
@@ -212,9 +217,12 @@ class _Function(Statements):
             w.label(inside)
             self.block = inside
         depth = scopes.depth
-        for var, value in variables.items():
-            text = value(counter)  # type: ignore[operator]
-            self.indices[var] = Index(text=text, depth=depth) if text != "0" else Index()
+        for loop, value in variables:
+            text = value(counter)
+            self.indices[loop.var] = Index(text=text, depth=depth) if text != "0" else Index()
+            if loop.back:
+                whole = w.call("i64", "llvm.smin.i64", ("i64", text), ("i64", str(loop.last_whole)))
+                self.indices[loop.back] = Index(text=whole, depth=depth)
         self.body(body)
         following = w.value(f"add i64 {counter}, {step}")
         if surely_once:

@@ -6,8 +6,8 @@ from ...ir.scalar import Const
 from ...ir.types import DType, boolean, f16
 from .. import scalar_code
 
-# what a scalar load whose guard fails reads instead
-ZERO_CELL = "@kc_zero_cell = private unnamed_addr constant [16 x i8] zeroinitializer, align 16"
+# what a load whose guard fails reads instead
+ZERO_CELL = "@kc_zero_cell = private unnamed_addr constant [64 x i8] zeroinitializer, align 64"
 
 
 def suffix(dtype: DType, lanes: int) -> str:

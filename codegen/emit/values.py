@@ -223,8 +223,13 @@ class Values:
         known = self.scopes.recall(key)
         if known is not None:
             return known  # type: ignore[return-value]
-        args = [self.broadcast(a, lanes) for a in args]
-        text = scalar_code.apply(self.w, fn, [a.text for a in args], [a.dtype for a in args], dtype, lanes)
+        if fn == "select" and args[0].lanes < lanes:
+            yes, no = (self.broadcast(a, lanes).text for a in args[1:])
+            wide = scalar_code.register_type(dtype, lanes)  # the condition stays a scalar: a mask would have to be made, lane by lane
+            text = self.w.value(f"select i1 {args[0].text}, {wide} {yes}, {wide} {no}")
+        else:
+            args = [self.broadcast(a, lanes) for a in args]
+            text = scalar_code.apply(self.w, fn, [a.text for a in args], [a.dtype for a in args], dtype, lanes)
         result = Operand(text, dtype, lanes)
         self.scopes.remember(key, result)
         return result
@@ -332,11 +337,15 @@ class Values:
         unit = not terms or (len(terms) == 1 and terms[0] == (self.vector.var, 1))
         if not terms:  # one element, but guarded lane by lane: read it where any lane may, which the gather does
             unit = False
-        mask = self.lane_mask()
-        if guard is not None:
+        mask = "" if unit and load.array in self.nest.scratch else self.lane_mask()  # private memory has room for dead lanes
+        whole = guard if guard is not None and guard.lanes == 1 and unit and other.value == 0 else None
+        if guard is not None and not whole:
             wide = self.broadcast(guard, count)
             mask = self.pure(f"and <{count} x i1> {mask}, {wide.text}") if mask else wide.text
         where = self.pointer(load.array, aff) if unit else self.addresses(load.array, aff)
+        if whole:  # all lanes or none: no lane needs a mask
+            self.w.declare(ZERO_CELL)
+            where = self.pure(f"select i1 {whole.text}, ptr {where}, ptr @kc_zero_cell")
         key = ("load", load.array, self.versions.get(load.array, 0), where, mask, other, count)
         known = self.scopes.recall(key)
         if known is not None:

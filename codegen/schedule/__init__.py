@@ -15,6 +15,7 @@ from .block import block
 from .chunk import chunk
 from .loops import ScheduleError, collapse, parallel, reorder, tile, unroll, vectorize
 from .pack import pack, pack_all, transpose
+from .slide import slide, why_not_slide
 from .stash import stash, stash_turned
 from .strip import strip
 
@@ -22,7 +23,7 @@ STEPS: dict[str, Callable[..., Nest]] = {
     step.__name__: step
     for step in (tile, vectorize, unroll, parallel, reorder, collapse, jam, rfactor, transpose, pack, stash, stash_turned, block,
                  strip, chunk,
-                 pack_all)
+                 pack_all, slide)
 }
 _STEP = re.compile(r"(\w+)\((.*)\)")
 
@@ -40,4 +41,4 @@ def apply(nest: Nest, step: str) -> Nest:
 
 
 __all__ = ["STEPS", "ScheduleError", "apply", "block", "chunk", "collapse", "jam", "pack", "pack_all", "parallel", "reorder",
-           "rfactor", "stash", "stash_turned", "strip", "tile", "transpose", "unroll", "vectorize"]
+           "rfactor", "slide", "stash", "stash_turned", "strip", "tile", "transpose", "unroll", "vectorize", "why_not_slide"]

@@ -136,10 +136,12 @@ def tails(nest: Nest) -> set[str]:
             found.add(("lanes" if s.mode == "vec" else "rows") + (" of a number" if is_static(s.clip.extent) else " of a symbol"))
             if s.var in folded:
                 found.add("folded")
+        if isinstance(s, Loop) and s.back:
+            found.add("stepped back")
     return found
 
 
-TAILS = ("lanes of a number", "lanes of a symbol", "rows of a number", "rows of a symbol", "transposed", "folded")
+TAILS = ("lanes of a number", "lanes of a symbol", "rows of a number", "rows of a symbol", "transposed", "folded", "stepped back")
 
 
 def test_every_tail_on_every_target() -> None:
