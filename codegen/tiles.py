@@ -52,13 +52,13 @@ def best_tile(columns: DimLike, lanes: int, rows: Mapping[str, DimLike], room: R
     """The tile that costs least for each result.
 
     `columns`: extent along the lanes; `rows`: axis -> extent, in the order in which axes choose. `heights`: the only numbers of rows
-    allowed, where they are not free. `far`: what tiles read does not fit the second-level cache. Of equal tiles the one nearest to two
+    allowed of one axis, where they are not free. `far`: what tiles read does not fit the second-level cache. Of equal tiles the one nearest to two
     vectors and eight rows.
     """
     found = [Tile(vectors, dict(zip(rows, sizes, strict=True)))
              for vectors in range(1, MOST_VECTORS + 1) if vectors == 1 or not _covers(columns, lanes * (vectors - 1))
-             for sizes in _sizes(list(rows.values()), room.sums // vectors) if room.holds(vectors, math.prod(sizes))
-             and (not heights or math.prod(sizes) in heights)]
+             for sizes in ([(n,) for n in heights] or _sizes(list(rows.values()), room.sums // vectors))
+             if room.holds(vectors, math.prod(sizes))]
 
     def rank(tile: Tile) -> tuple[float, int, int]:
         waste = wasted(columns, tile.vectors * lanes) * math.prod(wasted(rows[axis], size) for axis, size in tile.rows.items())

@@ -1,0 +1,39 @@
+"""Register tiles: what is chosen holds in the registers, wastes little, and is there for every shape."""
+
+import pytest
+
+from kcompile.codegen.tiles import Room, best_tile, cost, wasted
+from kcompile.ir.types import Dim
+
+ROOMS = {"avx2": Room(16, 12), "avx512": Room(32, 28), "two sums": Room(16, 6, 2)}
+B = Dim.symbol("B")
+
+
+@pytest.mark.parametrize("room", ROOMS.values(), ids=list(ROOMS))
+@pytest.mark.parametrize("columns", [1, 3, 8, 10, 37, 40, 53, 64, 333, 512, B], ids=str)
+@pytest.mark.parametrize("rows", [{"i": B}, {"i": 1}, {"i": 3}, {"x": 7, "y": 7}, {"x": 32}, {"i": 4 * B}], ids=str)
+def test_a_tile_holds_in_the_registers(columns, rows, room):
+    tile = best_tile(columns, 8, rows, room)
+    assert room.holds(tile.vectors, tile.height)
+    assert tile.vectors == 1 or isinstance(columns, Dim) or 8 * (tile.vectors - 1) < columns
+    assert all(isinstance(extent, Dim) or tile.rows[axis] <= extent for axis, extent in rows.items())
+
+
+@pytest.mark.parametrize("columns", [1, 2, 3, 5, 30, 4096])
+def test_where_heights_are_given_one_of_them_is_taken(columns):
+    assert best_tile(B, 8, {"j": columns}, ROOMS["avx2"], heights=(4, 8)).height in (4, 8)
+
+
+def test_forty_columns_are_five_vectors_and_not_three_pairs():
+    assert best_tile(40, 8, {"x": 12}, ROOMS["avx2"]).vectors == 5
+
+
+def test_a_batch_of_32_is_not_cut_into_sixes():
+    tile = best_tile(512, 8, {"i": B}, ROOMS["avx2"])
+    assert wasted(32, tile.height) == 1
+
+
+def test_what_comes_from_far_away_is_read_by_more_rows():
+    near, far = (best_tile(64, 8, {"c": 64}, ROOMS["avx2"], far=far).height for far in (False, True))
+    assert far > near
+    assert cost(2, 8, 1.0) < cost(2, 4, 1.0)
