@@ -52,8 +52,8 @@ def best_tile(columns: DimLike, lanes: int, rows: Mapping[str, DimLike], room: R
     """The tile that costs least for each result.
 
     `columns`: extent along the lanes; `rows`: axis -> extent, in the order in which axes choose. `heights`: the only numbers of rows
-    allowed of one axis, where they are not free. `far`: what tiles read does not fit the second-level cache. Of equal tiles the one nearest to two
-    vectors and eight rows.
+    allowed of one axis, where they are not free. `far`: what tiles read does not fit the second-level cache. Of equal tiles the one
+    nearest to two vectors and eight rows.
     """
     found = [Tile(vectors, dict(zip(rows, sizes, strict=True)))
              for vectors in range(1, MOST_VECTORS + 1) if vectors == 1 or not _covers(columns, lanes * (vectors - 1))
