@@ -7,6 +7,7 @@ from typing import Any
 
 from file_tests import Options, register
 
+from kcompile.ir.fusion_table import kind
 from kcompile.ir.graph import Graph
 from kcompile.ir.passes import PASSES
 from kcompile.ir.passes.describe import describe
@@ -17,6 +18,7 @@ from kcompile.ir.passes.split import split
 from kcompile.ir.program import Program
 from kcompile.ir.rewrite import RULES, Rewriter
 from kcompile.ir.text import parse, parse_graph, parse_program, print_graph, print_program, print_text, value_names
+from kcompile.ir.text.kernels import parse_kernel
 from kcompile.ir.verify import verify_graph, verify_kernel, verify_program
 
 
@@ -65,6 +67,11 @@ def _rules(text: str, options: Options) -> str:
     return "".join(f"{a.rule} at {names[a.node]} ({a.op}){' in ' + a.path if a.path else ''}\n" for a in log)
 
 
+def _kind(text: str, options: Options) -> str:
+    """The kind of a kernel, by which the fusion table and the strategy choose."""
+    return f"{kind(parse_kernel(text, options.file, options.line))}\n"
+
+
 def _simplify(text: str, options: Options) -> str:
     """The pass; with `only: a,b` these rules alone."""
     chosen = options.values.get("only")
@@ -80,3 +87,4 @@ for _name, _function in (("fuse", fuse), ("split", split), ("plan", plan)):
 register("print", _print)
 register("verify", _verify)
 register("rules", _rules)
+register("kind", _kind)

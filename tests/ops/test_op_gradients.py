@@ -41,6 +41,23 @@ def test_gradient_of_a_strided_slice_of_unknown_extent():
     assert evaluate(graph, {"x": np.zeros(3)})[0]["g"].tolist() == [0, 0, 1]
 
 
+@pytest.mark.parametrize("name", [op.name for op in OPS.values() if callable(op.vjp) and op.samples])
+def test_without_a_cotangent_nothing_flows(name):
+    op = OPS[name]
+    sample = op.samples[0]
+    _, inputs, outputs = new_graph(sample, op)
+    assert list(op.vjp((None,) * len(outputs), inputs, outputs, sample.attrs)) == [None] * len(inputs)
+
+
+@pytest.mark.parametrize(("x", "expected"), [([2, 1, 3], [3, 6, 2]), ([2, 0, 3], [0, 6, 0]), ([0, 1, 0], [0, 0, 0])])
+def test_gradient_of_a_product_with_ones_and_zeros(x, expected):
+    graph = Graph("product")
+    value = build.param(graph, "x", parse_type("f64[3]"))
+    y = build.reduce_prod(value, (0,))
+    (graph.outputs["g"],) = OPS["reduce_prod"].vjp((build.ones_like(y),), (value,), (y,), y.node.attrs)
+    assert evaluate(graph, {"x": np.array(x, np.float64)})[0]["g"].tolist() == expected
+
+
 def _graph_of_vjp(op, sample):
     """params x0.. and ct -> output y, and the cotangents g0.. of the operands that have one."""
     graph, inputs, outputs = new_graph(sample, op)
