@@ -30,7 +30,7 @@ def differentiate(graph: Graph) -> Graph:
         return inputs[:node.attrs["outputs"]] if node.op.name == "custom_gradient" else None
 
     stripped = rebuild(graph, expand)
-    if any(node.op.name == "custom_gradient" for node in stripped.digraph):
+    if "custom_gradient" in {node.op.name for node in stripped.digraph}:
         stripped = rebuild(stripped, strip)
     left = next((node for node in stripped.digraph if node.op.name in PSEUDO_OPS), None)
     if left is not None and any(left in _ancestors(root) for root in stripped.roots()):

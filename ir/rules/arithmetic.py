@@ -252,21 +252,20 @@ def common_factor(a: Pat, x: Pat, y: Pat) -> Equation:
 
 
 # -- chains of constants (integers wrap around, so these are exact) ---------------------------------------------------
-def _wrap(value: int, like: Value) -> int:
-    bits = 8 * like.dtype.size
-    value &= (1 << bits) - 1
-    return value - (1 << bits) if like.dtype.kind == "i" and value >> (bits - 1) else value
+def _low(value: int) -> int:
+    """A constant is the low bits of what it is made from; numpy takes 64 of them."""
+    return value & ((1 << 64) - 1)
 
 
 @rule(where=_integer, examples=({"x": "i32[4]", "c": (2147483647, "i32[4]"), "d": (5, "i32[4]")},
                                 {"x": "u8[4]", "c": (200, "u8[4]"), "d": (100, "u8[4]")}))
 def add_two_integers(x: Pat, c: Splat, d: Splat) -> Equation:
-    return x + c + d, x + splat(derive(lambda a, b: _wrap(a.node.attrs["value"] + b.node.attrs["value"], a), c, d), c.type)
+    return x + c + d, x + splat(derive(lambda a, b: _low(a.node.attrs["value"] + b.node.attrs["value"]), c, d), c.type)
 
 
 @rule(where=_integer, examples=({"x": "i32[4]", "c": (2147483647, "i32[4]"), "d": (5, "i32[4]")},))
 def multiply_by_two_integers(x: Pat, c: Splat, d: Splat) -> Equation:
-    return x * c * d, x * splat(derive(lambda a, b: _wrap(a.node.attrs["value"] * b.node.attrs["value"], a), c, d), c.type)
+    return x * c * d, x * splat(derive(lambda a, b: _low(a.node.attrs["value"] * b.node.attrs["value"]), c, d), c.type)
 
 
 @rule(inexact=True, where=_float, examples=({"c": (0.3, "f32[2, 3]"), "d": (7.0, "f32[2, 3]")},))

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from kcompile.codegen.access import useful_lanes
 from kcompile.codegen.emit import emit
 from kcompile.codegen.lower import lower
+from kcompile.codegen.nest import Loop, statements
 from kcompile.codegen.schedule import ScheduleError, apply
 from kcompile.codegen.strategy import plan
 from kcompile.codegen.target import Target
@@ -38,3 +40,11 @@ def test_parallel_loops_must_be_perfectly_nested() -> None:
     nest = lower(parse_kernel(ALL["layernorm"].strip() + "\n"))
     with pytest.raises(ScheduleError, match="carries"):
         apply(nest, "parallel(j)")
+
+
+@pytest.mark.parametrize(("extent", "lanes"), [("1", 2), ("2", 2), ("3", 4), ("4", 4), ("5", 8), ("8", 8), ("9", 16), ("B", 16)])
+def test_a_short_loop_takes_part_of_a_register(extent: str, lanes: int) -> None:
+    kernel = f"kernel k\n  axes i:{extent}\n  read x: f32[{extent}]\n  write y: f32[{extent}]\n  store y[i] = x[i]\n"
+    nest = lower(parse_kernel(kernel))
+    (loop,) = (s for s in statements(nest.body) if isinstance(s, Loop))
+    assert useful_lanes(nest, Target.named("avx512"), loop) == lanes
