@@ -12,6 +12,7 @@ Kinds, from what a kernel does with its axes (a merged kernel has the kind of it
 from __future__ import annotations
 
 import functools
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -85,7 +86,7 @@ class Edge:
     consumer: Kernel
     array: str
     sole: bool
-    light: bool = False
+    light: bool
 
     @lazy
     def mapping(self) -> dict[str, str] | None:
@@ -104,10 +105,10 @@ class Edge:
             and store_of(self.producer, self.array) is not None
 
     @lazy
-    def cost(self) -> int:
+    def cost(self) -> float:
         store = store_of(self.producer, self.array)
         if store is None:
-            return 1_000_000
+            return math.inf
         if not self.producer.lets:
             return store.cost
         lets = dict(self.producer.lets)
