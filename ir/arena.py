@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import insort
 from collections.abc import Mapping
 
 from .program import Buffer, Lifetime
@@ -20,17 +21,19 @@ def layout_arena(buffers: Mapping[str, Buffer], lifetimes: Mapping[str, Lifetime
         for dim in type_.shape:
             count *= evaluate_dim(dim, symbols)
         sizes[name] = -(-count * type_.dtype.size // ALIGNMENT) * ALIGNMENT
-    placed: list[tuple[int, int, Lifetime]] = []
+    placed: list[tuple[int, int, int, int]] = []  # (start, end, first, last), by start
     offsets: dict[str, int] = {}
     total = 0
     for name in sorted(sizes, key=lambda b: (-sizes[b], lifetimes[b].first, b)):
-        life = lifetimes[name]
+        begin, until, size = lifetimes[name].first, lifetimes[name].last, sizes[name]
         offset = 0
-        for start, end, _ in sorted((p for p in placed if p[2].first <= life.last and life.first <= p[2].last), key=lambda p: p[0]):
-            if offset + sizes[name] <= start:
-                break
-            offset = max(offset, end)
+        for start, end, first, last in placed:
+            if first <= until and begin <= last:
+                if offset + size <= start:
+                    break
+                if end > offset:
+                    offset = end
         offsets[name] = offset
-        placed.append((offset, offset + sizes[name], life))
-        total = max(total, offset + sizes[name])
+        insort(placed, (offset, offset + size, begin, until))
+        total = max(total, offset + size)
     return offsets, total

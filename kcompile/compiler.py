@@ -15,15 +15,10 @@ from typing import TYPE_CHECKING, Any
 
 from .ir.fingerprint import fingerprint
 from .ir.graph import Graph
-from .ir.passes.describe import describe
-from .ir.passes.differentiate import differentiate
-from .ir.passes.fuse import fuse
-from .ir.passes.plan import plan
-from .ir.passes.simplify import simplify
-from .ir.passes.split import split
 from .ir.program import Program
 from .options import option
 
+# Passes and code generation are imported where they run: a step that the cache has needs neither.
 if TYPE_CHECKING:
     from .codegen.executable import Executable
     from .codegen.target import Target
@@ -78,22 +73,40 @@ def _assembly(functions: list[str], target: Target) -> list[str]:
     return assemblies(functions, target)
 
 
+def _differentiated(graph: Graph, target: Target) -> Graph:
+    from .ir.passes.differentiate import differentiate
+    return differentiate(graph)
+
+
+def _simplified(graph: Graph, target: Target) -> Graph:
+    from .ir.passes.simplify import simplify
+    return simplify(graph)
+
+
 def _described(graph: Graph, target: Target) -> Program:
+    from .ir.passes.describe import describe
     return describe(graph)
 
 
 def _fused(program: Program, target: Target) -> Program:
+    from .ir.passes.fuse import fuse
+    from .ir.passes.split import split
     return split(fuse(program))
+
+
+def _planned(program: Program, target: Target) -> Program:
+    from .ir.passes.plan import plan
+    return plan(program)
 
 
 STAGES: tuple[Stage, ...] = (
     Stage("traced", "what the model's code did, with explicit state and a symbolic batch", lambda g, t: g, _graph_text),
-    Stage("differentiated", "gradients expanded by reverse mode", lambda g, t: differentiate(g), _graph_text),
-    Stage("simplified", "rules applied, common subexpressions and dead code gone", lambda g, t: simplify(g), _graph_text),
+    Stage("differentiated", "gradients expanded by reverse mode", _differentiated, _graph_text),
+    Stage("simplified", "rules applied, common subexpressions and dead code gone", _simplified, _graph_text),
     Stage("described", "one kernel a node", _described, _program_text),
     Stage("fused", "kernels merged by the fusion table, with each verdict; long reductions cut", _fused,
           partial(_program_text, verdicts=True)),
-    Stage("planned", "execution order, barriers, updates in place, lifetimes", lambda p, t: plan(p), _program_text),
+    Stage("planned", "execution order, barriers, updates in place, lifetimes", _planned, _program_text),
     Stage("loops", "explicit loop nests", _loops, _nest_texts),
     Stage("scheduled", "tiled, vectorized, unrolled and parallel nests for the target", _schedule, _nest_texts),
     Stage("llvm", "LLVM IR before any pass of LLVM", _llvm, _texts),
