@@ -38,12 +38,14 @@ from .schedule import (
     parallel,
     reorder,
     rfactor,
+    singly,
     slide,
     strip,
     tile,
     transpose,
     unroll,
     vectorize,
+    why_not_singly,
     why_not_slide,
 )
 from .schedule.accumulate import carried
@@ -96,6 +98,7 @@ class _Planner:
         self._share()
         self._pack_whole()
         self.nest = settle_blocks(self.nest, self.target)
+        self._last_rows()
         self._whole_tiles()
         return self.nest
 
@@ -197,8 +200,8 @@ class _Planner:
             rows = sorted(rows, key=lambda loop: loop.var == window.row)  # the window's row moves fastest
             count, tiles = 1, best.rows
         elif rows:
-            best = best_tile(vector.extent, lanes, {loop.var: loop.extent for loop in rows}, room,
-                             far=self._panel_bytes(body, vector) > self.target.l2 // 2)
+            far = self._panel_bytes(body, vector) > self.target.l2 // 2 and not far_rows(self.nest, common, body, vector, 2 * lanes)
+            best = best_tile(vector.extent, lanes, {loop.var: loop.extent for loop in rows}, room, far=far)
             count, tiles = best.vectors, best.rows
         else:
             count = min(COLUMN_VECTORS if blocks else 4, available, room.sums)
@@ -251,6 +254,13 @@ class _Planner:
             self.nest, over = tile(self.nest, over, window.steps), f"{over}.i"
         self.nest = unroll(self.nest, over)
         self.note(f"{window.row} slides along {window.over}: {window.steps} of it are written out, and a vector is read once for all rows")
+
+    def _last_rows(self) -> None:
+        """Along an axis of unknown length, the rows of a last tile that is not full are done one by one."""
+        for var in dict.fromkeys(loop.var for loop in inner_loops(self.nest.body) if loop.mode == UNROLL and loop.clip):
+            if not why_not_singly(self.nest, var):
+                self.nest = singly(self.nest, var)
+                self.note(f"whole tiles of {var} are told from the last one, whose rows are done one by one")
 
     def _whole_tiles(self) -> None:
         """Last tiles that are not full step back where that does no harm: then no tile is masked or clamped."""

@@ -15,6 +15,7 @@ from .block import block
 from .chunk import chunk
 from .loops import ScheduleError, collapse, parallel, reorder, tile, unroll, vectorize
 from .pack import pack, pack_all, transpose
+from .singly import singly, why_not_singly
 from .slide import slide, why_not_slide
 from .stash import stash, stash_turned
 from .strip import strip
@@ -23,7 +24,7 @@ STEPS: dict[str, Callable[..., Nest]] = {
     step.__name__: step
     for step in (tile, vectorize, unroll, parallel, reorder, collapse, jam, rfactor, transpose, pack, stash, stash_turned, block,
                  strip, chunk,
-                 pack_all, slide)
+                 pack_all, slide, singly)
 }
 _STEP = re.compile(r"(\w+)\((.*)\)")
 
@@ -41,4 +42,5 @@ def apply(nest: Nest, step: str) -> Nest:
 
 
 __all__ = ["STEPS", "ScheduleError", "apply", "block", "chunk", "collapse", "jam", "pack", "pack_all", "parallel", "reorder",
-           "rfactor", "slide", "stash", "stash_turned", "strip", "tile", "transpose", "unroll", "vectorize", "why_not_slide"]
+           "rfactor", "singly", "slide", "stash", "stash_turned", "strip", "tile", "transpose", "unroll", "vectorize",
+           "why_not_singly", "why_not_slide"]

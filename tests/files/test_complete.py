@@ -138,10 +138,13 @@ def tails(nest: Nest) -> set[str]:
                 found.add("folded")
         if isinstance(s, Loop) and s.back:
             found.add("stepped back")
+        if isinstance(s, Loop) and s.clip and s.mode == "for" and s.var.endswith(".r"):
+            found.add("row by row")
     return found
 
 
-TAILS = ("lanes of a number", "lanes of a symbol", "rows of a number", "rows of a symbol", "transposed", "folded", "stepped back")
+TAILS = ("lanes of a number", "lanes of a symbol", "rows of a number", "rows of a symbol", "transposed", "folded", "stepped back",
+         "row by row")
 
 
 def test_every_tail_on_every_target() -> None:

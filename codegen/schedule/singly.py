@@ -1,0 +1,83 @@
+"""A step for the last tile of an axis of unknown length: singly.
+
+    singly(i.i)   for i.o in 0..B step 4 { acc c[i.i<4] ; for k ... each i.i<4 if i.o + i.i < B ... }
+                  ->  for i.o in 0..B step 4 {
+                        for i.w in 0..1 if i.o + i.w + 3 < B { acc c[i.i<4] ; for k ... each i.i<4 ... }
+                        for i.s in 0..1 if [B] - i.o + i.s < 4 { for i.r in 0..4 if i.o + i.r < B { acc c[] ; for k ... } } }
+
+A tile that is whole has no clamped rows; the rows of one that is not are done one by one, each to the same bits. A batch of one row
+computes one row.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from ...ir.scalar import Aff
+from ...ir.types import Dim
+from ..nest import Acc, Clip, Loop, Nest, Stmt, Transpose, loops, map_body, statements, substitute
+from .loops import ScheduleError, record
+
+
+def singly(nest: Nest, rows: str) -> Nest:
+    """Tells whole tiles from the last one along the unrolled loop `rows`."""
+    step = f"singly({rows})"
+    reason = why_not_singly(nest, rows)
+    if reason:
+        raise ScheduleError(f"{step}: {reason}")
+    clip = next(loop.clip for loop in loops(nest, rows) if loop.clip)
+    count = int(str(loops(nest, rows)[0].extent))
+    axis = rows.removesuffix(".i")
+    whole, short, row = f"{axis}.w", f"{axis}.s", f"{axis}.r"
+
+    def change(stmt: Stmt) -> tuple[Stmt, ...] | None:
+        if not isinstance(stmt, Loop) or not any(_is_tile(s, rows) for s in stmt.body):
+            return None
+        start = next(n for n, s in enumerate(stmt.body) if _is_tile(s, rows))
+        before, tile = stmt.body[:start], stmt.body[start:]
+        full = Loop(whole, 1, _whole(tile, rows), clip=Clip(clip.base + (count - 1), clip.extent))
+        one = Loop(row, count, _one_row(tile, rows, row), clip=clip)
+        rest = Loop(short, 1, (one,), clip=Clip(clip.base * -1 + clip.extent, count))
+        return (replace(stmt, body=(*before, full, rest)),)
+
+    return record(nest, map_body(nest.body, change), step)
+
+
+def why_not_singly(nest: Nest, rows: str) -> str:
+    """What stands against `singly`; '' for nothing."""
+    found = loops(nest, rows)
+    clips = {loop.clip for loop in found if loop.clip}
+    if not found or len(clips) != 1:
+        return f"nest {nest.name} has no loop {rows} that ends early in one way"
+    (clip,) = clips
+    if not isinstance(clip.extent, Dim):
+        return f"the length of {rows} is known: slide makes its last tile a whole one"
+    homes = [s for s in statements(nest.body) if isinstance(s, Loop) and any(_is_tile(x, rows) for x in s.body)]
+    inside = [s for home in homes for s in statements(home.body)]
+    if len(homes) != 1 or sum(s in inside for s in found) != len(found):
+        return f"{rows} is not a loop of one tile of sums alone"
+    if any(isinstance(s, Acc) and rows in s.folded for s in inside) or clip.base.variables & {s.var for s in inside if isinstance(s, Loop)}:
+        return f"the tile sums along {rows}"
+    if any(isinstance(s, Transpose) for s in inside):
+        return "results are transposed as they are stored"
+    return ""
+
+
+def _is_tile(stmt: Stmt, rows: str) -> bool:
+    return isinstance(stmt, Acc) and any(d.var == rows for d in stmt.dims)
+
+
+def _whole(body: tuple[Stmt, ...], rows: str) -> tuple[Stmt, ...]:
+    """The body of a tile in which no row is dead."""
+    return map_body(body, lambda s: (replace(s, clip=None, body=_whole(s.body, rows)),) if isinstance(s, Loop) and s.var == rows else None)
+
+
+def _one_row(body: tuple[Stmt, ...], rows: str, row: str) -> tuple[Stmt, ...]:
+    """The body of a tile for one row, which is always a live one."""
+
+    def change(stmt: Stmt) -> tuple[Stmt, ...] | None:
+        if isinstance(stmt, Acc):
+            return (replace(stmt, dims=tuple(d for d in stmt.dims if d.var != rows)),)
+        return _one_row(stmt.body, rows, row) if isinstance(stmt, Loop) and stmt.var == rows else None
+
+    return substitute(map_body(body, change), {rows: Aff.of(row)})
