@@ -25,7 +25,7 @@ def _sliced_twice(make: Make, x: Value, a: Any, s: Any, c: Any, d: Any, t: Any) 
         count = steps(c[axis], d[axis], t[axis])
         stride = s[axis] * t[axis]
         starts.append(first)
-        stops.append(first + count if stride == 1 else first + max(0, (count - 1) * stride + 1))
+        stops.append(first + count if stride == 1 else first + (count - 1) * stride + 1)  # at least one is left: see the guard
         strides.append(stride)
     return make("slice", x, starts=tuple(starts), stops=tuple(stops), strides=tuple(strides))
 

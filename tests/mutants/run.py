@@ -34,6 +34,7 @@ from sites import Site, mutated, sites
 
 ROOT = Path(__file__).resolve().parents[2]
 TREE = ("ir", "codegen", "kcompile", "tests", "pyproject.toml")
+PLAIN = ("-o", "addopts=", "-q", "-p", "no:cacheprovider")  # of pytest: one process, and nothing left behind
 BUDGET = 60.0  # seconds of a mutant's subset
 LIMIT = 240  # seconds of processor time after which a run is taken for one that does not end
 PATIENCE = 3600  # seconds of any kind after which a run is taken for one that waits for ever
@@ -94,21 +95,27 @@ class Copy:
         os.utime(self.folder / file, (self.edited, self.edited))
 
     def measure(self, report: Path) -> None:
-        """QUICK on the unchanged copy, unless there is a report of it. Ends the program if a test fails."""
-        if not report.exists():
-            self._run_all(report)
+        """QUICK on the unchanged copy, unless there is a report of it, of which the tests that are no more are left out. Ends the program
+        if a test fails."""
+        if report.exists():
+            there = set(self._pytest("--collect-only", *QUICK).splitlines())
+        else:
+            self._pytest("-p", "reach", "--reach", str(report), "-k", f"not ({TOO_SLOW})", *QUICK)
+            there = set()
         for test, facts in json.loads(report.read_text()).items():
-            self.seconds[test] = facts["seconds"]
-            for function in facts["functions"]:
-                self.reached.setdefault(function, []).append(test)
+            if not there or test in there:
+                self.seconds[test] = facts["seconds"]
+                for function in facts["functions"]:
+                    self.reached.setdefault(function, []).append(test)
 
-    def _run_all(self, report: Path) -> None:
-        command = [sys.executable, "-m", "pytest", "-q", "-n", "0", "-p", "no:cacheprovider", "-p", "reach", "--reach", str(report),
-                   "-k", f"not ({TOO_SLOW})", *QUICK]
+    def _pytest(self, *arguments: str) -> str:
+        """What pytest prints. Ends the program if it fails."""
+        command = [sys.executable, "-m", "pytest", *PLAIN, *arguments]
         environment = {**os.environ, **self._environment()}
         done = subprocess.run(command, cwd=self.folder, env=environment, capture_output=True, text=True, check=False)
         if done.returncode:
             sys.exit(f"the tests fail without any mutant:\n{done.stdout[-3000:]}{done.stderr[-1000:]}")
+        return done.stdout
 
     def subset(self, area: Area, site: Site) -> list[str]:
         """The tests of a mutant, in order."""
@@ -152,7 +159,7 @@ class Copy:
             output = os.open(log, os.O_CREAT | os.O_WRONLY | os.O_TRUNC)
             os.dup2(output, 1)
             os.dup2(output, 2)
-            code = int(pytest.main(["-x", "-q", "-n", "0", "--tb=no", "-p", "no:cacheprovider", *tests]))
+            code = int(pytest.main(["-x", "--tb=no", *PLAIN, *tests]))
         finally:
             sys.stdout.flush()
             os._exit(code)
@@ -177,7 +184,7 @@ def main() -> None:
     parser.add_argument("--area", choices=AREAS, action="append", help="only this area; may be given several times")
     parser.add_argument("--list", action="store_true", help="name the mutants, run nothing")
     parser.add_argument("--reach", type=Path, metavar="FILE",
-                        help="what each test enters: written there, or taken from there (of this very tree!) if it exists")
+                        help="what each test enters: written there, or taken from there if it exists (from a tree like this one)")
     given = parser.parse_args()
     chosen = sample(given.area or list(AREAS), given.count, given.seed)
     if given.list:
