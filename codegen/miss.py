@@ -18,6 +18,7 @@ REASONS = {
     "llvmlite": "llvmlite is of another version",
     "source": "kcompile's compiler has changed since (its source in ir/ or codegen/)",
     "target": "it was compiled for another processor or with other features",
+    "tune": "its tiles were measured then and are not now, or the other way round (KCOMPILE_TUNE)",
     "text": "the model, its data or its optimizer is another one",
 }
 
@@ -38,11 +39,11 @@ def remember(folder: Path, subject: str, parts: Mapping[str, str], limit: int) -
     cache.write_entry(folder, _record_name(subject), json.dumps(dict(parts)).encode(), limit)
 
 
-def report(log: str | None, subject: str, outcome: str) -> None:
-    """A line to the log: a file, or standard error for '-'."""
+def report(log: str | None, subject: str, outcome: str, kind: str = "program") -> None:
+    """A line to the log about a program or a kernel: a file, or standard error for '-'."""
     if log is None:
         return
-    line = f"program {subject!r}: {outcome}\n"
+    line = f"{kind} {subject!r}: {outcome}\n"
     if log == "-":
         sys.stderr.write(line)
         return

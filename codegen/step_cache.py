@@ -11,6 +11,7 @@ import functools
 import hashlib
 import json
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -36,8 +37,9 @@ def cached_step_code(text: str, program: Callable[[], Program], target: Target, 
     subject = text.partition("\n")[0]
     if folder is None:
         miss.report(options.cache_log, subject, "compiled, because there is no cache")
-        return _made(text, program, target, compilers)
-    parts = {"llvmlite": llvmlite.__version__, "source": source_digest(), "target": _digest(repr(target)), "text": _digest(text)}
+        return _made(text, program, target, options, compilers)
+    parts = {"llvmlite": llvmlite.__version__, "source": source_digest(), "target": _digest(repr(target)), "tune": str(options.tune),
+             "text": _digest(text)}
     key = _digest("\0".join(parts.values()))
     found = cache.read_entry(folder / key)
     if found is not None:
@@ -46,7 +48,7 @@ def cached_step_code(text: str, program: Callable[[], Program], target: Target, 
         return decode(found)
     if options.cache_log is not None:
         miss.report(options.cache_log, subject, f"compiled, because {miss.explain(folder, subject, key, parts)}")
-    code = _made(text, program, target, compilers)
+    code = _made(text, program, target, options, compilers)
     cache.write_entry(folder, key, encode(code), options.cache_bytes)
     miss.remember(folder, subject, parts, options.cache_bytes)
     return code
@@ -56,10 +58,14 @@ def _digest(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def _made(text: str, program: Callable[[], Program], target: Target, compilers: Compilers) -> StepCode:
+def _made(text: str, program: Callable[[], Program], target: Target, options: CodegenOptions, compilers: Compilers) -> StepCode:
+    cache.COUNTERS.add("lowered")
+    if options.tune:  # nothing else may run while tiles are measured: the modules are compiled afterwards
+        from .step_text import step_code
+        from .tuning import compile_tuned
+        return step_code(program(), target, partial(compile_tuned, options=options))
     compilers.start(help=text.count("\n") > WORTH_A_HELPER)
     from .step_text import step_code  # everything that compiles is imported only where something is compiled
-    cache.COUNTERS.add("lowered")
     return step_code(program(), target, emitted=compilers.submit)
 
 

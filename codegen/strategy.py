@@ -53,7 +53,7 @@ from .schedule.chunk import chunkable
 from .schedule.loops import can_collapse
 from .strips import strip_rows
 from .target import Target
-from .tiles import Room, best_tile
+from .tiles import Room, Tile, best_tiles
 from .windows import Window, find_window, window_tile
 
 MIN_TRIP_COST = 2000  # a trip of a shared loop should cost at least this many vector instructions
@@ -62,15 +62,26 @@ MANY_ROWS = 64  # rows at the least for which each thread packs all of an operan
 COLUMN_VECTORS = 8  # vectors side by side in a reduction over columns
 
 
-def plan(nest: Nest, target: Target) -> Nest:
-    """The scheduled nest. Depends on the nest's extents and the target alone, never on threads or the batch size."""
-    return _Planner(nest, target).run()
+def plan(nest: Nest, target: Target, tile: Tile | None = None) -> Nest:
+    """The scheduled nest. Depends on the nest's extents and the target alone, never on threads or the batch size.
+
+    `tile`: one of `tile_choices`, in place of the one that the cost model takes."""
+    return _Planner(nest, target, tile).run()
+
+
+def tile_choices(nest: Nest, target: Target) -> list[Tile]:
+    """The register tiles that a nest may have, the one that `plan` takes first; none where that is not the question."""
+    planner = _Planner(nest, target)
+    planner.run()
+    return planner.choices
 
 
 @dataclass
 class _Planner:
     nest: Nest
     target: Target
+    tile: Tile | None = None
+    choices: list[Tile] = field(default_factory=list)  # the best first
     whole: list[tuple[str, str, str]] = field(default_factory=list)  # operands to be packed whole: array, lanes along, summed over
 
     def note(self, text: str) -> None:
@@ -201,7 +212,8 @@ class _Planner:
             count, tiles = 1, best.rows
         elif rows:
             far = self._panel_bytes(body, vector) > self.target.l2 // 2 and not far_rows(self.nest, common, body, vector, 2 * lanes)
-            best = best_tile(vector.extent, lanes, {loop.var: loop.extent for loop in rows}, room, far=far)
+            self.choices = best_tiles(vector.extent, lanes, {loop.var: loop.extent for loop in rows}, room, far=far)
+            best = self._chosen()
             count, tiles = best.vectors, best.rows
         else:
             count = min(COLUMN_VECTORS if blocks else 4, available, room.sums)
@@ -328,6 +340,15 @@ class _Planner:
         return sum(a.dtype.size * math.prod(n for var, n in extents.items() if a.depends_on(var))
                    for a in accesses(self.nest, inside) if a.depends_on(vector.var))
 
+    def _chosen(self) -> Tile:
+        """The tile that was asked for, or the best one."""
+        if self.tile is None:
+            return self.choices[0]
+        if self.tile not in self.choices:
+            raise ValueError(f"nest {self.nest.name}: no tile {self.tile}; there are {', '.join(map(str, self.choices))}")
+        self.note(f"a tile of {self.tile}, which was measured; the cost model takes {self.choices[0]}")
+        return self.tile
+
     def _room(self, common: list[Loop]) -> Room:
         """Registers for a tile."""
         registers, blocks = self.target.registers, max(1, self._blocks(common))
@@ -378,7 +399,8 @@ class _Planner:
         vector, columns, over = turned.lanes.var, turned.columns.var, turned.over.var
         lanes = useful_lanes(self.nest, self.target, turned.lanes)
         room = self._room(common)
-        best = best_tile(turned.lanes.extent, lanes, {columns: turned.columns.extent}, room, heights=(4, 8))
+        self.choices = best_tiles(turned.lanes.extent, lanes, {columns: turned.columns.extent}, room, heights=(4, 8))
+        best = self._chosen()
         count, width = best.vectors, best.height
         self._cut(vector, lanes * count, lanes)
         self.nest = unroll(tile(self.nest, columns, width), f"{columns}.i")

@@ -30,6 +30,12 @@ class Tile:
     vectors: int
     rows: Mapping[str, int]
 
+    def __hash__(self) -> int:
+        return hash((self.vectors, *self.rows.items()))
+
+    def __str__(self) -> str:
+        return " x ".join(map(str, (self.vectors, *self.rows.values())))
+
     @property
     def height(self) -> int:
         return math.prod(self.rows.values())
@@ -47,9 +53,9 @@ class Room:
         return vectors * height <= self.sums and self.blocks * vectors * height + vectors + 1 <= self.registers
 
 
-def best_tile(columns: DimLike, lanes: int, rows: Mapping[str, DimLike], room: Room, heights: tuple[int, ...] = (),
-              far: bool = False) -> Tile:
-    """The tile that costs least for each result.
+def best_tiles(columns: DimLike, lanes: int, rows: Mapping[str, DimLike], room: Room, heights: tuple[int, ...] = (),
+               far: bool = False) -> list[Tile]:
+    """Every tile there is room for, the one that costs least for each result first.
 
     `columns`: extent along the lanes; `rows`: axis -> extent, in the order in which axes choose. `heights`: the only numbers of rows
     allowed of one axis, where they are not free. `far`: what tiles read does not fit the second-level cache. Of equal tiles the one
@@ -64,7 +70,7 @@ def best_tile(columns: DimLike, lanes: int, rows: Mapping[str, DimLike], room: R
         waste = wasted(columns, tile.vectors * lanes) * math.prod(wasted(rows[axis], size) for axis, size in tile.rows.items())
         return round(waste * cost(tile.vectors, tile.height, FAR if far else NEAR), 2), abs(tile.vectors - 2), abs(tile.height - 8)
 
-    return min(found, key=rank)
+    return sorted(found, key=rank)
 
 
 def cost(vectors: int, rows: int, vector: float) -> float:

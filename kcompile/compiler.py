@@ -162,7 +162,7 @@ def codegen_options() -> Any:
     """What the environment says to the code generator: KCOMPILE_THREADS, KCOMPILE_CACHE and its log. Raises OptionError."""
     from .codegen.options import CodegenOptions
     return CodegenOptions(threads=option("KCOMPILE_THREADS"), cache_dir=option("KCOMPILE_CACHE"),
-                          cache_log=option("KCOMPILE_CACHE_LOG"))
+                          cache_log=option("KCOMPILE_CACHE_LOG"), tune=option("KCOMPILE_TUNE"))
 
 
 def compile_graph(graph: Graph, name: str = "") -> Executable:
