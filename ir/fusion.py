@@ -140,7 +140,10 @@ def inline(producer: Kernel, consumer: Kernel, array: str) -> Kernel:
             return None
         at = dict(zip(axes, e.index, strict=True))
         moved = _move(body, at, e.guards)
-        return moved if not e.guards else guarded(e.guards, moved, e.other)
+        if not e.guards:
+            return moved
+        assert e.other is not None  # every guard comes with what stands in its place
+        return guarded(e.guards, moved, e.other)
 
     equations = tuple([replaced(q, expr=rewrite(q.expr, use)) if any(load.array == array for load in q.loads) else q
                        for q in consumer.equations])
@@ -169,9 +172,8 @@ def _move(expr: Expr, at: Mapping[str, Aff], guards: tuple[Guard, ...]) -> Expr:
     return rewrite(expr, change)
 
 
-def guarded(guards: tuple[Guard, ...], value: Expr, other: Const | None) -> Expr:
+def guarded(guards: tuple[Guard, ...], value: Expr, other: Const) -> Expr:
     """select(all guards hold, value, other), folded where the value is a load that the guards already protect."""
-    other = other if other is not None else Const(0, value.dtype)
     if isinstance(value, Load) and value.guards == guards:
         return replaced(value, other=other)
     condition: Expr | None = None

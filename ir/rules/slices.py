@@ -192,7 +192,7 @@ def concat_of_concat(make: Make, node: Node) -> Value | None:
     for value in node.inputs:
         inner = value.node.op.name == "concat" and value.node.attrs["axis"] == axis
         flat.extend(value.node.inputs if inner else (value,))
-    return make("concat", *flat, axis=axis) if len(flat) > len(node.inputs) else None
+    return None if len(flat) == len(node.inputs) else make("concat", *flat, axis=axis)
 
 
 @procedure(("concat",), ("""graph g {
@@ -214,7 +214,7 @@ def concat_of_neighbours(make: Make, node: Node) -> Value | None:
             joined.append(value)
         else:
             joined[-1] = merged
-    return make("concat", *joined, axis=axis) if len(joined) < len(node.inputs) else None
+    return None if len(joined) == len(node.inputs) else make("concat", *joined, axis=axis)
 
 
 def _merge_slices(make: Make, a: Value, b: Value, axis: int) -> Value | None:
