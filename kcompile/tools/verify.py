@@ -35,6 +35,7 @@ ROUNDINGS = 64  # roundings of the dtype that one op may be off by
 SHAKES = 4  # how many times as far as the shaken float64 steps (shaken.py) a native step may be from the exact one
 DIFFERENCE = 1e-6  # how far finite differences move a weight: few units cross the kink of a relu on so short a way
 GRADIENT_TOLERANCE = 5e-3
+GROUPS = 12  # slopes that are measured of a model with more weights
 MOVE = 0.02  # how far from the model's own weights gradients are looked at
 COARSE = 8  # roundings of the coarsest dtype in the step, where that is more: half precision rounds every value on the way
 SOURCES = ("param", "state")
@@ -250,7 +251,11 @@ def _beside(traced: Graph, given: Operands, seed: int) -> Operands:
 
 
 def _gradients(traced: Graph, weights: list[Value], given: Operands, native: Mapping[str, Array]) -> list[Check]:
-    """The native gradient along a random direction of each weight against the loss at two points beside, in float64."""
+    """The native gradient along a random direction of each weight against the loss at two points beside, in float64.
+
+    Each slope takes two float64 forward passes: of a model with many weights, neighbours are moved together, and each alone where
+    together they are off.
+    """
     node = next((n for n in traced.nodes() if n.op.name == "gradient"), None)
     if node is None:
         return []
@@ -262,17 +267,30 @@ def _gradients(traced: Graph, weights: list[Value], given: Operands, native: Map
     loss = widen(differentiate(rebuild(only)))
     params = {k: _widened(a) for k, a in given.params.items()}
     states = {k: _widened(a) for k, a in given.states.items()}
+    paths = [str(weight.node.attrs["path"]) for weight in node.inputs[1:]]
     rng = np.random.default_rng(1)
-    checks, coarse = [], _coarsest(traced)
-    for number, weight in enumerate(node.inputs[1:]):
-        path = str(weight.node.attrs["path"])
-        direction = rng.standard_normal(states[path].shape)
-        sides = [float(evaluate(loss, params, {**states, path: states[path] + sign * DIFFERENCE * direction}, given.symbols)[0]["loss"])
-                 for sign in (1, -1)]
+    directions = [rng.standard_normal(states[path].shape) for path in paths]
+    products = [_widened(native[f"gradient {n}"]) * direction for n, direction in enumerate(directions)]
+    sizes = [float(np.abs(product).sum()) for product in products]
+
+    def error_of(group: list[int]) -> float:
+        """Each member counts as much as the others, as far as that takes no longer steps; relative to one of them."""
+        middle = float(np.median([sizes[n] for n in group]))
+        factors = {n: min(1.0, middle / sizes[n]) if sizes[n] else 1.0 for n in group}
+        sides = []
+        for sign in (1, -1):
+            moved = {paths[n]: states[paths[n]] + sign * DIFFERENCE * factors[n] * directions[n] for n in group}
+            sides.append(float(evaluate(loss, params, {**states, **moved}, given.symbols)[0]["loss"]))
         slope = (sides[0] - sides[1]) / (2 * DIFFERENCE)
-        products = _widened(native[f"gradient {number}"]) * direction
-        scale = float(np.abs(products).sum()) + abs(slope)
-        error = abs(float(products.sum()) - slope) / scale if scale > 1e-7 else 0.0
-        allowed = max(GRADIENT_TOLERANCE, coarse)
-        checks.append(Check("gradient", path, "slope along a random direction", weight.node.source, error, allowed))
-    return checks
+        scale = (sum(factors[n] * sizes[n] for n in group) + abs(slope)) / len(group)
+        return abs(sum(factors[n] * float(products[n].sum()) for n in group) - slope) / scale if scale > 1e-7 else 0.0
+
+    allowed = max(GRADIENT_TOLERANCE, _coarsest(traced))
+    errors: dict[int, float] = {}
+    size = -(-len(paths) // GROUPS)
+    for first in range(0, len(paths), size):
+        group = list(range(first, min(first + size, len(paths))))
+        together = error_of(group)
+        errors.update({n: together if together <= allowed or len(group) == 1 else error_of([n]) for n in group})
+    return [Check("gradient", path, "slope along a random direction", weight.node.source, errors[n], allowed)
+            for n, (path, weight) in enumerate(zip(paths, node.inputs[1:], strict=True))]

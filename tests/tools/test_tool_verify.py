@@ -78,6 +78,17 @@ def test_a_wrong_gradient_fails_and_names_its_weight(model, monkeypatch):
     assert all(c.ok for c in found.of("op"))
 
 
+def test_of_many_weights_the_wrong_gradient_is_found_among_its_neighbours(monkeypatch):
+    layers = keras.layers
+    model = keras.Sequential([keras.Input((6,)), *(layers.Dense(6, activation="tanh") for _ in range(8)), layers.Dense(1)])
+    model.compile("sgd", "mse")
+    assert len(model.trainable_variables) > tool.GROUPS and model.verify().passed
+    _break(monkeypatch, lambda program, name: name == "gradient 7")
+    found = model.verify()
+    assert [c.layer for c in found.of("gradient") if not c.ok] == [model.trainable_variables[7].path]
+    assert len(found.of("gradient")) == len(model.trainable_variables)
+
+
 def test_a_step_is_held_to_how_well_conditioned_it_is(model, monkeypatch):
     """Of a plain model a whole step is held to parts in 100,000; where rows that are nearly equal are normalized, to what that leaves."""
     assert max(c.allowed for c in model.verify().of("step")) < 1e-4
