@@ -141,7 +141,7 @@ def _profile(arguments: argparse.Namespace) -> Report:
 def _diff(arguments: argparse.Namespace) -> Report:
     from .compare import compare_stages, compare_subjects
     from .report import TargetError
-    from .snapshot import compare_snapshots, is_snapshot
+    from .snapshot_diff import compare_snapshots, is_snapshot
     from .subject import load_subject, target_named
     things = arguments.things
     cpu = target_named(arguments.cpu) if arguments.cpu else None

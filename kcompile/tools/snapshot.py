@@ -1,7 +1,7 @@
 """`snapshot DIR`: every kernel of a set of models as files, so that a change's effect on generated code can be listed.
 
 A snapshot holds one file a kernel: its description, its scheduled nest, and facts of its LLVM text and assembly, for a fixed target.
-`diff` of two snapshot folders goes kernel by kernel.
+`diff` of two snapshot folders goes kernel by kernel: snapshot_diff.py.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from ..ir.program import Program
 from ..ir.text import print_kernel
 from .command_line import TEXT_SUFFIXES
-from .report import Report, TargetError, table
+from .report import Report, TargetError
 from .subject import Subject, load_subject, target_named
 
 if TYPE_CHECKING:
@@ -114,48 +114,3 @@ def facts_of(llvm: str, target: Target) -> dict[str, int]:
         facts["spills"] = sum(bool(_SPILL.match(line)) for line in code)
         facts["instructions"] = sum(bool(line) and not line.startswith((".", "#")) and not line.endswith(":") for line in code)
     return facts
-
-
-# -- comparing ----------------------------------------------------------------------------------------------------
-def is_snapshot(path: str) -> bool:
-    return (Path(path) / MARK).is_file()
-
-
-def compare_snapshots(a: str, b: str) -> Report:
-    """Kernel by kernel: added, removed, and changed with the facts that moved. Exit code 0 either way. Raises TargetError."""
-    for path in (a, b):
-        if not is_snapshot(path):
-            raise TargetError(f"{path} is no snapshot: `kcompile snapshot {path}` makes one")
-    first, second = _read(a), _read(b)
-    rows = []
-    for name in sorted({*first, *second}):
-        if name not in second:
-            rows.append(("removed", name, ""))
-        elif name not in first:
-            rows.append(("added", name, _facts_text(_facts(second[name]))))
-        elif first[name] != second[name]:
-            rows.append(("changed", name, _moved(first[name], second[name])))
-    same = sum(first.get(name) == text for name, text in second.items())
-    head = f"{a} -> {b}: {same} kernels the same, {len(rows)} not"
-    return Report("\n".join([head, *table(rows, indent="  ")]), {"same": same, "different": [list(row) for row in rows]})
-
-
-def _read(folder: str) -> dict[str, str]:
-    root = Path(folder)
-    return {path.relative_to(root).as_posix().removesuffix(".kernel"): path.read_text() for path in sorted(root.rglob("*.kernel"))}
-
-
-def _facts(text: str) -> dict[str, int]:
-    return {key: int(value) for key, value in re.findall(rf"^({'|'.join(FACTS)}) (\d+)$", text, re.M)}
-
-
-def _facts_text(facts: dict[str, int]) -> str:
-    return ", ".join(f"{key} {value}" for key, value in facts.items())
-
-
-def _moved(a: str, b: str) -> str:
-    """The facts that differ; where none does, which part of the text."""
-    before, after = _facts(a), _facts(b)
-    moved = [f"{key} {before.get(key, 0)} -> {after.get(key, 0)}" for key in FACTS if before.get(key) != after.get(key)]
-    parts = [what for what, x, y in zip(("description", "schedule"), a.split("\n\n"), b.split("\n\n"), strict=False) if x != y]
-    return "; ".join(filter(None, (", ".join(moved), " and ".join(parts))))
