@@ -4,40 +4,55 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from .helper import ASSEMBLY, Helper
 from .module import llvm_binding, machine_of, parse
 from .object_code import FINAL_ADDRESSES, emit_assembly
 from .target import Target
 
-WORTH_A_HELPER = 100_000  # characters of LLVM text: below it a second process takes longer to start than it saves
-
 
 def assembly(text: str, target: Target) -> str:
-    """Assembly of a module's text; see `assemblies`."""
-    return assemblies([text], target)[0]
+    """Assembly of a module's text. Raises InvalidText, and ValueError for a foreign target that cannot express it."""
+    return Assembler(target).run([text])[0]
 
 
-def assemblies(texts: Sequence[str], target: Target) -> list[str]:
-    """Assembly of the text of each module. Raises InvalidText, and ValueError for a foreign target that cannot express a text.
+class Assembler:
+    """`run` gives the assembly of each module. `start` before it, where there will be much to do: a helper then takes its share.
 
     A foreign target is tried in a process of its own: LLVM ends it on a failure.
     """
-    if target.triple != llvm_binding().get_process_triple():
-        return _in_a_process(texts, target)
-    found: dict[str, str] = {}
-    helper = Helper(target, ASSEMBLY, lambda text, content: found.update({text: content.decode()}),
-                    start=len(texts) > 1 and sum(map(len, texts)) > WORTH_A_HELPER)
-    given = [_marked(text) for text in texts]
-    try:
-        for text in dict.fromkeys(given):
-            helper.add(text)
-        while (mine := helper.take()) is not None:
-            found[mine] = _here(mine, target)
-    finally:
-        helper.close()
-    return [found[text] if text in found else _here(text, target) for text in given]
+
+    def __init__(self, target: Target) -> None:
+        self.target = target
+        self._foreign = target.triple != llvm_binding().get_process_triple()
+        self._found: dict[str, str] = {}
+        self._helper = Helper(target, ASSEMBLY, lambda text, content: self._found.update({text: content.decode()}))
+
+    def start(self) -> None:
+        if not self._foreign:
+            self._helper.start()
+
+    def close(self) -> None:
+        self._helper.close()
+
+    def run(self, texts: Iterable[str]) -> list[str]:
+        """Texts may be made as they are asked for: the helper is at the first while the last are made. Raises as `assembly`."""
+        if self._foreign:
+            return _in_a_process(list(texts), self.target)
+        given: list[str] = []
+        seen: set[str] = set()
+        try:
+            for text in map(_marked, texts):
+                given.append(text)
+                if text not in seen:
+                    seen.add(text)
+                    self._helper.add(text)
+            while (mine := self._helper.take()) is not None:
+                self._found[mine] = _here(mine, self.target)
+        finally:
+            self.close()
+        return [self._found[text] if text in self._found else _here(text, self.target) for text in given]
 
 
 def foreign_assemblies(texts: Sequence[str], target: Target) -> list[str]:

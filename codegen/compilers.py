@@ -33,7 +33,9 @@ class Compilers:
 
     def start(self, help: bool) -> None:
         """Modules will come. `help`: so many that a second process is worth its start."""
-        self._helper = Helper(self.target, OBJECT, self._made, help)
+        self._helper = Helper(self.target, OBJECT, self._made)
+        if help:
+            self._helper.start()
         if self.target.cores > 1:
             self._thread = threading.Thread(target=self._serve, name="kcompile compiler", daemon=True)
             self._thread.start()

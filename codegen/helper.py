@@ -27,13 +27,16 @@ class Helper:
     `made(text, content)` is called, in another thread, for each module that the helper has compiled.
     """
 
-    def __init__(self, target: Target, kind: str, made: Callable[[str, bytes], None], start: bool = True) -> None:
+    def __init__(self, target: Target, kind: str, made: Callable[[str, bytes], None]) -> None:
         self.target, self.kind, self.made = target, kind, made
         self.waiting: deque[str] = deque()
         self._changed = threading.Condition()
         self._closed = False
         self.thread: threading.Thread | None = None
-        if start and target.cores > 1 and can_spawn():
+
+    def start(self) -> None:
+        """Start the process, where there is a second processor for it. Until then, and without one, modules only wait."""
+        if self.thread is None and self.target.cores > 1 and can_spawn():
             self.thread = threading.Thread(target=self._serve, name="kcompile compiler", daemon=True)
             self.thread.start()
 

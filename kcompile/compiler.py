@@ -69,8 +69,19 @@ def _llvm(nests: list[Any], target: Target) -> list[str]:
 
 
 def _assembly(functions: list[str], target: Target) -> list[str]:
-    from .codegen.assembly import assemblies
-    return assemblies(functions, target)
+    from .codegen.assembly import Assembler
+    return Assembler(target).run(functions)
+
+
+def _assembled(loops: Callable[[], list[Any]], target: Any) -> list[str]:
+    """Assembly kernel by kernel: a helper process, which starts before the passes run, is at the first while the last are scheduled."""
+    from .codegen.assembly import Assembler
+    assembler = Assembler(target)
+    assembler.start()
+    try:
+        return assembler.run(text for nest in loops() for text in _llvm(_schedule([nest], target), target))
+    finally:
+        assembler.close()
 
 
 def _differentiated(graph: Graph, target: Target) -> Graph:
@@ -131,6 +142,8 @@ def lower_to(graph: Graph, stage: str, target: Target | None = None, start: str 
     last, first = stage_index(stage), stage_index(start)
     if last >= stage_index("scheduled") and target is None:
         target = current_target()
+    if stage == "assembly" and first <= stage_index("loops"):
+        return _assembled(partial(lower_to, graph, "loops", target, start), target)
     item: Any = graph
     for step in STAGES[first + 1 : last + 1]:
         item = step.run(item, target)

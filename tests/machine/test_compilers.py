@@ -111,20 +111,25 @@ def test_threads_switch_as_before_and_end(target):
 
 
 def test_assembly_is_the_same_with_and_without_a_helper(target, monkeypatch):
-    """Half of the kernels are the helper's, in the order that was asked for; a text twice is compiled once."""
-    monkeypatch.setattr(assembly_module, "WORTH_A_HELPER", 0)
+    """The helper takes its share, the order is what was asked for, and a text that comes twice is compiled once."""
     asked = [*TEXTS, TEXTS[0]]
     alone = [assembly_module.assembly(text, target) for text in asked]
-    assert assembly_module.assemblies(asked, target) == alone and "f3" in alone[3]
+    both = assembly_module.Assembler(target)
+    both.start()
+    assert both.run(iter(asked)) == alone and "f3" in alone[3]
     monkeypatch.setattr(assembly_module, "_here", lambda marked, target: pytest.fail("compiled here"))
     monkeypatch.setattr(helper_module.Helper, "take", lambda self: None)
-    assert assembly_module.assemblies(asked, target) == alone  # all of it by the helper
+    helped = assembly_module.Assembler(target)
+    helped.start()
+    assert helped.run(asked) == alone  # all of it by the helper
 
 
-def test_assembly_that_llvm_refuses_names_the_line(target, monkeypatch):
-    monkeypatch.setattr(assembly_module, "WORTH_A_HELPER", 0)
+def test_assembly_that_llvm_refuses_names_the_line(target):
+    helped = assembly_module.Assembler(target)
+    helped.start()
     with pytest.raises(InvalidText, match="line 2"):
-        assembly_module.assemblies([TEXTS[0], "define void @f() {\n  ret i64 1\n}\n"], target)
+        helped.run([TEXTS[0], "define void @f() {\n  ret i64 1\n}\n"])
+    assert helped._helper.thread is None
 
 
 def block(loads: int, fma: bool) -> str:
