@@ -112,6 +112,20 @@ def test_error(native, reference, error):
         assert tool._error(np.array(native, np.float32), reference, reference) == error
 
 
+def test_terms_of_the_longest_sum():
+    from kcompile.ir import build
+    from kcompile.ir.graph import Graph
+    from kcompile.ir.types import parse_type
+    graph = Graph("g")
+    x = build.param(graph, "x", parse_type("f64[4, 5, 6]"))
+    w = build.param(graph, "w", parse_type("f64[3, 6, 2]"))
+    arrays = {"x": np.zeros((4, 5, 6)), "w": np.zeros((3, 6, 2))}
+    total = build.reduce_sum(x, (0, 1)).node
+    conv = build.conv(x, w, strides=(1,), dilation=(1,), groups=1).node
+    assert tool._terms(total, [arrays["x"]], {}) == 20
+    assert tool._terms(conv, [arrays["x"], arrays["w"]], {}) == 18
+
+
 def test_integers_are_exact():
     assert tool._error(np.array([1, 2, 3, 4]), np.array([1, 2, 3, 5]), np.array([1])) == 0.25
 
