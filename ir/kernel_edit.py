@@ -1,10 +1,10 @@
-"""Edits of a kernel that change names only, and the smallest kernel of all: a copy."""
+"""Edits of a kernel that change names or leave out axes of one element, and the smallest kernel of all: a copy."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
-from .kernel import ACCUMULATE, STORE, Eq, Kernel
+from .kernel import ACCUMULATE, LET, REDUCE, STORE, Eq, Kernel
 from .replaced import replaced
 from .scalar import Aff, AxisValue, Expr, Guard, Load, Ref, rewrite
 from .types import TensorType
@@ -51,6 +51,31 @@ def rename_axes(kernel: Kernel, names: Mapping[str, str]) -> Kernel:
                         index=tuple([move(a) for a in q.index]))
     return replaced(kernel, axes={names.get(a, a): n for a, n in kernel.axes.items()},
                     equations=tuple([rename(q) for q in kernel.equations]))
+
+
+def without_unit_axes(kernel: Kernel) -> Kernel:
+    """The same kernel without the axes of one element: their index is 0, and a sum over nothing else is its term."""
+    units = {axis for axis, extent in kernel.axes.items() if extent == 1}
+    if not units:
+        return kernel
+    zeros = dict.fromkeys(units, Aff())
+
+    def move(aff: Aff) -> Aff:
+        return aff.substitute(zeros) if aff.variables & units else aff
+
+    def change(e: Expr) -> Expr | None:
+        if isinstance(e, Load):
+            guards = tuple(Guard(move(g.index), g.lo, g.hi) for g in e.guards)
+            return replaced(e, index=tuple([move(a) for a in e.index]), guards=guards)
+        return AxisValue(move(e.index), e.dtype) if isinstance(e, AxisValue) else None
+
+    def one(q: Eq) -> Eq:
+        free, over = (tuple([a for a in axes if a not in units]) for axes in (q.free, q.over))
+        term = q.kind == REDUCE and not over
+        return replaced(q, kind=LET if term else q.kind, op="" if term else q.op, expr=rewrite(q.expr, change), free=free, over=over,
+                        index=tuple([move(a) for a in q.index]))
+    return replaced(kernel, axes={a: n for a, n in kernel.axes.items() if a not in units},
+                    equations=tuple([one(q) for q in kernel.equations]))
 
 
 def copy_kernel(name: str, source: str, target: str, type_: TensorType, label: str = "") -> Kernel:
