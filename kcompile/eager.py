@@ -18,6 +18,7 @@ from .conversion import as_array
 from .dtypes import EAGER_ONLY_NAMES, standardize_dtype
 from .ir.evaluate import evaluate
 from .ir.graph import Graph
+from .ir.prepared import Prepared
 from .ir.types import DimLike, product
 from .tensor import KerasTensor, Tensor, TracedTensor
 from .variables import Variable
@@ -38,6 +39,8 @@ class Traced:
     result: Any
     logits: dict[int, int]  # output number -> number of the output that holds its logits
     native: Any = None
+    checked: bool = False
+    prepared: Prepared | None = None
     work: int = 0
     dtypes: list[Any] = field(default_factory=list)
 
@@ -210,7 +213,12 @@ def _compute(traced: Traced, arrays: list[Array]) -> list[Array]:
     given = {name: params[name] for name in traced.graph.params}
     if traced.work >= NATIVE_WORK:
         return _run_native(traced, given)
-    outputs, _ = evaluate(traced.graph, params=given, states=traced.constants)
+    if traced.checked:
+        traced.prepared = traced.prepared or Prepared(traced.graph, {})
+        outputs = traced.prepared.run(given, traced.constants)
+    else:
+        outputs, _ = evaluate(traced.graph, params=given, states=traced.constants)
+        traced.checked = True
     return [outputs[f"r{i}"] for i in range(len(outputs))]
 
 
