@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from kcompile.codegen.access import useful_lanes
+from kcompile.codegen.access import body_cost, leaf_cost, useful_lanes
 from kcompile.codegen.emit import emit
 from kcompile.codegen.lower import lower
 from kcompile.codegen.nest import Loop, statements
@@ -48,3 +48,10 @@ def test_a_short_loop_takes_part_of_a_register(extent: str, lanes: int) -> None:
     nest = lower(parse_kernel(kernel))
     (loop,) = (s for s in statements(nest.body) if isinstance(s, Loop))
     assert useful_lanes(nest, Target.named("avx512"), loop) == lanes
+
+
+def test_costs_of_a_nest() -> None:
+    """3 rows of: 1 for the accumulator, 5 times 2 for the sum, 1 for its store, 5 times 4 for the last loop."""
+    nest = lower(parse_kernel("kernel k\n  axes i:3, j:5\n  read x: f32[3, 5]\n  write y: f32[3], z: f32[3, 5]\n"
+                              "  reduce r[i] = add over j of x[i, j]\n  store y[i] = r\n  store z[i, j] = x[i, j] * r + 1.0\n"))
+    assert (body_cost(nest.body), leaf_cost(nest.body)) == (3 * (1 + 5 * 2 + 1 + 5 * 4), 4)
