@@ -24,7 +24,7 @@ from .loop import Loop
 from .loop_frames import LoopFrames
 from .module import Loaded
 from .options import CodegenOptions
-from .runtime import text as layout
+from .runtime import layout
 from .runtime.pool import NativeCall, pool, renew_after_fork
 from .step import StepCode, call_table, fill_frame, pointer_words
 from .step_cache import cached_step_code

@@ -1,7 +1,7 @@
 """Many steps in one native call: gathered rows in, rows of outputs out, nothing of Python in between.
 
 Two frames take turns, a third serves a last, smaller batch (loop_frames.py); what moves from step to step (a pointer into a source or
-a sink, the half of a staging buffer) is a table the native loop applies. See runtime/text.py for the loop itself.
+a sink, the half of a staging buffer) is a table the native loop applies. See runtime/stepping.py for the loop itself.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import numpy.typing as npt
 from ..ir.types import Dim, dtype_of
 from .arena import aligned
 from .feed import gather_function
-from .runtime import text as layout
+from .runtime import layout
 
 if TYPE_CHECKING:
     from .executable import Executable

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy.typing as npt
 
 from .crew import Crew
-from .runtime import text as layout
+from .runtime import layout
 from .runtime.pool import NativeCall
 
 if TYPE_CHECKING:

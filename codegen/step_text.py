@@ -12,7 +12,7 @@ from ..ir.text.kernels import print_kernel
 from .emit import emit
 from .lower import lower
 from .object_code import FINAL_ADDRESSES
-from .runtime.text import FRAME_WORDS
+from .runtime.layout import FRAME_WORDS
 from .step import KernelCall, NativeKernel, StepCode, Storage
 from .strategy import plan
 from .target import Target

@@ -15,8 +15,8 @@ from ..cache import object_for
 from ..module import Loaded
 from ..options import CodegenOptions
 from ..target import Target
-from . import text as layout
-from . import waiting
+from . import layout, waiting
+from .text import runtime_text
 
 _CALL = ctypes.CFUNCTYPE(ctypes.c_int64, ctypes.c_void_p)
 
@@ -31,7 +31,7 @@ class Pool:
     def __init__(self, options: CodegenOptions) -> None:
         target = Target.host()
         # Never collected: workers may still be waking up in this code while the interpreter shuts down.
-        code = object_for(layout.runtime_text(target.triple), target, options, "runtime")
+        code = object_for(runtime_text(target.triple), target, options, "runtime")
         self.loaded = Loaded([code], ["kc_call", "kc_step", "kc_loop"])
         self.loaded.keep_forever()
         self.call = _CALL(self.loaded.addresses["kc_call"])

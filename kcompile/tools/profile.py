@@ -107,7 +107,7 @@ def _kernel_seconds(executable: Executable, symbols: dict[str, int], threads: in
     """Seconds of one call of each kernel, on the frame of the step that ran before."""
     import numpy as np
 
-    from ..codegen.runtime import text as layout
+    from ..codegen.runtime import layout
     from ..codegen.runtime.pool import NativeCall
     from ..codegen.step import call_table
     frame = executable._bind(symbols).frame

@@ -1,0 +1,39 @@
+"""The tables that Python fills and native code reads: arrays of 64-bit words, and what each word is."""
+
+from __future__ import annotations
+
+# pool
+POOL_STARTED, POOL_LAST, POOL_DONE, POOL_MAILBOXES, MAILBOX_WORDS, MAX_WORKERS = 0, 1, 16, 32, 16, 255
+POOL_WORDS = POOL_MAILBOXES + MAILBOX_WORDS * MAX_WORKERS
+# mailbox: sequence number (the word slept on), asleep, then the job and the pool's count of finished workers
+MAIL_SEQUENCE, MAIL_ASLEEP, MAIL_FUNCTION, MAIL_CONTEXT, MAIL_THREAD, MAIL_THREADS, MAIL_DONE = range(7)
+# call: what kc.call runs
+CALL_POOL, CALL_FUNCTION, CALL_CONTEXT, CALL_THREADS, CALL_SHARED, CALL_SMALL = range(6)
+CALL_WORDS = 8
+IDLE_YIELDS = 1000  # yields of an idle worker before it sleeps
+CLOSE_CALLS = 500_000  # nanoseconds between two small calls that find workers asleep, within which these are woken for the next one
+# frame: what a step reads; after the table shared by its threads and that of its calls the rest is laid by codegen.step_text
+FRAME_SHARED, FRAME_CALLS, FRAME_WORDS = range(3)
+# calls: their number, then for each the kernel's function, its words of the frame, and whether threads meet before it
+STEP_KERNEL, STEP_TRIPS, STEP_DIMS, STEP_ARGS, STEP_MEETS, STEP_WORDS = range(6)
+# loop
+(LOOP_SHARED, LOOP_STEP, LOOP_EVEN, LOOP_ODD, LOOP_TAIL, LOOP_FULL_STEPS, LOOP_FIRST, LOOP_STEPS, LOOP_BUDGET, LOOP_DONE, LOOP_FEEDS,
+ LOOP_FEED_COUNT, LOOP_MOVING, LOOP_MOVING_COUNT, LOOP_BATCH, LOOP_TAIL_ROWS) = range(16)
+LOOP_GO = 16  # two words, used in turn: whether there is a step after the next barrier
+LOOP_STOP = 32  # set by anyone, at any time
+LOOP_WORDS = 48
+# feed: gather function, destinations for even and odd steps, source, order (or 0), elements a row
+FEED_FUNCTION, FEED_EVEN, FEED_ODD, FEED_SOURCE, FEED_ORDER, FEED_ELEMENTS = range(6)
+FEED_WORDS = 8
+# moving pointer: the frames' word, value at step 0, what each step adds, what odd steps add
+MOVE_WORD, MOVE_BASE, MOVE_STRIDE, MOVE_ODD = range(4)
+MOVE_WORDS = 4
+
+
+def fields(table: str, **fields: tuple[int, str]) -> str:
+    """Loads of words of a table: name=(word, type)."""
+    lines = []
+    for name, (word, kind) in fields.items():
+        lines.append(f"  %{name}.place = getelementptr i64, ptr %{table}, i64 {word}")
+        lines.append(f"  %{name} = load {kind}, ptr %{name}.place")
+    return "\n".join(lines)

@@ -1,0 +1,227 @@
+"""One step, and the loop over many, as LLVM text: every thread runs this code on the same tables, each its share of the trips."""
+
+from __future__ import annotations
+
+from .layout import (
+    FEED_ELEMENTS,
+    FEED_EVEN,
+    FEED_ORDER,
+    FEED_SOURCE,
+    FEED_WORDS,
+    FRAME_CALLS,
+    FRAME_SHARED,
+    LOOP_BATCH,
+    LOOP_BUDGET,
+    LOOP_DONE,
+    LOOP_EVEN,
+    LOOP_FEED_COUNT,
+    LOOP_FEEDS,
+    LOOP_FIRST,
+    LOOP_FULL_STEPS,
+    LOOP_GO,
+    LOOP_MOVING,
+    LOOP_MOVING_COUNT,
+    LOOP_SHARED,
+    LOOP_STEP,
+    LOOP_STEPS,
+    LOOP_STOP,
+    LOOP_TAIL,
+    LOOP_TAIL_ROWS,
+    MOVE_BASE,
+    MOVE_ODD,
+    MOVE_STRIDE,
+    MOVE_WORDS,
+    STEP_ARGS,
+    STEP_DIMS,
+    STEP_KERNEL,
+    STEP_MEETS,
+    STEP_TRIPS,
+    STEP_WORDS,
+    fields,
+)
+
+# One step: this thread's share of the trips of every kernel, in order. Returns the barrier count to go on with.
+STEP = f"""
+define i64 @kc_step(ptr %frame, i64 %thread, i64 %threads, i64 %target0) {{
+entry:
+{fields("frame", shared=(FRAME_SHARED, "ptr"), calls=(FRAME_CALLS, "ptr"))}
+  %count = load i64, ptr %calls
+  %table = getelementptr i64, ptr %calls, i64 1
+  %up = sub i64 %threads, 1
+  br label %next
+next:
+  %n = phi i64 [ 0, %entry ], [ %following, %done ]
+  %target = phi i64 [ %target0, %entry ], [ %target2, %done ]
+  %more = icmp ult i64 %n, %count
+  br i1 %more, label %call, label %out
+call:
+  %offset = mul i64 %n, {STEP_WORDS}
+  %entry.call = getelementptr i64, ptr %table, i64 %offset
+{fields("entry.call", kernel=(STEP_KERNEL, "ptr"), trips_word=(STEP_TRIPS, "i64"), dims_word=(STEP_DIMS, "i64"),
+         args_word=(STEP_ARGS, "i64"), meets=(STEP_MEETS, "i64"))}
+  %together = icmp ne i64 %meets, 0
+  br i1 %together, label %meet, label %share
+meet:
+  %target1 = call i64 @kc.meet(ptr %shared, i64 %threads, i64 %target)
+  br label %share
+share:
+  %target2 = phi i64 [ %target, %call ], [ %target1, %meet ]
+  %trips.place = getelementptr i64, ptr %frame, i64 %trips_word
+  %trips = load i64, ptr %trips.place
+  %before = mul i64 %trips, %thread
+  %before.up = add i64 %before, %up
+  %lo = udiv i64 %before.up, %threads
+  %after.up = add i64 %before.up, %trips
+  %hi = udiv i64 %after.up, %threads
+  %any = icmp ult i64 %lo, %hi
+  br i1 %any, label %work, label %done
+work:
+  %dims = getelementptr i64, ptr %frame, i64 %dims_word
+  %args = getelementptr i64, ptr %frame, i64 %args_word
+  call void %kernel(ptr %args, ptr %dims, i64 %lo, i64 %hi)
+  br label %done
+done:
+  %following = add i64 %n, 1
+  br label %next
+out:
+  ret i64 %target
+}}
+"""
+
+# Step s uses the even or the odd frame (or the tail's); what moves in the frame of step s + 1 is written, and its rows are
+# gathered into the other half of the staging buffers, while step s runs: one barrier a step.
+LOOP = f"""
+define i64 @kc_loop(ptr %loop, i64 %thread, i64 %threads, i64 %target0) {{
+entry:
+{fields("loop", shared=(LOOP_SHARED, "ptr"), function=(LOOP_STEP, "ptr"), first=(LOOP_FIRST, "i64"), steps=(LOOP_STEPS, "i64"),
+         budget=(LOOP_BUDGET, "i64"))}
+  %end = add i64 %first, %steps
+  %first.thread = icmp eq i64 %thread, 0
+  %start = call i64 @kc.now()
+  %deadline = add i64 %start, %budget
+  %go = getelementptr i64, ptr %loop, i64 {LOOP_GO}
+  %stop.place = getelementptr i64, ptr %loop, i64 {LOOP_STOP}
+  call void @kc.prepare(ptr %loop, i64 %first, i64 %thread, i64 %threads)
+  br label %step
+step:
+  %s = phi i64 [ %first, %entry ], [ %following, %onward ]
+  %target = phi i64 [ %target0, %entry ], [ %target3, %onward ]
+  %target1 = call i64 @kc.meet(ptr %shared, i64 %threads, i64 %target)
+  %frame = call ptr @kc.frame(ptr %loop, i64 %s)
+  %target2 = call i64 %function(ptr %frame, i64 %thread, i64 %threads, i64 %target1)
+  %following = add i64 %s, 1
+  %parity = and i64 %s, 1
+  %go.place = getelementptr i64, ptr %go, i64 %parity
+  %ended = icmp eq i64 %following, %end
+  br i1 %ended, label %leave, label %ahead
+ahead:
+  br i1 %first.thread, label %decide, label %stage
+decide:
+  %now = call i64 @kc.now()
+  %late = icmp sge i64 %now, %deadline
+  %stop = load atomic i64, ptr %stop.place monotonic, align 8
+  %stopped = icmp ne i64 %stop, 0
+  %quit = or i1 %late, %stopped
+  %on = xor i1 %quit, true
+  %on.wide = zext i1 %on to i64
+  store atomic i64 %on.wide, ptr %go.place release, align 8
+  br label %stage
+stage:
+  call void @kc.prepare(ptr %loop, i64 %following, i64 %thread, i64 %threads)
+  %target3 = call i64 @kc.meet(ptr %shared, i64 %threads, i64 %target2)
+  %answer = load atomic i64, ptr %go.place acquire, align 8
+  %onwards = icmp ne i64 %answer, 0
+  br i1 %onwards, label %onward, label %leave
+onward:
+  br label %step
+leave:
+  br i1 %first.thread, label %report, label %out
+report:
+  %done = sub i64 %following, %first
+  %done.place = getelementptr i64, ptr %loop, i64 {LOOP_DONE}
+  store i64 %done, ptr %done.place
+  br label %out
+out:
+  ret i64 0
+}}
+define internal ptr @kc.frame(ptr %loop, i64 %s) {{
+entry:
+{fields("loop", full=(LOOP_FULL_STEPS, "i64"))}
+  %whole = icmp ult i64 %s, %full
+  %parity = and i64 %s, 1
+  %turn = add i64 %parity, {LOOP_EVEN}
+  %word = select i1 %whole, i64 %turn, i64 {LOOP_TAIL}
+  %place = getelementptr i64, ptr %loop, i64 %word
+  %frame = load ptr, ptr %place
+  ret ptr %frame
+}}
+define internal void @kc.prepare(ptr %loop, i64 %s, i64 %thread, i64 %threads) {{
+entry:
+{fields("loop", full=(LOOP_FULL_STEPS, "i64"), feeds=(LOOP_FEEDS, "ptr"), feed_count=(LOOP_FEED_COUNT, "i64"), moving=(LOOP_MOVING, "ptr"),
+         moving_count=(LOOP_MOVING_COUNT, "i64"), batch=(LOOP_BATCH, "i64"), tail=(LOOP_TAIL_ROWS, "i64"))}
+  %parity = and i64 %s, 1
+  %whole = icmp ult i64 %s, %full
+  %rows = select i1 %whole, i64 %batch, i64 %tail
+  %row = mul i64 %s, %batch
+  %first.thread = icmp eq i64 %thread, 0
+  %moves = icmp ne i64 %moving_count, 0
+  %write = and i1 %first.thread, %moves
+  br i1 %write, label %pointers, label %rest
+pointers:
+  %frame = call ptr @kc.frame(ptr %loop, i64 %s)
+  %even = icmp eq i64 %parity, 0
+  br label %move
+move:
+  %k = phi i64 [ 0, %pointers ], [ %k.next, %move ]
+  %k.offset = mul i64 %k, {MOVE_WORDS}
+  %entry.word = getelementptr i64, ptr %moving, i64 %k.offset
+  %word = load i64, ptr %entry.word
+  %base.place = getelementptr i64, ptr %entry.word, i64 {MOVE_BASE}
+  %base = load i64, ptr %base.place
+  %stride.place = getelementptr i64, ptr %entry.word, i64 {MOVE_STRIDE}
+  %stride = load i64, ptr %stride.place
+  %odd.place = getelementptr i64, ptr %entry.word, i64 {MOVE_ODD}
+  %odd = load i64, ptr %odd.place
+  %advance = mul i64 %stride, %s
+  %here = add i64 %base, %advance
+  %alternate = select i1 %even, i64 0, i64 %odd
+  %value = add i64 %here, %alternate
+  %slot = getelementptr i64, ptr %frame, i64 %word
+  store i64 %value, ptr %slot
+  %k.next = add i64 %k, 1
+  %k.more = icmp ult i64 %k.next, %moving_count
+  br i1 %k.more, label %move, label %rest
+rest:
+  %lo.scaled = mul i64 %rows, %thread
+  %up = sub i64 %threads, 1
+  %lo.up = add i64 %lo.scaled, %up
+  %lo = udiv i64 %lo.up, %threads
+  %hi.scaled = add i64 %lo.scaled, %rows
+  %hi.up = add i64 %hi.scaled, %up
+  %hi = udiv i64 %hi.up, %threads
+  %some = icmp ult i64 %lo, %hi
+  %any = icmp ne i64 %feed_count, 0
+  %work = and i1 %some, %any
+  br i1 %work, label %feed, label %done
+feed:
+  %f = phi i64 [ 0, %rest ], [ %f.next, %feed ]
+  %f.offset = mul i64 %f, {FEED_WORDS}
+  %entry.feed = getelementptr i64, ptr %feeds, i64 %f.offset
+  %function = load ptr, ptr %entry.feed
+  %turn = add i64 %parity, {FEED_EVEN}
+  %to.place = getelementptr i64, ptr %entry.feed, i64 %turn
+  %to = load ptr, ptr %to.place
+  %from.place = getelementptr i64, ptr %entry.feed, i64 {FEED_SOURCE}
+  %from = load ptr, ptr %from.place
+  %order.place = getelementptr i64, ptr %entry.feed, i64 {FEED_ORDER}
+  %order = load ptr, ptr %order.place
+  %elements.place = getelementptr i64, ptr %entry.feed, i64 {FEED_ELEMENTS}
+  %elements = load i64, ptr %elements.place
+  call void %function(ptr %to, ptr %from, ptr %order, i64 %row, i64 %lo, i64 %hi, i64 %elements)
+  %f.next = add i64 %f, 1
+  %f.more = icmp ult i64 %f.next, %feed_count
+  br i1 %f.more, label %feed, label %done
+done:
+  ret void
+}}
+"""
