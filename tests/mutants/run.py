@@ -36,7 +36,7 @@ ROOT = Path(__file__).resolve().parents[2]
 TREE = ("ir", "codegen", "kcompile", "tests", "pyproject.toml")
 PLAIN = ("-o", "addopts=", "-q", "-p", "no:cacheprovider")  # of pytest: one process, and nothing left behind
 BUDGET = 60.0  # seconds of a mutant's subset
-LIMIT = 240  # seconds of processor time after which a run is taken for one that does not end
+LIMIT = 90  # seconds of processor time after which a run is taken for one that does not end
 PATIENCE = 3600  # seconds of any kind after which a run is taken for one that waits for ever
 QUICK = ("tests/files/test_files.py", "tests/ir/test_ir_rules.py", "tests/ir/test_ir_differentiate.py", "tests/ops/test_op_gradients.py",
          "tests/native/test_states.py", "tests/native/test_random_programs.py", "tests/codegen/test_schedule.py",
