@@ -159,6 +159,12 @@ def _only_moves(edge: Edge) -> bool:
     return store is not None and not isinstance(store.expr, (Apply, Ref))
 
 
+def _copies(edge: Edge) -> bool:
+    """The consumer computes nothing: it repeats or moves what it reads."""
+    equations = edge.consumer.equations
+    return len(equations) == 1 and equations[0].kind == STORE and isinstance(equations[0].expr, Load)
+
+
 def _static_row(edge: Edge) -> bool:
     """Both kernels walk the same rows (their outer axes), and what is left of the consumer is one short static row."""
     mapping = edge.mapping
@@ -217,6 +223,8 @@ TABLE: tuple[Row, ...] = (
     Row("scatter", ("scatter",), ANY, _always, APART, "the sums are complete only after the last row"),
     Row("into scatter", ANY, ("scatter",), _always, APART, "rows are read in the order of the data"),
     Row("arrays", ANY, ANY, lambda e: not _few_arrays(e), APART, f"more than {ARRAY_LIMIT} arrays in one kernel would spill"),
+    Row("small into broadcast", MAPS, MAPS, lambda e: e.grows and _copies(e), APART,
+        "computed once while it is small; what repeats it is read through another index"),
     Row("map, recomputed", MAPS, MAPS + REDUCTIONS, _recomputed, INLINE,
         "cheaper to compute again than to write and read back"),
     Row("map, same space", MAPS, MAPS, lambda e: e.same_space and set(e.mapping or ()) == set(e.producer.axes), MERGE,
