@@ -1,0 +1,122 @@
+"""Which steps for which kernel, and why. No op's name occurs here: only extents, coefficients and the target.
+
+`plan` looks for a vector axis; with one among the common loops, rows are tiled beside it and everything between is
+kept in registers; without one, the reduced axis itself is cut into lanes. Every decision leaves a note.
+"""
+
+from __future__ import annotations
+
+from ..access import Access, accesses, body_cost, chain, has_accumulators, indirect, inner_loops, lanes_for, static
+from ..blocking import settle_blocks
+from ..nest import Loop, Nest
+from ..packing import find_turned, store_columns
+from ..schedule import collapse, parallel
+from ..schedule.loops import can_collapse
+from ..target import Target
+from ..tiles import Tile
+from .maps import Maps
+from .panels import Panels
+from .rows import Rows
+from .tails import Tails
+from .turned import TurnedPanels
+
+MIN_TRIP_COST = 2000  # a trip of a shared loop should cost at least this many vector instructions
+
+
+def plan(nest: Nest, target: Target, tile: Tile | None = None) -> Nest:
+    """The scheduled nest. Depends on the nest's extents and the target alone, never on threads or the batch size.
+
+    `tile`: one of `tile_choices`, in place of the one that the cost model takes."""
+    return _Planner(nest, target, tile).run()
+
+
+def tile_choices(nest: Nest, target: Target) -> list[Tile]:
+    """The register tiles that a nest may have, the one that `plan` takes first; none where that is not the question."""
+    planner = _Planner(nest, target)
+    planner.run()
+    return planner.choices
+
+
+class _Planner(Maps, Panels, TurnedPanels, Rows, Tails):
+    """One strategy after the other, until one suits."""
+
+    def run(self) -> Nest:
+        self._collapse_all()
+        common = chain(self.nest.body)
+        reduces = has_accumulators(self.nest.body)
+        body = common[-1].body if common else self.nest.body
+        inner = {loop.var for loop in inner_loops(body)}
+        vector = self._vector_axis(common, exact=reduces)
+        if self.target.vector_bytes == 0:
+            self.note("the target has no vectors: plain loops")
+        elif vector is not None and (inner or reduces):
+            self._panels(common, vector)
+        elif vector is not None:
+            self._map(common, vector)
+        elif reduces and (turned := find_turned(self.nest, common, self.target)) is not None:
+            self._turned_panels(common, turned)
+        elif inner:
+            self._row(inner)
+        else:
+            self.note("no axis suits vectors: one element at a time")
+        self._share()
+        self._pack_whole()
+        self.nest = settle_blocks(self.nest, self.target)
+        self._last_rows()
+        self._whole_tiles()
+        return self.nest
+
+    def _collapse_all(self) -> None:
+        """Makes neighbouring loops one wherever every index allows it: fewer loops, longer vectors."""
+        while True:
+            pair = next(((outer.var, outer.body[0].var) for outer in inner_loops(self.nest.body)
+                         if len(outer.body) == 1 and isinstance(outer.body[0], Loop)
+                         and can_collapse(self.nest, outer.var, outer.body[0].var)), None)
+            if pair is None:
+                return
+            self.nest = collapse(self.nest, *pair)
+
+    def _vector_axis(self, common: list[Loop], exact: bool) -> Loop | None:
+        """The common loop along which memory is contiguous, or else, in a map, the one that costs least: a gather costs a
+        lane each, a store that can be transposed in registers about three vectors."""
+        best, best_cost = None, 0.0
+        for loop in reversed(common):
+            found = accesses(self.nest, common[-1].body)
+            stores = [a for a in found if a.store]
+            if any(a.coefficient(loop.var) == 0 for a in stores):
+                continue
+            strided = [a for a in found if a.coefficient(loop.var) not in (0, 1) or indirect(a, self.nest, loop.var)]
+            if exact and strided:
+                continue
+            lanes = lanes_for(self.nest, self.target, loop.var)
+            extent = static(loop.extent)
+            used = 1.0 if extent is None else extent / (-(-extent // lanes) * lanes)
+            turned = store_columns(self.nest, common, loop) is not None
+
+            def price(a: Access, loop: Loop = loop, strided: list[Access] = strided, lanes: int = lanes, turned: bool = turned) -> float:
+                if a.coefficient(loop.var) == 0 and a not in strided:
+                    return 0.2
+                return 1 if a not in strided else 3 if a.store and turned else lanes
+
+            cost = sum(price(a) for a in found) / used
+            if best is None or cost < best_cost:
+                best, best_cost = loop, cost
+        return best
+
+    def _share(self) -> None:
+        """Marks outer loops as shared by threads, from the outermost, while a trip stays worth its overhead."""
+        if any(loop.parallel for loop in inner_loops(self.nest.body)):
+            return
+        common = chain(self.nest.body)
+        shared: list[str] = []
+        ordered = self._ordered()
+        for loop in common:
+            trip = body_cost(loop.body)
+            if loop.var in ordered:
+                break
+            if shared and trip < MIN_TRIP_COST:
+                break
+            shared.append(loop.var)
+        for var in shared:
+            self.nest = parallel(self.nest, var)
+        self.note(f"threads share {' x '.join(shared)}" if shared else "no loop can be shared: one thread")

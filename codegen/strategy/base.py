@@ -1,0 +1,63 @@
+"""What every strategy shares: the nest as it is being scheduled, notes, cuts and orders of loops."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+
+from ..access import chain, inner_loops
+from ..nest import Acc, Loop, Nest, Stmt, Store, statements
+from ..schedule import reorder, tile, vectorize
+from ..target import Target
+from ..tiles import Room, Tile
+
+
+@dataclass
+class Scheduling:
+    """A nest on its way, and the target; every decision is a step of the nest, with a note that says why."""
+
+    nest: Nest
+    target: Target
+    tile: Tile | None = None
+    choices: list[Tile] = field(default_factory=list)  # the best first
+    whole: list[tuple[str, str, str]] = field(default_factory=list)  # operands to be packed whole: array, lanes along, summed over
+
+    def note(self, text: str) -> None:
+        self.nest = replace(self.nest, notes=(*self.nest.notes, text))
+
+    def _cut(self, var: str, size: int, lanes: int) -> None:
+        self.nest = vectorize(tile(self.nest, var, size), f"{var}.i", lanes)
+
+    def _order(self, others: list[str], vector: str, count: int, rows: tuple[str, ...], outermost: bool = False) -> None:
+        """Puts the loops in order: shared ones, then the tile's rows, then its vectors."""
+        outer = [f"{v}.o" if f"{v}.i" in rows else v for v in others if v not in rows]
+        panel = [f"{vector}.o"]
+        inside = [*rows, *([f"{vector}.i.u"] if count > 1 else []), f"{vector}.i.v"]
+        self.nest = reorder(self.nest, *(panel + outer if outermost else outer + panel), *inside)
+
+    def _ordered(self) -> set[str]:
+        """Loops that may add to one element several times: their trips keep their order, on one thread."""
+        adding = [s for s in statements(self.nest.body) if isinstance(s, Store) and s.accumulate]
+        return {loop.var for loop in chain(self.nest.body) if any(loop.var not in dict(s.index.terms) for s in adding)}
+
+    def _chosen(self) -> Tile:
+        """The tile that was asked for, or the best one."""
+        if self.tile is None:
+            return self.choices[0]
+        if self.tile not in self.choices:
+            raise ValueError(f"nest {self.nest.name}: no tile {self.tile}; there are {', '.join(map(str, self.choices))}")
+        self.note(f"a tile of {self.tile}, which was measured; the cost model takes {self.choices[0]}")
+        return self.tile
+
+    def _room(self, common: list[Loop]) -> Room:
+        """Registers for a tile."""
+        registers, blocks = self.target.registers, max(1, self._blocks(common))
+        return Room(registers, (registers - 4) // blocks, blocks)
+
+    def _blocks(self, common: list[Loop]) -> int:
+        """Accumulators that are alive at once: the most that one body declares."""
+        bodies = [common[-1].body, *(loop.body for loop in inner_loops(common[-1].body))]
+        return max(_simultaneous(b) for b in bodies)
+
+
+def _simultaneous(body: tuple[Stmt, ...]) -> int:
+    return sum(isinstance(s, Acc) for s in body)

@@ -1,0 +1,182 @@
+"""Panels: a vector axis beside reductions, rows tiled beside it, all sums of a tile in registers."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+
+from ..access import accesses, divisor, guess, inner_loops, static, useful_lanes
+from ..epilogue import settle_epilogue
+from ..nest import Acc, Loop, Stmt, all_stores, loops, statements
+from ..packing import far_rows
+from ..schedule import chunk, jam, pack, pack_all, reorder, rfactor, strip, tile, unroll
+from ..schedule.chunk import chunkable
+from ..strips import strip_rows
+from ..tiles import best_tiles
+from ..windows import Window, find_window, window_tile
+from .base import Scheduling
+
+CHUNK = 64  # of a sum, of which both operands are packed for a strip of tiles
+MANY_ROWS = 64  # rows at the least for which each thread packs all of an operand
+COLUMN_VECTORS = 8  # vectors side by side in a reduction over columns
+
+
+class Panels(Scheduling):
+    def _panels(self, common: list[Loop], vector: Loop) -> None:
+        lanes = useful_lanes(self.nest, self.target, vector)
+        blocks, room = self._blocks(common), self._room(common)
+        body = common[-1].body
+        rows = self._row_axes(common, vector, body)
+        extent = static(vector.extent)
+        available = 4 if extent is None else -(-extent // lanes)
+        window = find_window(self.nest, body, vector, rows, self.target)
+        if window:
+            best = window_tile(window, {loop.var: static(loop.extent) or 1 for loop in rows}, room)
+            rows = sorted(rows, key=lambda loop: loop.var == window.row)  # the window's row moves fastest
+            count, tiles = 1, best.rows
+        elif rows:
+            far = self._panel_bytes(body, vector) > self.target.l2 // 2 and not far_rows(self.nest, common, body, vector, 2 * lanes)
+            self.choices = best_tiles(vector.extent, lanes, {loop.var: loop.extent for loop in rows}, room, far=far)
+            best = self._chosen()
+            count, tiles = best.vectors, best.rows
+        else:
+            count = min(COLUMN_VECTORS if blocks else 4, available, room.sums)
+            tiles = {}
+        self.note(f"vectors along {vector.var}: {lanes} lanes, {count} side by side")
+        strip_size = self._strip(common, vector, rows, tiles, lanes * count)
+        packed = [] if strip_size or window else far_rows(self.nest, common, body, vector, lanes * count)
+        self._cut(vector.var, lanes * count, lanes)
+        names = []
+        for loop in rows:
+            size, var = tiles.get(loop.var, 1), loop.var
+            if size == 1:
+                continue
+            if strip_size:
+                self.nest = tile(self.nest, var, strip_size)
+                var = f"{var}.i"
+            if static(loop.extent) == size:
+                self.nest = unroll(self.nest, var)
+                names.append(var)
+            else:
+                self.nest = unroll(tile(self.nest, var, size), f"{var}.i")
+                names.append(f"{var}.i")
+            self.note(f"{size} rows of {loop.var} at a time: they share what does not depend on {loop.var}")
+        if strip_size:
+            self._strips(common, vector, rows[0], names[0], count, strip_size)
+            return
+        accumulators = count
+        for size in tiles.values():
+            accumulators *= size
+        others = [loop.var for loop in common if loop.var != vector.var]
+        outermost = not window and self._panels_first(body, vector, rows, packed, common)
+        self._order(others, vector.var, count, tuple(names), outermost)
+        if window:
+            self._write_out(window)
+        elif blocks and accumulators * blocks < 8:
+            self._more_chains(body, 8 // (accumulators * blocks))
+        for var in (f"{vector.var}.i.v", *([f"{vector.var}.i.u"] if count > 1 else []), *reversed(names)):
+            self.nest = jam(self.nest, var)
+        self.nest = settle_epilogue(self.nest, tuple(names), count)
+        for array, over in packed:
+            if self.whole:
+                break  # once the loops are shared
+            self.nest = pack(self.nest, array, vector.var, over, lanes)
+            self.note(f"{array} is packed for each panel: its rows lie far apart, and many tiles read the panel")
+
+    def _write_out(self, window: Window) -> None:
+        """Writes out the loop that a window slides along, so that its rows share what they read."""
+        over = window.over
+        if static(loops(self.nest, over)[0].extent) != window.steps:
+            self.nest, over = tile(self.nest, over, window.steps), f"{over}.i"
+        self.nest = unroll(self.nest, over)
+        self.note(f"{window.row} slides along {window.over}: {window.steps} of it are written out, and a vector is read once for all rows")
+
+    def _strip(self, common: list[Loop], vector: Loop, rows: list[Loop], tiles: Mapping[str, int], columns: int) -> int | None:
+        """Rows of the strips in which the epilogue is to run; None for tile by tile."""
+        if len(rows) != 1 or tiles.get(rows[0].var, 1) == 1:
+            return None
+        return strip_rows(self.nest, self.target, common, vector, rows[0], (tiles[rows[0].var], columns))
+
+    def _strips(self, common: list[Loop], vector: Loop, row: Loop, tile_row: str, count: int, size: int) -> None:
+        """Strips of rows outermost, then panels, then the tiles of the strip; their epilogues after all of them."""
+        others = [loop.var for loop in common if loop.var not in (vector.var, row.var)]
+        panel, rows = f"{vector.var}.o", f"{row.var}.i.o"
+        units = [f"{vector.var}.i.u"] if count > 1 else []
+        self.nest = reorder(self.nest, *others, f"{row.var}.o", panel, rows, tile_row, *units, f"{vector.var}.i.v")
+        for var in (f"{vector.var}.i.v", *units, tile_row):
+            self.nest = jam(self.nest, var)
+        self.nest = strip(self.nest, panel, rows, tile_row)
+        self.note(f"{size} rows of {row.var} keep their sums: the epilogue then runs along whole rows of memory")
+        (over,) = inner_loops(common[-1].body)
+        if chunkable(loops(self.nest, over.var), tile_row, f"{vector.var}.i.v"):
+            self.nest = chunk(self.nest, over.var, panel, rows, CHUNK)
+            self.note(f"{CHUNK} of {over.var} at a time, packed: both operands lie in the first-level cache for all tiles of the strip")
+
+    def _panels_first(self, body: tuple[Stmt, ...], vector: Loop, rows: list[Loop], packed: list[tuple[str, str]],
+                      common: list[Loop]) -> bool:
+        """Whether panels are the outermost loop. Where an operand is packed they are, each being packed once, unless there are many
+        rows and all of the operand may stay packed in the cache."""
+        streams = self._streams(body, vector, rows)
+        many = math.prod(divisor(loop.extent) for loop in common if loop.var != vector.var) >= MANY_ROWS
+        if packed and many and not streams:
+            self.whole = [(array, vector.var, over) for array, over in packed]
+            return False
+        return streams or bool(packed)
+
+    def _pack_whole(self) -> None:
+        for array, var, over in self.whole:
+            lanes = int(str(loops(self.nest, f"{var}.i.v")[0].extent))
+            self.nest = pack_all(self.nest, array, var, over, lanes)
+            self.note(f"{array} is packed whole: its rows lie far apart, and many rows of the result read it")
+
+    def _streams(self, body: tuple[Stmt, ...], vector: Loop, rows: list[Loop]) -> bool:
+        """Whether panels are the outermost loop: where what all panels read is too large to stay in the cache, one panel of it
+        does; else results are written row by row, which memory likes better."""
+        if not rows:
+            return False
+        size = self._panel_bytes(body, vector)
+        large = size > self.target.l2 // 4
+        self.note(f"what the panels read ({size >> 10} KB) {'exceeds' if large else 'fits'} a quarter of the second-level cache: "
+                  f"{'panels' if large else 'rows'} outermost")
+        return large
+
+    def _panel_bytes(self, body: tuple[Stmt, ...], vector: Loop) -> int:
+        """What all panels read together."""
+        inside = tuple(s for s in body if isinstance(s, Loop))
+        extents = {loop.var: guess(loop.extent) for loop in (*inner_loops(inside), vector)}
+        return sum(a.dtype.size * math.prod(n for var, n in extents.items() if a.depends_on(var))
+                   for a in accesses(self.nest, inside) if a.depends_on(vector.var))
+
+    def _row_axes(self, common: list[Loop], vector: Loop, body: tuple[Stmt, ...]) -> list[Loop]:
+        """Common loops on which some load inside the reductions does not depend, the last first, until there are 8 rows.
+
+        What does not move with the reduction either is loaded before it: rows need not share that."""
+        summed = {loop.var for loop in inner_loops(body)}
+        inner = [a for loop in body if isinstance(loop, Loop) for a in accesses(self.nest, (loop,))
+                 if not a.store and any(a.depends_on(v) for v in summed)]
+        rows: list[Loop] = []
+        total = 1
+        for loop in reversed(common):
+            if loop.var == vector.var or total >= 8:
+                continue
+            if len(inner) > 1 and any(not a.depends_on(loop.var) and a.depends_on(vector.var) for a in inner):
+                if rows and static(loop.extent) is None:
+                    break
+                rows.append(loop)
+                total *= static(loop.extent) or 8
+        return rows
+
+    def _more_chains(self, body: tuple[Stmt, ...], ways: int) -> None:
+        """Cuts the innermost reduced loops into `ways` independent sums, to hide the latency of an addition."""
+        done = set()
+        for loop in list(inner_loops(body)):
+            if any(isinstance(s, Loop) for s in statements(loop.body)) or loop.var in done or guess(loop.extent) < 2 * ways:
+                continue
+            if not any(isinstance(s, Acc) for s in statements(body)) or ways < 2:
+                continue
+            if any(True for _ in all_stores(loop.body)):
+                continue
+            done.add(loop.var)
+            self.nest = unroll(tile(self.nest, loop.var, ways), f"{loop.var}.i")
+            self.nest = rfactor(self.nest, f"{loop.var}.i")
+            self.note(f"{ways} sums side by side along {loop.var} hide the latency of one")
