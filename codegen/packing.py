@@ -13,7 +13,7 @@ from .access import accesses, guess, indirect, static, useful_lanes
 from .nest import Loop, Nest, Stmt, loops, statements
 from .target import Target
 
-PACKED_BYTES = 256 << 10  # a packed panel lies on the stack of a worker, and should stay in the second-level cache
+PACKED_BYTES = 320 << 10  # a packed panel lies on the stack of a worker, and should stay in the second-level cache
 FAR_APART = 1024  # bytes between rows from which on no prefetcher follows a panel and its rows get in each other's way in the caches
 FAR_ROWS_READ = 128  # rows of the result for which packing a panel pays; an unknown number is taken for so many
 
@@ -60,21 +60,25 @@ def find_turned(nest: Nest, common: list[Loop], target: Target) -> Turned | None
     return None
 
 
-def far_rows(nest: Nest, common: list[Loop], body: tuple[Stmt, ...], vector: Loop, width: int) -> list[tuple[str, str]]:
-    """The operand along the lanes, with the loop to be summed over, where its rows are pages apart and are read often."""
+def far_rows(nest: Nest, common: list[Loop], body: tuple[Stmt, ...], vector: Loop, width: int) -> list[tuple[str, tuple[str, ...]]]:
+    """The operand along the lanes, with the loops to be summed over, where its rows are pages apart and are read often."""
     inside = [s for s in body if isinstance(s, Loop)]
     others = [loop.var for loop in common if loop.var != vector.var]
     often = math.prod(static(loop.extent) or FAR_ROWS_READ for loop in common if loop.var != vector.var) >= FAR_ROWS_READ
     extent = static(vector.extent) or 0
-    if not often or len(inside) != 1 or static(inside[0].extent) is None or extent < 8 * width:
+    if not often or len(inside) != 1 or extent < 8 * width:
         return []
-    if any(isinstance(s, Loop) for s in statements(inside[0].body)) or len(loops(nest, inside[0].var)) != 1:
+    sums = [inside[0]]
+    while len(sums[-1].body) == 1 and isinstance(sums[-1].body[0], Loop):
+        sums.append(sums[-1].body[0])
+    if any(isinstance(s, Loop) for s in statements(sums[-1].body)) or any(
+            static(loop.extent) is None or len(loops(nest, loop.var)) != 1 for loop in sums):
         return []
-    depth = int(str(inside[0].extent))
+    depth = math.prod(static(loop.extent) or 1 for loop in sums)
     loads = [a for a in accesses(nest, (inside[0],)) if not a.store]
     found = [a for a in loads if a.coefficient(vector.var) == 1 and not a.guards and not any(a.depends_on(v) for v in others)]
     if len(found) != 1 or depth * width * found[0].dtype.size > PACKED_BYTES:
         return []
-    stride = found[0].coefficient(inside[0].var)
+    stride = found[0].coefficient(sums[-1].var)
     far = isinstance(stride, int) and stride * found[0].dtype.size >= FAR_APART
-    return [(found[0].array, inside[0].var)] if far else []
+    return [(found[0].array, tuple(loop.var for loop in sums))] if far else []

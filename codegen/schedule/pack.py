@@ -8,6 +8,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 
 from ...ir.scalar import Aff, Load, rewrite
@@ -92,24 +93,26 @@ def pack_all(nest: Nest, array: str, panel: str, over: str, lanes: int) -> Nest:
     return record(packed, (copy, *body), step)
 
 
-def pack(nest: Nest, array: str, panel: str, over: str, lanes: int) -> Nest:
+def pack(nest: Nest, array: str, panel: str, *over_lanes: str | int) -> Nest:
     """Copies the operand of a panel of `panel.o`, transposed, to private memory, where lanes lie side by side.
 
-    `panel` has been tiled, and vectorized as panel.i; `over` is a plain loop of static extent; the loads of the array in
-    accumulations have stride 1 along `over` (then the copy is transposed) or along the lanes (then it brings rows that lie far
-    apart together).
+    `over_lanes`: the loops to be summed over, outermost first, plain ones of static extent, and the lanes of a vector. `panel` has been
+    tiled, and vectorized as panel.i; the loads of the array in accumulations have stride 1 along the one such loop (then the copy is
+    transposed) or along the lanes (then it brings rows that lie far apart together).
     """
-    step = f"pack({array}, {panel}, {over}, {lanes})"
-    outer, depth = loops(nest, f"{panel}.o"), loops(nest, over)
-    if len(outer) != 1 or len(depth) != 1 or isinstance(depth[0].extent, Dim) or depth[0].mode != FOR:
-        raise ScheduleError(f"{step}: needs one loop {panel}.o and one plain loop {over} of static extent")
+    over, lanes = tuple(map(str, over_lanes[:-1])), int(over_lanes[-1])
+    step = f"pack({array}, {panel}, {', '.join(over)}, {lanes})"
+    outer, depth = loops(nest, f"{panel}.o"), [loops(nest, var) for var in over]
+    if len(outer) != 1 or not depth or any(len(d) != 1 or isinstance(d[0].extent, Dim) or d[0].mode != FOR for d in depth):
+        raise ScheduleError(f"{step}: needs one loop {panel}.o and one plain loop {' and '.join(over)} of static extent")
     units = loops(nest, f"{panel}.i.u")
     count = int(str(units[0].extent)) if units else 1
-    extent, width = int(str(depth[0].extent)), count * lanes
+    extents, width = [int(str(d[0].extent)) for d in depth], count * lanes
     lane, unit = f"{panel}.i.v", f"{panel}.i.u"
     name = f"pack.{array}"
     found: set[Aff] = set()
-    at = Aff.of({over: width, lane: 1, **({unit: lanes} if count > 1 else {})})
+    rows = {var: width * math.prod(extents[n + 1:]) for n, var in enumerate(over)}
+    at = Aff.of({**rows, lane: 1, **({unit: lanes} if count > 1 else {})})
     dtype = nest.arrays[array].dtype
 
     def replaced(e: object) -> Load | None:
@@ -126,33 +129,34 @@ def pack(nest: Nest, array: str, panel: str, over: str, lanes: int) -> Nest:
         raise ScheduleError(f"{step}: the array is read through {len(found)} different indices")
     (index,) = found
     if index.coefficient(lane) == 1:
-        copy = _copy_rows(nest, name, array, index, (panel, over), lanes, count, extent)
-    elif index.coefficient(over) == 1:
-        copy = _copy(nest, name, array, index, (panel, over), lanes, count, extent)
+        copy = _copy_rows(nest, at, array, index, panel, dict(zip(over, extents, strict=True)), lanes, count)
+    elif len(over) == 1 and index.coefficient(over[0]) == 1:
+        copy = _copy(nest, name, array, index, (panel, over[0]), lanes, count, extents[0])
     else:
-        raise ScheduleError(f"{step}: {array} has the stride {index.coefficient(over)} along {over} and none of 1 along {panel}")
+        raise ScheduleError(f"{step}: {array} has the stride {index.coefficient(over[-1])} along {over[-1]} and none of 1 along {panel}")
 
     def insert(stmt: Stmt) -> tuple[Stmt, ...] | None:
         if isinstance(stmt, Loop) and stmt.var == f"{panel}.o":
             return (replace(stmt, body=(copy, *stmt.body)),)
         return None
 
-    packed = replace(nest, scratch={**nest.scratch, name: (dtype, width * extent)})
+    packed = replace(nest, scratch={**nest.scratch, name: (dtype, width * math.prod(extents))})
     return record(packed, map_body(body, insert), step)
 
 
-def _copy_rows(nest: Nest, name: str, array: str, index: Aff, axes: tuple[str, str], lanes: int, count: int, extent: int) -> Loop:
-    """The loop that fills the packed panel where lanes lie side by side already: row after row."""
-    panel, over = axes
-    row, unit, lane = f"{over}.p", f"{panel}.p.u", f"{panel}.p.v"
+def _copy_rows(nest: Nest, at: Aff, array: str, index: Aff, panel: str, over: dict[str, int], lanes: int, count: int) -> Loop:
+    """The loop that fills the packed panel where lanes lie side by side already: row after row, each to its place `at`."""
+    unit, lane = f"{panel}.p.u", f"{panel}.p.v"
     clip = next((x.clip for x in loops(nest, f"{panel}.i.v")), None)
-    renamed = {f"{panel}.i.v": Aff.of(lane), f"{panel}.i.u": Aff.of(unit), over: Aff.of(row)}
-    base = Aff.of({unit: lanes}) if count > 1 else Aff()
-    copied = Store(name, Aff.of({row: lanes * count, lane: 1}) + base, Load(array, (index.substitute(renamed),), nest.arrays[array].dtype))
+    renamed = {f"{panel}.i.v": Aff.of(lane), f"{panel}.i.u": Aff.of(unit), **{var: Aff.of(f"{var}.p") for var in over}}
+    copied = Store(f"pack.{array}", at.substitute(renamed), Load(array, (index.substitute(renamed),), nest.arrays[array].dtype))
     body: tuple[Stmt, ...] = (Loop(lane, lanes, (copied,), mode=VECTOR, clip=clip and Clip(clip.base.substitute(renamed), clip.extent)),)
     if count > 1:
         body = (Loop(unit, count, body, mode=UNROLL),)
-    return Loop(row, extent, body)
+    for var, extent in reversed(over.items()):
+        body = (Loop(f"{var}.p", extent, body),)
+    assert isinstance(body[0], Loop)
+    return body[0]
 
 
 def _copy(nest: Nest, name: str, array: str, index: Aff, axes: tuple[str, str], lanes: int, count: int, extent: int) -> Loop:

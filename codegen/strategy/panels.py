@@ -37,6 +37,10 @@ class Panels(Scheduling):
         elif rows:
             far = self._panel_bytes(body, vector) > self.target.l2 // 2 and not far_rows(self.nest, common, body, vector, 2 * lanes)
             self.choices = best_tiles(vector.extent, lanes, {loop.var: loop.extent for loop in rows}, room, far=far)
+            if far_rows(self.nest, common, body, vector, lanes):  # a panel that can be packed is worth more than any tile
+                widths = {tile.vectors for tile in self.choices}
+                fit = {n for n in widths if far_rows(self.nest, common, body, vector, lanes * n)}
+                self.choices.sort(key=lambda tile: tile.vectors not in fit)
             best = self._chosen()
             count, tiles = best.vectors, best.rows
         else:
@@ -80,7 +84,7 @@ class Panels(Scheduling):
         for array, over in packed:
             if self.whole:
                 break  # once the loops are shared
-            self.nest = pack(self.nest, array, vector.var, over, lanes)
+            self.nest = pack(self.nest, array, vector.var, *over, lanes)
             self.note(f"{array} is packed for each panel: its rows lie far apart, and many tiles read the panel")
 
     def _write_out(self, window: Window) -> None:
@@ -112,14 +116,14 @@ class Panels(Scheduling):
             self.nest = chunk(self.nest, over.var, panel, rows, CHUNK)
             self.note(f"{CHUNK} of {over.var} at a time, packed: both operands lie in the first-level cache for all tiles of the strip")
 
-    def _panels_first(self, body: tuple[Stmt, ...], vector: Loop, rows: list[Loop], packed: list[tuple[str, str]],
+    def _panels_first(self, body: tuple[Stmt, ...], vector: Loop, rows: list[Loop], packed: list[tuple[str, tuple[str, ...]]],
                       common: list[Loop]) -> bool:
         """Whether panels are the outermost loop. Where an operand is packed they are, each being packed once, unless there are many
         rows and all of the operand may stay packed in the cache."""
         streams = self._streams(body, vector, rows)
         many = math.prod(divisor(loop.extent) for loop in common if loop.var != vector.var) >= MANY_ROWS
-        if packed and many and not streams:
-            self.whole = [(array, vector.var, over) for array, over in packed]
+        if packed and many and not streams and all(len(over) == 1 for _, over in packed):
+            self.whole = [(array, vector.var, over[0]) for array, over in packed]
             return False
         return streams or bool(packed)
 
