@@ -80,6 +80,8 @@ def stash_turned(nest: Nest, columns: str, lanes: str) -> Nest:
         together = Aff.of({lanes: 1, **({unit.var: count} if unit else {})})
         body = chain[-1].body
         names = summed(body, accs, (columns, lanes))
+        if not names:  # stands before the sums: what it computes is still asked for
+            return None
         first: list[Stmt] = []
         turned: list[Stmt] = []
         loads: dict[str, Load] = {}
