@@ -17,7 +17,7 @@ BOUNDS = {"exp": 1.05, "log": 0.85, "tanh": 1.5, "sigmoid": 2.0, "erf": 1.3, "sq
 WORST_KNOWN = {
     "exp": (0xC0BB44A2, 0x42171D54), "log": (0x3FB2FC9D, 0x3F33F1D4), "tanh": (0x3F0F4246, 0x3F0E10B3), "sigmoid": (0xB9B58FE9, 0xB9B45E2A),
     "erf": (0x3F897380, 0x3F87305D),
-    "rsqrt": (0x74818675, 0x0080CAB3), "sin": (0x64C7335A, 0x689D87E9), "cos": (0x55CA952C, 0x648923B7)}
+    "rsqrt": (0x74818675, 0x0080CAB3), "sin": (0x64C7335A, 0x689D87E9, 0x6D7852C5), "cos": (0x55CA952C, 0x648923B7, 0x7475D80E)}
 
 
 def worst_of(name: str, pieces: list[np.ndarray]) -> dict[str, Worst]:
