@@ -21,7 +21,9 @@ from ..nest import (
     UNROLL,
     VECTOR,
     Acc,
+    Accum,
     Clip,
+    Let,
     Loop,
     Nest,
     Stmt,
@@ -32,7 +34,6 @@ from ..nest import (
     loops,
     map_body,
     statements,
-    stmt_expr,
 )
 from .accumulate import carried
 from .loops import ScheduleError, record
@@ -89,8 +90,7 @@ def _with_indices(body: tuple[Stmt, ...], place: Place) -> tuple[Stmt, ...]:
             return replace(stmt, index=place(stmt.array, stmt.index))
         if isinstance(stmt, Store):
             return replace(stmt, index=place(stmt.array, stmt.index), expr=rewrite(stmt.expr, leaf))
-        expr = stmt_expr(stmt)
-        return stmt if expr is None else replace(stmt, expr=rewrite(expr, leaf))
+        return replace(stmt, expr=rewrite(stmt.expr, leaf)) if isinstance(stmt, (Accum, Let)) else stmt
 
     return tuple(_walk(s, one) for s in body)
 
