@@ -65,6 +65,8 @@ def best_tiles(columns: DimLike, lanes: int, rows: Mapping[str, DimLike], room: 
              for vectors in range(1, MOST_VECTORS + 1) if vectors == 1 or not _covers(columns, lanes * (vectors - 1))
              for sizes in ([(n,) for n in heights] or _sizes(list(rows.values()), room.sums // vectors))
              if room.holds(vectors, math.prod(sizes))]
+    if not found:  # so many sums at once that none of these fits: the smallest spills least
+        return [Tile(1, dict.fromkeys(rows, min(heights, default=1)))]
 
     def rank(tile: Tile) -> tuple[float, int, int]:
         waste = wasted(columns, tile.vectors * lanes) * math.prod(wasted(rows[axis], size) for axis, size in tile.rows.items())

@@ -42,7 +42,7 @@ ORDER_OF_SUMS = ("rfactor(", "block(")  # steps that decide in which order a sum
 
 @dataclass(frozen=True)
 class Measured:
-    """Seconds of each candidate, the cost model's first; `None` stands for tiles that cannot be compared."""
+    """Seconds of one run with each candidate, the cost model's first."""
 
     tiles: tuple[Tile, ...]
     seconds: tuple[float, ...]

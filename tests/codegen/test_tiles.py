@@ -28,6 +28,13 @@ def test_where_heights_are_given_one_of_them_is_taken(columns):
     assert best_tile(B, 8, {"j": columns}, ROOMS["avx2"], heights=(4, 8)).height in (4, 8)
 
 
+@pytest.mark.parametrize("heights", [(), (4, 8)])
+def test_there_is_a_tile_even_where_none_fits(heights):
+    crowded = Room(16, 0, 13)
+    (tile,) = best_tiles(B, 8, {"j": 30}, crowded, heights=heights)
+    assert not crowded.holds(tile.vectors, tile.height) and (tile.vectors, tile.height) == (1, min(heights, default=1))
+
+
 def test_forty_columns_are_five_vectors_and_not_three_pairs():
     assert best_tile(40, 8, {"x": 12}, ROOMS["avx2"]).vectors == 5
 
