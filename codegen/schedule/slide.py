@@ -32,7 +32,6 @@ from ..nest import (
     all_loads,
     all_stores,
     loops,
-    map_body,
     statements,
 )
 from .accumulate import carried
@@ -67,8 +66,7 @@ def slide(nest: Nest, *tiles: str) -> Nest:
     def place(array: str, index: Aff) -> Aff:
         return index if array in nest.scratch else index.substitute(moved)  # private memory has room for every tile
 
-    body = _with_indices(tuple(map_body(nest.body, lambda s: (_walk(s, change),))), place)
-    return record(nest, body, step)
+    return record(nest, _with_indices(tuple(_walk(s, change) for s in nest.body), place), step)
 
 
 def _walk(stmt: Stmt, change: Callable[[Stmt], Stmt]) -> Stmt:

@@ -10,6 +10,8 @@ from .base import Scheduling
 
 
 class Maps(Scheduling):
+    """Each element on its own."""
+
     def _map(self, common: list[Loop], vector: Loop) -> None:
         lanes = useful_lanes(self.nest, self.target, vector)
         ordered = bool(self._ordered())  # asked of the whole loops: once cut, the vector stands between them

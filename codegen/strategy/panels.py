@@ -22,6 +22,8 @@ COLUMN_VECTORS = 8  # vectors side by side in a reduction over columns
 
 
 class Panels(Scheduling):
+    """Sums with a vector axis beside them, tile by tile."""
+
     def _panels(self, common: list[Loop], vector: Loop) -> None:
         lanes = useful_lanes(self.nest, self.target, vector)
         blocks, room = self._blocks(common), self._room(common)

@@ -10,6 +10,8 @@ from .base import Scheduling
 
 
 class Rows(Scheduling):
+    """Sums cut into lanes."""
+
     def _row(self, inner: set[str]) -> None:
         taken = self._free_rows(inner)
         innermost = [loop for loop in inner_loops(self.nest.body) if loop.var in inner and not any(

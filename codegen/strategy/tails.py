@@ -9,6 +9,8 @@ from .base import Scheduling
 
 
 class Tails(Scheduling):
+    """The last step of a schedule: nothing after it cuts a loop."""
+
     def _last_rows(self) -> None:
         """Along an axis of unknown length, the rows of a last tile that is not full are done one by one."""
         for var in dict.fromkeys(loop.var for loop in inner_loops(self.nest.body) if loop.mode == UNROLL and loop.clip):

@@ -12,6 +12,8 @@ from .base import Scheduling
 
 
 class TurnedPanels(Scheduling):
+    """Tiles whose lanes are not the direction in which results lie in memory."""
+
     def _turned_panels(self, common: list[Loop], turned: Turned) -> None:
         vector, columns, over = turned.lanes.var, turned.columns.var, turned.over.var
         lanes = useful_lanes(self.nest, self.target, turned.lanes)
