@@ -55,16 +55,16 @@ def timed(function) -> float:
 
 
 def latencies(function, seconds: float) -> list[float]:
-    """Milliseconds a call, in about ten groups of calls that fill the time."""
-    for _ in range(3):
-        function()
+    """Milliseconds a call, in about ten groups of calls that fill the time; of a call that is longer than that, two."""
     once = max(timed(function), 1e-6)
+    for _ in range(3 if once < seconds else 0):
+        once = max(timed(function), 1e-6)
     count = max(1, int(seconds / 10 / once))
 
     def group() -> None:
         for _ in range(count):
             function()
-    return [1e3 * timed(group) / count for _ in range(max(3, min(10, int(seconds / once / count))))]
+    return [1e3 * timed(group) / count for _ in range(max(3 if once < seconds else 2, min(10, int(seconds / once / count))))]
 
 
 if __name__ == "__main__":

@@ -23,9 +23,12 @@ from .subject import Subject, layers_of
 
 if TYPE_CHECKING:
     from ..codegen.executable import Executable
+    from ..codegen.step import KernelCall
 
-REPEAT = 20  # calls of a kernel inside one native call
+REPEAT = 20  # calls of a kernel inside one native call, at most
+ENOUGH = 0.02  # seconds of them that are enough
 ROUNDS = 5  # native calls; the fastest counts
+PATIENCE = 2.0  # seconds after which a step has been timed often enough
 SHORT = 1e-6  # a kernel below this is limited by being called at all
 FAR = 0.3  # below this share of the roofline neither arithmetic nor memory is what a kernel waits for
 SELECTING = frozenset({"cast", "select", "and", "or", "xor", "not", "eq", "ne", "lt", "le", "gt", "ge", "stop_gradient"})
@@ -96,7 +99,10 @@ def profile(subject: Subject, batch: int, threads: int | None = None) -> Report:
 def _whole_step(executable: Executable, arrays: dict[str, Any], symbols: dict[str, int], threads: int) -> float:
     """Seconds of one step: the fastest of a few runs."""
     best = float("inf")
-    for _ in range(ROUNDS * 2):
+    begun = time.perf_counter()
+    for n in range(ROUNDS * 2):
+        if n > 1 and time.perf_counter() - begun > PATIENCE:
+            break
         started = time.perf_counter()
         executable.run(arrays, symbols, threads)
         best = min(best, time.perf_counter() - started)
@@ -116,15 +122,18 @@ def _kernel_seconds(executable: Executable, symbols: dict[str, int], threads: in
     frame.words[layout.FRAME_SHARED] = call.shared_address
     found = []
     for one in executable.code.calls:
-        repeated = replace(executable.code, calls=(replace(one, barrier=False),) * REPEAT)
-        table = np.array(call_table(repeated, executable.loaded.addresses), np.int64)
-        frame.words[layout.FRAME_CALLS] = table.ctypes.data
-        best = float("inf")
-        for _ in range(ROUNDS + 1):  # the first warms up
-            started = time.perf_counter()
-            call.run()
-            best = min(best, time.perf_counter() - started)
-        found.append(best / REPEAT)
+        def seconds(count: int, rounds: int, one: KernelCall = one) -> float:
+            repeated = replace(executable.code, calls=(replace(one, barrier=False),) * count)
+            table = np.array(call_table(repeated, executable.loaded.addresses), np.int64)
+            frame.words[layout.FRAME_CALLS] = table.ctypes.data
+            best = float("inf")
+            for _ in range(rounds):
+                started = time.perf_counter()
+                call.run()
+                best = min(best, time.perf_counter() - started)
+            return best / count
+        once = seconds(1, 1)  # which warms up, too
+        found.append(seconds(max(1, min(REPEAT, int(ENOUGH / once))), ROUNDS))
     frame.words[:layout.FRAME_WORDS] = kept
     return found
 
@@ -147,7 +156,7 @@ def _text(program: Program, batch: int, whole: float, found: list[KernelProfile]
     together = sum(k.seconds for k in found)
     lines = [f"{program.name} at batch {batch}: {time_text(whole)} a step, {sum(k.flop for k in found) / whole / 1e9:.1f} GFLOP/s",
              str(roof),
-             f"kernels alone, {REPEAT} calls in a row on warm arrays: {time_text(together)} together; the rest of the step "
+             f"kernels alone, up to {REPEAT} calls in a row on warm arrays: {time_text(together)} together; the rest of the step "
              f"({time_text(max(0.0, whole - together))}) is barriers and cold caches",
              "percent: of the roofline, the lesser of arithmetic and of memory (or of the cache, where all arrays of a kernel fit it)"]
     rows = [("time", "share", "calls", "MFLOP", "bytes", "GFLOP/s", "GB/s", "percent", "limit", "kernel", "layer and line")]
