@@ -15,11 +15,13 @@ import numpy as np
 import numpy.typing as npt
 
 from ..ir.arena import layout_arena
-from ..ir.program import Program
+from ..ir.program import LEARNED, Program
 from ..ir.types import evaluate_dim
 from .arena import aligned
 from .assembly import assembly
+from .changes import changed
 from .compilers import Compilers
+from .kept import Panels
 from .loop import Loop
 from .loop_frames import LoopFrames
 from .module import Loaded
@@ -90,8 +92,11 @@ class Frame:
         self.words[:] = values
         self.address: int = self.words.ctypes.data
         self.arena = executable.arena
+        self.moved = True  # whether it has been pointed to other arrays
         for name, offset in executable.offsets.items():
             self.point(executable.pointers.get(name, ()), executable.arena_address + offset)
+        for name, address in executable.panels.addresses().items() if executable.panels else ():
+            self.point(executable.pointers[name], address)
         self.shapes = {name: tuple(evaluate_dim(d, symbols) for d in executable.program.buffers[name].type.shape)
                        for name in executable.given}
         self._bound: dict[str, weakref.ref[Array] | None] = dict.fromkeys(executable.given)
@@ -100,6 +105,7 @@ class Frame:
         view = self.view
         for word in words:
             view[word] = address
+        self.moved = True
 
     def bind(self, executable: Executable, arrays: Mapping[str, Array]) -> None:
         """Point to the caller's arrays; only those that changed are looked at. Raises KeyError, TypeError or ValueError."""
@@ -150,13 +156,13 @@ class Prepared:
                 address = array.__array_interface__["data"][0]
                 for word in words:
                     view[word] = address
-            bound.call.run()
+            self._executable.call(bound.frame, bound.call)
 
     def run_copied(self, given: Array, place: Array, result: Array) -> Array:
         """One step on `given`, copied to where it is read; a copy of its result. For small arrays cheaper than looking up addresses."""
         with self._executable._lock:
             place[...] = given
-            self._bound.call.run()
+            self._executable.call(self._bound.frame, self._bound.call)
             return result.copy()
 
 
@@ -167,14 +173,16 @@ class Executable:
     def __init__(self, code: StepCode, target: Target, options: CodegenOptions, compilers: Compilers) -> None:
         self.code, self.target, self.options = code, target, options
         self.program = program = code.storage
-        self.loaded = Loaded(compilers.objects(code.modules), sorted({call.kernel.name for call in code.calls}))
+        self.loaded = Loaded(compilers.objects(code.modules), code.functions())
         self.calls = np.array(call_table(code, self.loaded.addresses), np.int64)
         self.pool = pool(options)
         self.pointers = pointer_words(code)
+        self.panels = Panels(self) if code.panels else None
         self.given = tuple(b.name for b in program.buffers.values() if b.kind in GIVEN and not b.of)
         self.symbols = tuple(sorted({s for b in program.buffers.values() for s in b.type.symbols}
                                     | {s for c in self.code.calls for s in c.kernel.symbols}))
         self.written = program.written
+        self.learns = any(program.buffers[name].role in LEARNED for name in program.written)
         self._largest: dict[str, int] = {}
         self.offsets: dict[str, int] = {}
         self.arena: Array = aligned(0)
@@ -190,7 +198,8 @@ class Executable:
 
     def run(self, arrays: Mapping[str, Array], symbols: Mapping[str, int] | None = None, threads: int | None = None) -> None:
         """One step. Every param, state and output is a C-contiguous array of its buffer's dtype and shape; outputs and
-        states are written in place. `threads`: exactly so many; None: as many as the work is worth.
+        states are written in place. `threads`: exactly so many; None: as many as the work is worth. Who has changed a weight's array
+        otherwise than by a step says so before (changes.py).
 
         Raises KeyError for a missing array or symbol, TypeError for a dtype, ValueError for a shape or layout.
         """
@@ -201,7 +210,15 @@ class Executable:
             wanted = bound.usual if threads is None else (threads, False)
             if wanted != (call.threads, call.small):
                 call.set_threads(*wanted)
-            call.run()
+            self.call(bound.frame, call)
+
+    def call(self, frame: Frame, call: NativeCall) -> None:
+        """A call on a frame, with panels that are filled; that it changes weights is told to all who keep copies of them."""
+        if self.panels is not None:
+            self.panels.refresh(frame)
+        call.run()
+        if self.learns:
+            changed()
 
     def prepare(self, arrays: Mapping[str, Array], moving: tuple[str, ...], symbols: Mapping[str, int]) -> Prepared:
         """A step to be run many times on the same arrays but for the buffers `moving`, whose arrays each call gives, in that order.

@@ -24,7 +24,10 @@ Key = tuple[int, ...]
 def interpret(nest: Nest, arrays: Mapping[str, Array], symbols: Mapping[str, int]) -> None:
     """Executes the nest; written arrays (C-contiguous) are changed in place. Raises IndexError for an access outside an array."""
     with np.errstate(all="ignore"):
-        _Interpreter(nest, arrays, symbols).body(nest.body)
+        interpreter = _Interpreter(nest, arrays, symbols)
+        for panel in nest.panels.values():
+            interpreter.body(panel.body)
+        interpreter.body(nest.body)
 
 
 @dataclass
@@ -40,7 +43,8 @@ class _Interpreter:
     def __init__(self, nest: Nest, arrays: Mapping[str, Array], symbols: Mapping[str, int]) -> None:
         self.nest, self.symbols = nest, symbols
         self.memory: dict[str, Array] = {name: arrays[name].reshape(-1) for name in nest.arrays}
-        for name, (dtype, size) in nest.scratch.items():
+        panels = {name: (panel.dtype, panel.elements) for name, panel in nest.panels.items()}
+        for name, (dtype, size) in {**nest.scratch, **panels}.items():
             self.memory[name] = np.full(size, np.nan if dtype.is_float else 0, dtype.numpy)
         self.variables: dict[str, int] = {}  # as indices see them: in dead iterations, the last live value
         self.unrolled: dict[str, int] = {}  # as accumulators and lets see them

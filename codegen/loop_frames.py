@@ -57,9 +57,9 @@ class LoopFrames:
             self.call.words[layout.CALL_CONTEXT] = words.ctypes.data
             self._words = words
         if self._crew is None:
-            self.call.run()
+            executable.call(self.frames[0], self.call)
             return
         self._crew.begin()
         started = time.perf_counter()
-        self.call.run()
+        executable.call(self.frames[0], self.call)
         self._crew.end(time.perf_counter() - started, int(words[layout.LOOP_DONE]))

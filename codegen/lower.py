@@ -96,7 +96,8 @@ class _Lowering:
         nested = tuple(body)
         for axis in reversed(self.common):
             nested = (Loop(axis, kernel.axes[axis], nested),)
-        return Nest(kernel.name, dict(kernel.arrays), (*preamble, *nested), self.scratch, dict(kernel.in_place), kernel.label)
+        return Nest(kernel.name, dict(kernel.arrays), (*preamble, *nested), self.scratch, dict(kernel.in_place), kernel.label,
+                    still=kernel.still)
 
     # What equations depend on
 

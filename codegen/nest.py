@@ -138,9 +138,20 @@ Stmt = Union[Loop, Acc, Accum, Fold, Let, Store, Transpose]
 
 
 @dataclass(frozen=True)
+class Panel:
+    """A copy of an array that holds still, laid out as its kernel wants it, and kept from call to call: `body` fills it when the array
+    has changed."""
+
+    array: str
+    dtype: DType
+    elements: int
+    body: tuple[Stmt, ...]
+
+
+@dataclass(frozen=True)
 class Nest:
-    """`arrays` are the kernel's, in the order of the native function's arguments. `scratch`: private to a thread,
-    name -> (dtype, elements). `steps`: the schedule so far, one call each. `notes`: why it was chosen so."""
+    """`arrays` are the kernel's, in the order of the native function's arguments; `panels` follow them. `scratch`: private to a thread,
+    name -> (dtype, elements). `still`: see Kernel. `steps`: the schedule so far, one call each. `notes`: why it was chosen so."""
 
     name: str
     arrays: Mapping[str, TensorType]
@@ -150,6 +161,8 @@ class Nest:
     label: str = ""
     steps: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    still: tuple[str, ...] = ()
+    panels: Mapping[str, Panel] = field(default_factory=dict)
 
     @property
     def symbols(self) -> tuple[str, ...]:
@@ -178,7 +191,20 @@ class Nest:
             body = loop.body
 
     def dtype_of(self, array: str) -> DType:
+        if array in self.panels:
+            return self.panels[array].dtype
         return self.scratch[array][0] if array in self.scratch else self.arrays[array].dtype
+
+    @property
+    def arguments(self) -> tuple[str, ...]:
+        """The arrays whose addresses the native function takes."""
+        return (*self.arrays, *self.panels)
+
+    def filling(self, name: str) -> Nest:
+        """The nest that fills one of the panels, from the array of which it is a copy."""
+        panel = self.panels[name]
+        arrays = {panel.array: self.arrays[panel.array], name: TensorType((panel.elements,), panel.dtype)}
+        return Nest(f"{self.name}.fill", arrays, panel.body, label=self.label)
 
 
 def statements(body: tuple[Stmt, ...]) -> list[Stmt]:

@@ -13,6 +13,10 @@
 
       pack.x[32*k.p + ...] = transpose t.x over i.p<16 if ... , k.v:vec16
 
+      still w
+      panel pack.w: f32[401408] of w
+        for j.q in 0..512 step 32
+
 `each` lists unrolled and vector loops that stand directly inside one another. `if` is a loop's clip.
 """
 
@@ -25,7 +29,7 @@ from ..ir.scalar import Aff
 from ..ir.text.scalars import Scope, aff_text, expr_text, index_text, parse_aff, parse_expr, parse_index
 from ..ir.text.tokens import Cursor, name_text, quote, unquote
 from ..ir.types import DTYPES, Dim, DimLike, DType, TensorType
-from .nest import FOR, UNROLL, VECTOR, Acc, AccDim, Accum, Clip, Fold, Let, Loop, Nest, Stmt, Store, Transpose
+from .nest import FOR, UNROLL, VECTOR, Acc, AccDim, Accum, Clip, Fold, Let, Loop, Nest, Panel, Stmt, Store, Transpose
 
 _INDENT = "  "
 
@@ -41,8 +45,13 @@ def print_nest(nest: Nest) -> str:
     if nest.steps:
         lines.append("  steps " + ", ".join(nest.steps))
     lines.extend(f"  note {quote(n)}" for n in nest.notes)
-    lines.append("  body")
+    if nest.still:
+        lines.append("  still " + ", ".join(map(name_text, nest.still)))
     printer = _Printer(nest)
+    for name, panel in nest.panels.items():
+        printer.lines.append(f"  panel {name_text(name)}: {panel.dtype}[{panel.elements}] of {name_text(panel.array)}")
+        printer.body(panel.body, 2)
+    printer.lines.append("  body")
     printer.body(nest.body, 2)
     return "\n".join([*lines, *printer.lines]) + "\n"
 
@@ -166,10 +175,26 @@ class _Parser:
         while c.accept("note"):
             notes.append(c.string("a note in quotes"))
             c.end_line()
+        still: list[str] = []
+        if c.accept("still"):
+            while not still or c.accept(","):
+                still.append(c.name("an array"))
+            c.end_line()
+        panels = {}
+        while c.accept("panel"):
+            column = c.tokens[c.position - 1].column
+            panel = c.name("a panel")
+            c.expect(":")
+            kind = c.type()
+            self.scope.arrays = {**self.scope.arrays, panel: kind}
+            c.expect("of")
+            array = c.name("an array")
+            c.end_line()
+            panels[panel] = Panel(array, kind.dtype, int(str(kind.size)), self.body(column))
         c.expect("body")
         column = c.tokens[c.position - 1].column
         c.end_line()
-        return Nest(name, arrays, self.body(column), scratch, in_place, label, steps, tuple(notes))
+        return Nest(name, arrays, self.body(column), scratch, in_place, label, steps, tuple(notes), tuple(still), panels)
 
     def arrays(self, word: str) -> dict[str, TensorType]:
         c = self.cursor

@@ -9,7 +9,7 @@ and its array pointers. So the text holds no address, no layer's name and no bat
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from ..ir.program import Buffer, Lifetime
 from ..ir.types import DimLike
@@ -17,17 +17,29 @@ from .trips import Trips
 
 
 @dataclass(frozen=True)
-class NativeKernel:
-    """What a call of a kernel's function must pass: dims for `symbols`, a share of `trips`."""
+class PanelKernel:
+    """The function that fills a panel of `size` bytes from the argument number `source` of its kernel: both are its arguments."""
 
     name: str
-    symbols: tuple[str, ...]
+    source: int
+    size: int
     trips: Trips
 
 
 @dataclass(frozen=True)
+class NativeKernel:
+    """What a call of a kernel's function must pass: dims for `symbols`, a share of `trips`, and after its arrays the panels."""
+
+    name: str
+    symbols: tuple[str, ...]
+    trips: Trips
+    panels: tuple[PanelKernel, ...] = ()
+
+
+@dataclass(frozen=True)
 class KernelCall:
-    """One call of the step. `arrays` are buffer names in the order of the function's arguments; words are the frame's."""
+    """One call of the step. `arrays` are buffer names in the order of the function's arguments, names of panels after them; words are
+    the frame's."""
 
     kernel: NativeKernel
     arrays: tuple[str, ...]
@@ -55,14 +67,28 @@ class Storage:
 
 
 @dataclass(frozen=True)
+class KeptPanel:
+    """A panel of one step: its kernel, and the buffer that it copies."""
+
+    kernel: PanelKernel
+    source: str
+
+
+@dataclass(frozen=True)
 class StepCode:
-    """`work`: (points, vector instructions a point) of each equation; see work.py."""
+    """`panels`: by the name under which calls have them (see kept.py). `work`: (points, vector instructions a point) of each equation;
+    see work.py."""
 
     modules: tuple[str, ...]
     calls: tuple[KernelCall, ...]
     frame_words: int
     storage: Storage
     work: tuple[tuple[DimLike, float], ...]
+    panels: Mapping[str, KeptPanel] = field(default_factory=dict)
+
+    def functions(self) -> list[str]:
+        """The names of all native functions."""
+        return sorted({call.kernel.name for call in self.calls} | {panel.kernel.name for panel in self.panels.values()})
 
     def instructions(self, symbols: Mapping[str, int]) -> float:
         """An estimate of the vector instructions of one step."""
@@ -87,9 +113,10 @@ def fill_frame(code: StepCode, words: list[int], symbols: Mapping[str, int]) -> 
 
 
 def pointer_words(code: StepCode) -> dict[str, tuple[int, ...]]:
-    """For each buffer that owns storage: the frame's words that hold its address."""
+    """For each buffer that owns storage, and each panel: the frame's words that hold its address."""
     words: dict[str, list[int]] = {}
     for call in code.calls:
         for n, array in enumerate(call.arrays):
-            words.setdefault(code.storage.root(array), []).append(call.args_word + n)
+            owner = array if array in code.panels else code.storage.root(array)
+            words.setdefault(owner, []).append(call.args_word + n)
     return {name: tuple(found) for name, found in words.items()}

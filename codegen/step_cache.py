@@ -22,7 +22,7 @@ from ..ir.types import DimLike, TensorType, parse_dim, parse_type
 from . import cache, miss
 from .compilers import Compilers
 from .options import CodegenOptions
-from .step import KernelCall, NativeKernel, StepCode, Storage
+from .step import KeptPanel, KernelCall, NativeKernel, PanelKernel, StepCode, Storage
 from .target import Target
 from .trips import Trips
 
@@ -89,7 +89,8 @@ def encode(code: StepCode) -> bytes:
     return json.dumps({
         "modules": code.modules,
         "frame_words": code.frame_words,
-        "kernels": [[k.name, k.symbols, [[str(extent), step] for extent, step in k.trips.factors]] for k in kernels],
+        "kernels": [[k.name, k.symbols, _encoded(k.trips), [[p.name, p.source, p.size, _encoded(p.trips)] for p in k.panels]]
+                    for k in kernels],
         "calls": [[number[c.kernel], c.arrays, c.barrier, c.trips_word, c.dims_word, c.args_word] for c in code.calls],
         "name": storage.name,
         "buffers": [[b.name, str(b.type), b.kind, b.of, b.role, b.why] for b in storage.buffers.values()],
@@ -97,19 +98,31 @@ def encode(code: StepCode) -> bytes:
         "lifetimes": {name: [life.first, life.last] for name, life in storage.lifetimes.items()},
         "written": sorted(storage.written),
         "work": [[str(points), cost] for points, cost in code.work],
+        "panels": [[name, panel.source, panel.kernel.name] for name, panel in code.panels.items()],
     }).encode()
+
+
+def _encoded(trips: Trips) -> list[list[Any]]:
+    return [[str(extent), step] for extent, step in trips.factors]
 
 
 def decode(data: bytes) -> StepCode:
     """The step of an entry; the reverse of `encode`."""
     found: dict[str, Any] = json.loads(data)
-    kernels = [NativeKernel(name, tuple(symbols), Trips(tuple((_dim(extent), step) for extent, step in factors)))
-               for name, symbols, factors in found["kernels"]]
+    kernels = [NativeKernel(name, tuple(symbols), _trips(trips),
+                           tuple(PanelKernel(filler, source, size, _trips(own)) for filler, source, size, own in panels))
+               for name, symbols, trips, panels in found["kernels"]]
+    fillers = {panel.name: panel for kernel in kernels for panel in kernel.panels}
     calls = tuple(KernelCall(kernels[k], tuple(arrays), barrier, *words) for k, arrays, barrier, *words in found["calls"])
     buffers = {name: Buffer(name, _type(type_), *rest) for name, type_, *rest in found["buffers"]}
     lifetimes = {name: Lifetime(first, last) for name, (first, last) in found["lifetimes"].items()}
     storage = Storage(found["name"], buffers, found["outputs"], lifetimes, frozenset(found["written"]))
-    return StepCode(tuple(found["modules"]), calls, found["frame_words"], storage, tuple((_dim(p), cost) for p, cost in found["work"]))
+    return StepCode(tuple(found["modules"]), calls, found["frame_words"], storage, tuple((_dim(p), cost) for p, cost in found["work"]),
+                    {name: KeptPanel(fillers[filler], source) for name, source, filler in found["panels"]})
+
+
+def _trips(factors: list[Any]) -> Trips:
+    return Trips(tuple((_dim(extent), step) for extent, step in factors))
 
 
 @functools.lru_cache(maxsize=4096)

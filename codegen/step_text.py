@@ -11,9 +11,10 @@ from ..ir.program import Program
 from ..ir.text.kernels import print_kernel
 from .emit import emit
 from .lower import lower
+from .nest import Nest
 from .object_code import FINAL_ADDRESSES
 from .runtime.layout import FRAME_WORDS
-from .step import KernelCall, NativeKernel, StepCode, Storage
+from .step import KeptPanel, KernelCall, NativeKernel, PanelKernel, StepCode, Storage
 from .strategy import plan
 from .target import Target
 from .text_builder import join
@@ -27,8 +28,18 @@ Compile = Callable[[Kernel, Target, str], tuple[str, NativeKernel]]
 
 def compile_kernel(kernel: Kernel, target: Target, name: str) -> tuple[str, NativeKernel]:
     """Lower, schedule and emit one kernel: its text, and how it is called."""
-    nest = plan(lower(kernel), target)
-    return emit(nest, target, name), NativeKernel(name, nest.symbols, nest.trips)
+    return emit_kernel(plan(lower(kernel), target), target, name)
+
+
+def emit_kernel(nest: Nest, target: Target, name: str) -> tuple[str, NativeKernel]:
+    """The text of a scheduled nest, and of what fills its panels, and how these are called."""
+    texts, panels = [emit(nest, target, name)], []
+    arrays = list(nest.arrays)
+    for number, (array, panel) in enumerate(nest.panels.items()):
+        filling, function = nest.filling(array), f"{name}.fill{number}"
+        texts.append(emit(filling, target, function))
+        panels.append(PanelKernel(function, arrays.index(panel.array), panel.elements * panel.dtype.size, filling.trips))
+    return join(texts), NativeKernel(name, nest.symbols, nest.trips, tuple(panels))
 
 
 def canonical(kernel: Kernel) -> Kernel:
@@ -46,6 +57,7 @@ def step_code(program: Program, target: Target, compile: Compile = compile_kerne
     if program.updates:
         raise ValueError(f"program {program.name!r} has not been planned: it still has updates of {', '.join(program.updates)}")
     kernels: dict[str, NativeKernel] = {}
+    panels: dict[str, KeptPanel] = {}
     modules = _Modules(emitted)
     calls: list[KernelCall] = []
     word = FRAME_WORDS
@@ -55,14 +67,23 @@ def step_code(program: Program, target: Target, compile: Compile = compile_kerne
         if key not in kernels:
             text, kernels[key] = compile(neutral, target, f"k{len(kernels)}")
             modules.add(text)
-        native = kernels[key]
+        native, arrays = kernels[key], list(step.kernel.arrays)
+        for panel in native.panels:
+            source = program.root(arrays[panel.source])
+            arrays.append(panel_name(panel, source))
+            panels[arrays[-1]] = KeptPanel(panel, source)
         trips, dims = word, word + 1
         args = dims + len(native.symbols)
-        word = args + len(step.kernel.arrays)
-        calls.append(KernelCall(native, tuple(step.kernel.arrays), step.barrier, trips, dims, args))
+        word = args + len(arrays)
+        calls.append(KernelCall(native, tuple(arrays), step.barrier, trips, dims, args))
     written = frozenset(program.root(a) for step in program.steps for a in step.kernel.writes)
     storage = Storage(program.name, program.buffers, program.outputs, program.lifetimes, written)
-    return StepCode(tuple(modules.finished()), tuple(calls), word, storage, tuple(estimate(program, target)))
+    return StepCode(tuple(modules.finished()), tuple(calls), word, storage, tuple(estimate(program, target)), panels)
+
+
+def panel_name(panel: PanelKernel, source: str) -> str:
+    """What calls name a panel: no buffer is called so, and calls of one kernel on one weight share it."""
+    return f"{source}\0{panel.name}"
 
 
 class _Modules:

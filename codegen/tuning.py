@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 CANDIDATES = 4
 BATCH = 32  # what every symbol is while tiles are measured
 SECONDS = 0.02  # of measuring each candidate
+ROOM = 64  # elements behind a panel, for dead lanes
 WORTH_IT = 0.97  # another tile must take less than this much of the time of the cost model's
 ORDER_OF_SUMS = ("rfactor(", "block(")  # steps that decide in which order a sum is taken
 
@@ -61,14 +62,13 @@ class Measured:
 def compile_tuned(kernel: Kernel, target: Target, name: str, options: CodegenOptions) -> tuple[str, NativeKernel]:
     """Like step_text.compile_kernel, with measured tiles."""
     from .lower import lower
-    from .step import NativeKernel
+    from .step_text import emit_kernel
 
     nest = lower(kernel)
     measured = measured_tiles(nest, target, options)
     if measured is not None:
         miss.report(options.cache_log, name, f"tiles {measured}", kind="kernel")
-    nest = plan(nest, target, measured.best if measured else None)
-    return emit(nest, target, name), NativeKernel(name, nest.symbols, nest.trips)
+    return emit_kernel(plan(nest, target, measured.best if measured else None), target, name)
 
 
 def measured_tiles(nest: Nest, target: Target, options: CodegenOptions) -> Measured | None:
@@ -112,7 +112,7 @@ class _Call:
         self._function = signature(self._loaded.addresses["candidate"])
         symbols = dict.fromkeys(nest.symbols, BATCH)
         self._arrays = _arrays(nest, symbols)
-        self._args = (ctypes.c_void_p * max(1, len(nest.arrays)))(*(self._arrays[name].ctypes.data for name in nest.arrays))
+        self._args = (ctypes.c_void_p * max(1, len(nest.arguments)))(*(self._arrays[name].ctypes.data for name in nest.arguments))
         self._dims = (ctypes.c_int64 * max(1, len(symbols)))(*symbols.values())
         self._trips = nest.trips.evaluate(symbols)
 
@@ -147,7 +147,8 @@ def _arrays(nest: Nest, symbols: Mapping[str, int]) -> dict[str, npt.NDArray[Any
         shape = tuple(evaluate_dim(d, symbols) for d in kind.shape)
         numbers = generator.random(shape, np.float32) if kind.dtype.is_float else np.zeros(shape)
         out[name] = np.ascontiguousarray(numbers, kind.dtype.numpy)
-    return {name: out[nest.in_place.get(name, name)] for name in out}
+    panels = {name: generator.random(panel.elements + ROOM).astype(panel.dtype.numpy) for name, panel in nest.panels.items()}
+    return {**{name: out[nest.in_place.get(name, name)] for name in out}, **panels}
 
 
 def _key(nest: Nest, target: Target) -> str:

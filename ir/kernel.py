@@ -100,6 +100,7 @@ class Kernel:
 
     Two arrays share storage only where `in_place` says so (written array -> the array whose storage it takes). The old
     content is then read only at the element that is stored, and by no equation after the store (see passes/plan.py).
+    `still`: arrays that hold the same numbers call after call, until somebody says otherwise.
     """
 
     name: str
@@ -109,6 +110,7 @@ class Kernel:
     label: str = ""
     source: str = ""
     in_place: Mapping[str, str] = field(default_factory=dict)
+    still: tuple[str, ...] = ()
 
     @lazy
     def sorts(self) -> frozenset[str]:

@@ -22,7 +22,8 @@ def rename_arrays(kernel: Kernel, names: Mapping[str, str]) -> Kernel:
     ])
     arrays = {names.get(a, a): t for a, t in kernel.arrays.items()}
     in_place = {names.get(a, a): names.get(b, b) for a, b in kernel.in_place.items()}
-    return replaced(kernel, arrays=arrays, equations=equations, in_place=in_place)
+    still = tuple([names.get(a, a) for a in kernel.still])
+    return replaced(kernel, arrays=arrays, equations=equations, in_place=in_place, still=still)
 
 
 def rename_axes(kernel: Kernel, names: Mapping[str, str]) -> Kernel:

@@ -15,6 +15,7 @@ from .types import TensorType
 # param: the caller's array, given at each call. state: lives between calls. output: the caller's, written.
 # temp: lies in the arena. view: shares the storage of `of` (same element count and dtype, another shape).
 BUFFER_KINDS = ("param", "state", "output", "temp", "view")
+LEARNED = ("weight", "statistic")  # roles of states that change when a model learns, and hold still while it predicts
 
 
 @dataclass(frozen=True)

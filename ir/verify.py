@@ -106,6 +106,9 @@ def verify_kernel(kernel: Kernel) -> None:
     for written, read in kernel.in_place.items():
         if written not in kernel.writes or read not in kernel.arrays:
             raise VerifyError(f"kernel {kernel.name}: in_place {written} = {read} names no written array and array")
+    for array in kernel.still:
+        if array not in kernel.reads or array in kernel.writes:
+            raise VerifyError(f"kernel {kernel.name}: {array} cannot hold still, for it is not one that is only read")
 
 
 def _verify_axes(kernel: Kernel, equation: Eq, at: str) -> None:

@@ -17,9 +17,11 @@ import numpy as np
 import numpy.typing as npt
 
 from . import naming, tracing
+from .codegen.changes import changed
 from .conversion import as_array, cast_array
 from .dtypes import DType, is_float_dtype, numpy_dtype, standardize_dtype
 from .ir.graph import ROLES
+from .ir.program import LEARNED
 from .operators import TensorOperators
 from .tensor import KerasTensor, Shape, Tensor, standardize_shape
 
@@ -220,6 +222,8 @@ class Variable(TensorOperators):
                 "The shape of the target variable and the shape of the target value in `variable.assign(value)` must match. "
                 f"variable.shape={tuple(self.shape)}, Received: value.shape={array.shape}. Target variable: {self!r}")
         self.array[...] = cast_array(array, self.array.dtype)
+        if self.role in LEARNED:
+            changed()
         return value
 
     def assign_add(self, value: Any) -> Any:

@@ -35,7 +35,7 @@ from .values import Index, Lanes, Operand
 def emit(nest: Nest, target: Target, name: str) -> str:
     """LLVM text of `define void @name(ptr %args, ptr %dims, i64 %lo, i64 %hi)` with the declarations it needs.
 
-    args: one pointer for each of nest.arrays; dims: one i64 for each of nest.symbols; [lo, hi): the share of
+    args: one pointer for each of nest.arguments; dims: one i64 for each of nest.symbols; [lo, hi): the share of
     nest.trips to do. A nest without a parallel loop does everything when lo < hi.
     """
     return _Function(nest, target).text(name)
@@ -51,7 +51,7 @@ class _Function(Statements):
         for n, symbol in enumerate(nest.symbols):
             where = w.value(f"getelementptr i64, ptr %dims, i64 {n}")
             self.dims[symbol] = w.value(f"load i64, ptr {where}, align 8")
-        for n, array in enumerate(nest.arrays):
+        for n, array in enumerate(nest.arguments):
             where = w.value(f"getelementptr ptr, ptr %args, i64 {n}")
             self.pointers[array] = w.value(f"load ptr, ptr {where}, align 8", "p")
         self.body(nest.body)

@@ -337,7 +337,8 @@ class Values:
         unit = not terms or (len(terms) == 1 and terms[0] == (self.vector.var, 1))
         if not terms:  # one element, but guarded lane by lane: read it where any lane may, which the gather does
             unit = False
-        mask = "" if unit and load.array in self.nest.scratch else self.lane_mask()  # private memory has room for dead lanes
+        roomy = load.array in self.nest.scratch or load.array in self.nest.panels  # our own memory has room for dead lanes
+        mask = "" if unit and roomy else self.lane_mask()
         whole = guard if guard is not None and guard.lanes == 1 and unit and other.value == 0 else None
         if guard is not None and not whole:
             wide = self.broadcast(guard, count)

@@ -14,7 +14,7 @@ from .accumulate import jam, rfactor
 from .block import block
 from .chunk import chunk
 from .loops import ScheduleError, collapse, parallel, reorder, tile, unroll, vectorize
-from .pack import pack, pack_all, transpose
+from .pack import keep, pack, pack_all, transpose
 from .singly import singly, why_not_singly
 from .slide import slide, why_not_slide
 from .stash import stash, stash_turned
@@ -24,7 +24,7 @@ STEPS: dict[str, Callable[..., Nest]] = {
     step.__name__: step
     for step in (tile, vectorize, unroll, parallel, reorder, collapse, jam, rfactor, transpose, pack, stash, stash_turned, block,
                  strip, chunk,
-                 pack_all, slide, singly)
+                 pack_all, keep, slide, singly)
 }
 _STEP = re.compile(r"(\w+)\((.*)\)")
 
@@ -41,6 +41,6 @@ def apply(nest: Nest, step: str) -> Nest:
         raise ScheduleError(f"{step}: {error}") from None
 
 
-__all__ = ["STEPS", "ScheduleError", "apply", "block", "chunk", "collapse", "jam", "pack", "pack_all", "parallel", "reorder",
+__all__ = ["STEPS", "ScheduleError", "apply", "block", "chunk", "collapse", "jam", "keep", "pack", "pack_all", "parallel", "reorder",
            "rfactor", "singly", "slide", "stash", "stash_turned", "strip", "tile", "transpose", "unroll", "vectorize",
            "why_not_singly", "why_not_slide"]

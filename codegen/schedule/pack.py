@@ -2,7 +2,8 @@
 
     transpose(j.i, i.i.v)   each j.i<8, i.i.v:vec16 { y[N*i.i.v + j.i] = e }
                             ->  each j.i<8, i.i.v:vec16 { let y.t = e } ; y[...] = transpose y.t over j.i<8, i.i.v:vec16
-    pack_all(w, j, k)       the same for all panels at once, before everything else
+    pack_all(w, j, k, 16)   the same for all panels at once, before everything else
+    keep(w)                 what pack_all copied is kept for the next calls
     pack(x, i, k)           before the loops inside i.o, x[K*i + k] of the panel's rows is copied to pack.x[32*k + i]
 """
 
@@ -13,7 +14,7 @@ from dataclasses import replace
 
 from ...ir.scalar import Aff, Load, rewrite
 from ...ir.types import Dim
-from ..nest import FOR, UNROLL, VECTOR, Accum, Clip, Let, Loop, Nest, Stmt, Store, Transpose, loops, map_body
+from ..nest import FOR, UNROLL, VECTOR, Accum, Clip, Let, Loop, Nest, Panel, Stmt, Store, Transpose, all_stores, loops, map_body
 from .loops import ScheduleError, record
 
 
@@ -48,21 +49,24 @@ def transpose(nest: Nest, columns: str, lanes: str) -> Nest:
     return record(nest, body, step)
 
 
-def pack_all(nest: Nest, array: str, panel: str, over: str, lanes: int) -> Nest:
+def pack_all(nest: Nest, array: str, panel: str, *over_lanes: str | int) -> Nest:
     """Copies all panels of an operand, which moves along no other loop, before everything else: lanes already lie side by side,
-    but the rows of a panel far apart. Every thread copies for itself."""
-    step = f"pack_all({array}, {panel}, {over}, {lanes})"
-    outer, depth = loops(nest, f"{panel}.o"), loops(nest, over)
-    if len(outer) != 1 or len(depth) != 1 or isinstance(depth[0].extent, Dim) or isinstance(outer[0].extent, Dim) or depth[0].mode != FOR:
-        raise ScheduleError(f"{step}: needs one loop {panel}.o and one plain loop {over}, both of static extent")
+    but the rows of a panel far apart. Every thread copies for itself. `over_lanes`: as for `pack`."""
+    over, lanes = tuple(map(str, over_lanes[:-1])), int(over_lanes[-1])
+    step = f"pack_all({array}, {panel}, {', '.join(over)}, {lanes})"
+    outer, depth = loops(nest, f"{panel}.o"), {var: loops(nest, var) for var in over}
+    plain = all(found and not isinstance(found[0].extent, Dim) and found[0].mode == FOR for found in depth.values())
+    if len(outer) != 1 or isinstance(outer[0].extent, Dim) or not depth or not plain:
+        raise ScheduleError(f"{step}: needs one loop {panel}.o and plain loops {' and '.join(over)}, all of static extent")
     units = loops(nest, f"{panel}.i.u")
     count = int(str(units[0].extent)) if units else 1
-    extent, width = int(str(depth[0].extent)), count * lanes
+    extents, width = [int(str(found[0].extent)) for found in depth.values()], count * lanes
     lane, unit, start = f"{panel}.i.v", f"{panel}.i.u", f"{panel}.o"
     if outer[0].step != width:
         raise ScheduleError(f"{step}: {start} steps by {outer[0].step}, not by the {width} lanes of a panel")
     name = f"pack.{array}"
-    place = Aff.of({start: extent, over: width, lane: 1, **({unit: lanes} if count > 1 else {})})
+    rows = {var: width * math.prod(extents[n + 1:]) for n, var in enumerate(over)}
+    place = Aff.of({start: math.prod(extents), **rows, lane: 1, **({unit: lanes} if count > 1 else {})})
     dtype = nest.arrays[array].dtype
     found: set[Aff] = set()
 
@@ -76,21 +80,35 @@ def pack_all(nest: Nest, array: str, panel: str, over: str, lanes: int) -> Nest:
         return (replace(stmt, expr=rewrite(stmt.expr, replaced)),) if isinstance(stmt, Accum) else None
 
     body = map_body(nest.body, change)
-    known = {start, over, lane, unit}
+    known = {start, *over, lane, unit}
     if len(found) != 1 or next(iter(found)).coefficient(lane) != 1 or not next(iter(found)).variables <= known:
         raise ScheduleError(f"{step}: the operand is not one that moves along {panel}, with stride 1, and {over} alone")
     (index,) = found
-    panels, row = f"{panel}.q", f"{over}.p"
+    panels = f"{panel}.q"
     clip = next((x.clip for x in loops(nest, lane)), None)
-    moved = {start: Aff.of(panels), over: Aff.of(row)}
+    moved = {start: Aff.of(panels), **{var: Aff.of(f"{var}.p") for var in over}}
     copied = Store(name, place.substitute(moved), Load(array, (index.substitute(moved),), dtype))
     inner: tuple[Stmt, ...] = (Loop(lane, lanes, (copied,), mode=VECTOR, clip=clip and Clip(clip.base.substitute(moved), clip.extent)),)
     if count > 1:
         inner = (Loop(unit, count, inner, mode=UNROLL),)
+    for var, extent in zip(reversed(over), reversed(extents), strict=True):
+        inner = (Loop(f"{var}.p", extent, inner),)
     size = int(str(outer[0].extent))
-    copy = Loop(panels, size, (Loop(row, extent, inner),), step=width)
-    packed = replace(nest, scratch={**nest.scratch, name: (dtype, -(-size // width) * width * extent)})
-    return record(packed, (copy, *body), step)
+    packed = replace(nest, scratch={**nest.scratch, name: (dtype, -(-size // width) * width * math.prod(extents))})
+    return record(packed, (Loop(panels, size, inner, step=width), *body), step)
+
+
+def keep(nest: Nest, array: str) -> Nest:
+    """Lets the panels that `pack_all` has made of an array that holds still outlive the call: they are filled when it has changed."""
+    step, name = f"keep({array})", f"pack.{array}"
+    fill = nest.body[0]
+    packed = array in nest.still and name in nest.scratch
+    if not packed or not isinstance(fill, Loop) or {s.array for s in all_stores((fill,))} != {name}:
+        raise ScheduleError(f"{step}: {array} is no array that holds still and was packed whole")
+    dtype, elements = nest.scratch[name]
+    panel = Panel(array, dtype, elements, (replace(fill, parallel=True),))
+    scratch = {other: kind for other, kind in nest.scratch.items() if other != name}
+    return record(replace(nest, scratch=scratch, panels={**nest.panels, name: panel}), nest.body[1:], step)
 
 
 def pack(nest: Nest, array: str, panel: str, *over_lanes: str | int) -> Nest:

@@ -19,7 +19,8 @@ class Scheduling:
     target: Target
     tile: Tile | None = None
     choices: list[Tile] = field(default_factory=list)  # the best first
-    whole: list[tuple[str, str, str]] = field(default_factory=list)  # operands to be packed whole: array, lanes along, summed over
+    whole: list[tuple[str, str, tuple[str, ...]]] = field(default_factory=list)  # operands packed whole: array, lanes along, summed over
+    kept: list[str] = field(default_factory=list)  # those of them whose panels are kept from call to call
 
     def note(self, text: str) -> None:
         self.nest = replace(self.nest, notes=(*self.nest.notes, text))

@@ -9,7 +9,7 @@ from ..access import accesses, divisor, guess, inner_loops, static, useful_lanes
 from ..epilogue import settle_epilogue
 from ..nest import Acc, Loop, Stmt, all_stores, loops, statements
 from ..packing import far_rows
-from ..schedule import chunk, jam, pack, pack_all, reorder, rfactor, strip, tile, unroll
+from ..schedule import chunk, jam, keep, pack, pack_all, reorder, rfactor, strip, tile, unroll
 from ..schedule.chunk import chunkable
 from ..strips import strip_rows
 from ..tiles import best_tiles
@@ -18,6 +18,7 @@ from .base import Scheduling
 
 CHUNK = 64  # of a sum, of which both operands are packed for a strip of tiles
 MANY_ROWS = 64  # rows at the least for which each thread packs all of an operand
+FEW_ROWS = 256  # rows of one sample at most for which panels are kept: for more, packing at every call is no cost, and memory is
 COLUMN_VECTORS = 8  # vectors side by side in a reduction over columns
 
 
@@ -123,17 +124,28 @@ class Panels(Scheduling):
         """Whether panels are the outermost loop. Where an operand is packed they are, each being packed once, unless there are many
         rows and all of the operand may stay packed in the cache."""
         streams = self._streams(body, vector, rows)
-        many = math.prod(divisor(loop.extent) for loop in common if loop.var != vector.var) >= MANY_ROWS
+        surely = math.prod(divisor(loop.extent) for loop in common if loop.var != vector.var)
+        many, few = surely >= MANY_ROWS, surely <= FEW_ROWS
+        if packed and few and all(array in self.nest.still for array, _ in packed):
+            self.whole = [(array, vector.var, over) for array, over in packed]
+            self.kept = [array for array, _ in packed]
+            return streams
         if packed and many and not streams and all(len(over) == 1 for _, over in packed):
-            self.whole = [(array, vector.var, over[0]) for array, over in packed]
+            self.whole = [(array, vector.var, over) for array, over in packed]
             return False
         return streams or bool(packed)
 
     def _pack_whole(self) -> None:
         for array, var, over in self.whole:
             lanes = int(str(loops(self.nest, f"{var}.i.v")[0].extent))
-            self.nest = pack_all(self.nest, array, var, over, lanes)
-            self.note(f"{array} is packed whole: its rows lie far apart, and many rows of the result read it")
+            self.nest = pack_all(self.nest, array, var, *over, lanes)
+            if array not in self.kept:
+                self.note(f"{array} is packed whole: its rows lie far apart, and many rows of the result read it")
+
+    def _keep(self) -> None:
+        for array in self.kept:
+            self.nest = keep(self.nest, array)
+            self.note(f"{array} holds still: it is packed when it has changed, and its panels are kept")
 
     def _streams(self, body: tuple[Stmt, ...], vector: Loop, rows: list[Loop]) -> bool:
         """Whether panels are the outermost loop: where what all panels read is too large to stay in the cache, one panel of it

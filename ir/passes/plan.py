@@ -13,8 +13,11 @@ from dataclasses import replace
 
 from ..kernel import ACCUMULATE, LET, REDUCE, STORE, Eq, Kernel
 from ..kernel_edit import copy_kernel
-from ..program import Buffer, Lifetime, Program, Step
+from ..program import LEARNED, Buffer, Lifetime, Program, Step
 from ..scalar import plain_axes
+from ..types import is_static
+
+FEW_ELEMENTS = 1 << 14  # of an array that stays in the caches however it lies
 
 
 class _Order:
@@ -301,6 +304,21 @@ def _lifetimes(steps: list[Step], buffers: Mapping[str, Buffer]) -> dict[str, Li
     return found
 
 
+def _held_still(steps: list[Step], buffers: Mapping[str, Buffer]) -> list[Step]:
+    """Tells sums which of their operands are weights that no step of the program changes, where it changes none at all: those of a
+    prediction hold still from call to call, while the other weights of a training step may be about to."""
+    written = {_root(buffers, a) for step in steps for a in step.kernel.writes}
+    if any(buffers[root].role in LEARNED for root in written):
+        return steps
+
+    def still(kernel: Kernel) -> tuple[str, ...]:
+        large = (a for a in kernel.arrays if kernel.arrays[a].rank > 1 and is_static(kernel.arrays[a].size)
+                 and int(str(kernel.arrays[a].size)) >= FEW_ELEMENTS)
+        return tuple(a for a in large if a in kernel.reads and buffers[_root(buffers, a)].kind == "state"
+                     and buffers[_root(buffers, a)].role in LEARNED and _root(buffers, a) not in written)
+    return [replace(s, kernel=replace(s.kernel, still=still(s.kernel))) if REDUCE in s.kernel.sorts else s for s in steps]
+
+
 def plan(program: Program) -> Program:
     """Order the kernels, place updates and outputs, set barriers and lifetimes."""
     order = _Order(program)
@@ -308,6 +326,6 @@ def plan(program: Program) -> Program:
     outputs = _place_outputs(program, order, buffers)
     aliases = {a: b.of for a, b in buffers.items() if b.of and b.kind == "temp"}
     order.kernels = [replace(k, in_place={a: aliases[a] for a in k.writes if a in aliases}) for k in order.kernels]
-    steps = _barriers(order.phases(), order, buffers)
+    steps = _held_still(_barriers(order.phases(), order, buffers), buffers)
     lifetimes = _lifetimes(steps, buffers)
     return replace(program, steps=tuple(steps), buffers=buffers, outputs=outputs, updates={}, lifetimes=lifetimes)

@@ -7,6 +7,7 @@
       reduce acc[i, j] = add over k of x[i, k] * w[k, j]
       store y[i, j] = max(acc + b[j], 0.0)
       in_place y = x
+      still w
 
 The axes of a store are those its index and its expression use, in the order of the kernel's; where they are others (or in
 another order) they are written out: `store y[i] for i, j = ...`.
@@ -42,6 +43,8 @@ def print_kernel(kernel: Kernel, indent: str = "") -> str:
     for number, equation in enumerate(kernel.equations):
         lines.append("  " + equation_text(kernel, equation, kernel.equations[:number]))
     lines.extend(f"  in_place {name_text(a)} = {name_text(b)}" for a, b in kernel.in_place.items())
+    if kernel.still:
+        lines.append("  still " + ", ".join(map(name_text, kernel.still)))
     return "".join(f"{indent}{line}\n" for line in lines)
 
 
@@ -127,7 +130,12 @@ def parse_kernel_at(cursor: Cursor) -> Kernel:
         cursor.expect("=")
         in_place[written] = cursor.name("the array whose storage it shares")
         cursor.end_line()
-    return Kernel(name, axes, arrays, tuple(equations), label, source, in_place)
+    still: list[str] = []
+    if cursor.accept("still"):
+        while not still or cursor.accept(","):
+            still.append(cursor.name("an array that the kernel reads"))
+        cursor.end_line()
+    return Kernel(name, axes, arrays, tuple(equations), label, source, in_place, tuple(still))
 
 
 def _parse_equation(cursor: Cursor, axes: dict[str, DimLike], scope: Scope, earlier: list[Eq]) -> Eq:

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from ..codegen.changes import changed
 from ..ir.evaluate import run_node
 from ..ir.graph import Graph, Node, Value
 from ..ir.passes.differentiate import differentiate
@@ -53,6 +54,7 @@ class Watch:
             return
         for path, array in self.states.items():
             array[...] = self.before[path]
+        changed()
         raise NonFiniteError(f"step {step} of {self.graph.name}: {self.explain(params, rows)}; it reached {damaged[0]}"
                              + (f" and {len(damaged) - 1} more" if len(damaged) > 1 else ""))
 

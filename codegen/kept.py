@@ -1,0 +1,72 @@
+"""The panels of a step: copies of weights that hold still, laid out as the kernels want them, and filled when the weights have changed.
+
+Who changes weights says so (changes.py): a variable that is assigned, a step that writes weights. A step that has panels looks before
+it runs whether anybody has, or whether its frame points to other arrays than those that the panels were filled from.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from .arena import ALIGNMENT, aligned
+from .changes import COUNT
+from .runtime import layout
+from .runtime.pool import NativeCall
+
+if TYPE_CHECKING:
+    from .executable import Executable, Frame
+
+ROOM = 64  # bytes behind a panel: dead lanes are read
+
+
+class Panels:
+    """Of one executable. They take memory when they are first filled."""
+
+    def __init__(self, executable: Executable) -> None:
+        self._executable = executable
+        kept = executable.code.panels
+        self.places: dict[str, int] = {}
+        size = 0
+        for name, panel in kept.items():
+            self.places[name] = size
+            size += -(-(panel.kernel.size + ROOM) // ALIGNMENT) * ALIGNMENT
+        self._memory = aligned(size)  # nobody has touched it yet
+        self._sources = [executable.pointers[panel.source][0] for panel in kept.values()]  # the frame's words
+        self._filled: tuple[int, list[int]] = (-1, [])
+        self._frame: Frame | None = None
+
+    def addresses(self) -> Mapping[str, int]:
+        """Where each panel lies."""
+        start = self._memory.ctypes.data
+        return {name: start + place for name, place in self.places.items()}
+
+    def refresh(self, frame: Frame) -> None:
+        """Fill them where they are not copies of what the frame points to."""
+        changes = COUNT[0]
+        if changes == self._filled[0] and frame is self._frame and not frame.moved:
+            return
+        sources = [frame.view[word] for word in self._sources]
+        if self._filled != (changes, sources):
+            self._fill(sources)
+            self._filled = changes, sources
+        self._frame, frame.moved = frame, False
+
+    def _fill(self, sources: list[int]) -> None:
+        """One call in which all threads fill all panels: a step whose calls are those of the filling functions."""
+        executable = self._executable
+        words = aligned(layout.FRAME_WORDS + 3 * len(sources), np.int64)
+        table = [len(sources)]
+        for n, (name, address) in enumerate(self.addresses().items()):
+            kernel = executable.code.panels[name].kernel
+            trips = layout.FRAME_WORDS + 3 * n
+            words[trips:trips + 3] = kernel.trips.evaluate({}), sources[n], address
+            table += [executable.loaded.addresses[kernel.name], trips, trips, trips + 1, 0]
+        calls = np.array(table, np.int64)
+        words[layout.FRAME_CALLS] = calls.ctypes.data
+        threads = min(executable.options.threads or executable.pool.cores, layout.MAX_WORKERS + 1)
+        call = NativeCall(executable.pool, executable.pool.step_entry, words.ctypes.data, threads)
+        words[layout.FRAME_SHARED] = call.shared_address
+        call.run()
