@@ -28,21 +28,19 @@ def loads_of(kernel: Kernel, array: str) -> list[Load]:
     return kernel.loads.get(array, [])
 
 
-def shared_arrays(producer: Kernel, consumer: Kernel) -> list[str]:
-    """What the producer stores and the consumer reads."""
-    reads = set(consumer.reads)
-    return [a for a in producer.writes if a in reads]
-
-
-def axis_mapping(producer: Kernel, consumer: Kernel) -> dict[str, str] | None:
-    """producer axis -> consumer axis, if every shared element is read exactly at the point that stores it."""
+def axis_mapping(producer: Kernel, consumer: Kernel, common: Mapping[str, str]) -> dict[str, str] | None:
+    """producer axis -> consumer axis, if every shared element is read exactly at the point that stores it. `common`: arrays that both
+    have, as the producer and as the consumer calls them."""
     found: dict[str, str] = {}
-    for array in shared_arrays(producer, consumer):
+    for array in producer.writes:
+        loads = consumer.loads.get(common.get(array, ""))
+        if loads is None:
+            continue
         store = store_of(producer, array)
         if store is None:
             return None
         axes = store.stored_axes or ()
-        for load in loads_of(consumer, array):
+        for load in loads:
             targets = load.plain_axes
             if targets is None or load.guards or any(t not in consumer.axes for t in targets):
                 return None
@@ -82,7 +80,7 @@ def merge(producer: Kernel, consumer: Kernel, mapping: Mapping[str, str]) -> Ker
         if name not in names:
             names[name] = _fresh(name, taken)
     renamed = rename_axes(producer, names)
-    shared = set(shared_arrays(producer, consumer))
+    shared = set(consumer.reads).intersection(producer.writes)
     values: dict[str, Expr] = {}
     equations: list[Eq] = []
     for q in renamed.equations:
@@ -100,10 +98,8 @@ def merge(producer: Kernel, consumer: Kernel, mapping: Mapping[str, str]) -> Ker
         return values[e.array] if isinstance(e, Load) and e.array in values else None
     equations += [replaced(q, expr=rewrite(q.expr, use)) if any(load.array in values for load in q.loads) else q
                   for q in consumer.equations]
-    merged = replaced(consumer, name=producer.name, axes={**renamed.axes, **consumer.axes},
-                      arrays={**producer.arrays, **consumer.arrays}, equations=tuple(equations),
-                      label=join_labels(producer.label, consumer.label), source=producer.source or consumer.source,
-                      in_place={**producer.in_place, **consumer.in_place})
+    merged = replaced(consumer, axes={**renamed.axes, **consumer.axes}, arrays={**producer.arrays, **consumer.arrays},
+                      equations=tuple(equations), in_place={**producer.in_place, **consumer.in_place})
     return share_axes(tidy(merged))
 
 
@@ -128,11 +124,18 @@ def share_axes(kernel: Kernel) -> Kernel:
     return kernel
 
 
+def value_of(producer: Kernel, array: str) -> Expr:
+    """What a map stores to `array`, written without its `let`s."""
+    store = store_of(producer, array)
+    assert store is not None and is_map(producer)
+    return _expand(store.expr, producer.lets) if producer.lets else store.expr
+
+
 def inline(producer: Kernel, consumer: Kernel, array: str) -> Kernel:
     """The consumer with every load of `array` replaced by the map's expression at that index. Recomputes nothing else."""
     store = store_of(producer, array)
-    assert store is not None and is_map(producer)
-    body = _expand(store.expr, producer.lets) if producer.lets else store.expr
+    assert store is not None
+    body = value_of(producer, array)
     axes = store.stored_axes or ()
 
     def use(e: Expr) -> Expr | None:
@@ -147,10 +150,7 @@ def inline(producer: Kernel, consumer: Kernel, array: str) -> Kernel:
 
     equations = tuple([replaced(q, expr=rewrite(q.expr, use)) if any(load.array == array for load in q.loads) else q
                        for q in consumer.equations])
-    literal = isinstance(body, Const)  # of no interest to the reader of a label
-    return tidy(replaced(consumer, arrays={**consumer.arrays, **producer.arrays}, equations=equations,
-                         label=consumer.label if literal else join_labels(producer.label, consumer.label),
-                         source=consumer.source if literal else producer.source or consumer.source))
+    return tidy(replaced(consumer, arrays={**consumer.arrays, **producer.arrays}, equations=equations))
 
 
 def _expand(expr: Expr, lets: Mapping[str, Eq]) -> Expr:

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from .fusion import axis_mapping, is_map, loads_of, store_of
@@ -79,18 +79,25 @@ def _all_loads(q: Eq, kernel: Kernel) -> list[Load]:
 
 @dataclass(frozen=True)
 class Edge:
-    """One candidate: `consumer` reads `array`, which `producer` stores. `sole`: nobody else reads it, nor the caller.
-    `light`: all who read it are maps and reductions, and the caller does not."""
+    """One candidate: `consumer` reads `array`, which `producer` stores. `common`: arrays that both have, as the producer and as the
+    consumer calls them. `sole`: nobody else reads the array, nor the caller. `light`: all who read it are maps and reductions, and the
+    caller does not."""
 
     producer: Kernel
     consumer: Kernel
     array: str
+    common: Mapping[str, str]
     sole: bool
     light: bool
 
     @lazy
     def mapping(self) -> dict[str, str] | None:
-        return axis_mapping(self.producer, self.consumer)
+        return axis_mapping(self.producer, self.consumer, self.common)
+
+    @lazy
+    def loads(self) -> list[Load]:
+        """The consumer's loads of the array; none where it reads a view."""
+        return loads_of(self.consumer, self.common.get(self.array, ""))
 
     @property
     def same_space(self) -> bool:
@@ -122,8 +129,7 @@ class Edge:
     @property
     def grows(self) -> bool:
         """The consumer may read an element more than once."""
-        loads = loads_of(self.consumer, self.array)
-        return len(loads) != 1 or not self.reads_once(loads[0])
+        return len(self.loads) != 1 or not self.reads_once(self.loads[0])
 
     def reads_once(self, load: Load) -> bool:
         """Whether different points of the consumer read different elements: each axis steers one dimension of its own."""
@@ -194,13 +200,12 @@ def _recomputed(edge: Edge) -> bool:
     large = [load for load in loads if {v for a in load.index for v in a.variables} == axes]
     if len(large) != 1 or any(load.guards for load in loads) or edge.producer.arrays[large[0].array].dtype.size > store.expr.dtype.size:
         return False
-    reads = set(loads_of(edge.consumer, edge.array))
+    reads = set(edge.loads)
     return len(reads) == 1 and edge.reads_once(next(iter(reads))) and not next(iter(reads)).guards
 
 
 def _few_arrays(edge: Edge) -> bool:
-    p, c = edge.producer.arrays, edge.consumer.arrays
-    return len(p) + len(c) <= ARRAY_LIMIT or len(p.keys() | c.keys()) <= ARRAY_LIMIT
+    return len(edge.producer.arrays) + len(edge.consumer.arrays) - len(edge.common) <= ARRAY_LIMIT
 
 
 def _common_axes(kernel: Kernel) -> set[str]:
@@ -215,7 +220,7 @@ def _joins_reduction(edge: Edge) -> bool:
 
 
 TABLE: tuple[Row, ...] = (
-    Row("view", ANY, ANY, lambda e: not loads_of(e.consumer, e.array), APART,
+    Row("view", ANY, ANY, lambda e: not e.loads, APART,
         "the consumer reads a view of another shape"),
     Row("fill", ("fill",), MAPS + REDUCTIONS, _always, INLINE, "a literal needs no memory"),
     Row("movement", MAPS, MAPS + REDUCTIONS, lambda e: e.inlinable and _only_moves(e), INLINE,
@@ -253,10 +258,9 @@ TABLE: tuple[Row, ...] = (
 )
 
 
-def decide(edge: Edge, kinds: tuple[str, str] | None = None) -> Row:
-    """The first row that fits. `kinds`: of producer and consumer, where the caller knows them."""
-    p, c = kinds or (kind(edge.producer), kind(edge.consumer))
-    for row in _rows(p, c):
+def decide(edge: Edge, producer: str, consumer: str) -> Row:
+    """The first row that fits. `producer`, `consumer`: their kinds."""
+    for row in _rows(producer, consumer):
         if row.when(edge):
             return row
     raise AssertionError("the last row fits everything")

@@ -15,10 +15,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from .lazy import lazy
 from .scalar import SCALAR_OPS, Aff, Apply, AxisValue, Expr, Load, Ref, plain_axes, walk
 from .types import DimLike, TensorType
+
+if TYPE_CHECKING:
+    from .forms import Placed
 
 LET, REDUCE, STORE, INDEX, ACCUMULATE = "let", "reduce", "store", "index", "accumulate"
 
@@ -111,6 +115,12 @@ class Kernel:
     source: str = ""
     in_place: Mapping[str, str] = field(default_factory=dict)
     still: tuple[str, ...] = ()
+
+    @lazy
+    def placed(self) -> Placed:
+        """Its form, apart from the arrays it stands over. Of a kernel that was made from a form, that one: see forms.py."""
+        from .forms import place
+        return place(self)
 
     @lazy
     def sorts(self) -> frozenset[str]:

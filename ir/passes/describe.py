@@ -5,8 +5,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable
 
+from ..forms import Form, Placed, over
 from ..graph import Graph, Node, Value
 from ..kernel import Kernel
 from ..kernel_edit import rename_arrays
@@ -29,7 +30,7 @@ class _Describer:
         self.buffers: dict[str, Buffer] = {}
         self.steps: list[Step] = []
         self.names: dict[Value, str] = {}
-        self.known: dict[Hashable, Sequence[Kernel]] = {}  # what ops have said of themselves: an optimizer asks the same for each weight
+        self.known: dict[Hashable, list[_Part]] = {}  # what ops have said of themselves
 
     def run(self) -> Program:
         for name, value in self.graph.params.items():
@@ -67,23 +68,39 @@ class _Describer:
                 self.names[value] = self.fresh(value.type, "view", of=self.names[node.inputs[0]])
             return
         types = tuple([v.type for v in node.inputs])
-        key = node.op.name, types, node.types, tuple([(name, frozen(value)) for name, value in node.attrs.items()])
-        described = self.known.get(key)
-        if described is None:
-            described = self.known[key] = kernel(types, node.types, node.attrs)
+        same = tuple([node.inputs.index(v) for v in node.inputs])  # x * x reads one array
+        key = node.op.name, types, node.types, same, tuple([(name, frozen(value)) for name, value in node.attrs.items()])
+        parts = self.known.get(key)
+        if parts is None:  # an optimizer asks the same for each weight
+            parts = self.known[key] = [_Part(part, same) for part in kernel(types, node.types, node.attrs)]
         names = {f"in{n}": self.names[v] for n, v in enumerate(node.inputs)}
         for n, value in enumerate(node.outputs):
             self.names[value] = names[f"out{n}"] = self.fresh(value.type)
-        for part in described:
-            for array, type_ in part.arrays.items():
+        for part in parts:
+            for array, type_ in part.kernel.arrays.items():
                 if array.startswith("tmp") and array not in names:
                     names[array] = self.fresh(type_)
-        for part in described:
-            used = {names.get(array, array) for array in (*part.reads, *part.writes)}
-            arrays = {name: self.buffers[name].type for array in part.arrays if (name := names.get(array, array)) in used}
-            self.steps.append(Step(replaced(rename_arrays(part, names), name=f"k{len(self.steps)}", arrays=arrays,
-                                            label=f"{node.path}/{node.op.name}" if node.path else node.op.name,
-                                            source=node.source)))
+        label = f"{node.path}/{node.op.name}" if node.path else node.op.name
+        for part in parts:
+            self.steps.append(Step(part.placed(names, label, node.source).kernel(f"k{len(self.steps)}")))
+
+
+class _Part:
+    """What an op says of itself over in0, in1, out0, tmp, ...: all nodes of which it says this have kernels of one form."""
+
+    def __init__(self, kernel: Kernel, same: tuple[int, ...]) -> None:
+        """`same`: for each operand the first one that is the same value."""
+        again = {f"in{n}": f"in{first}" for n, first in enumerate(same) if n != first}
+        one = rename_arrays(kernel, again) if again else kernel
+        used = {*one.reads, *one.writes}
+        self.kernel = one if used == set(one.arrays) else replaced(one, arrays={a: t for a, t in one.arrays.items() if a in used})
+        self.form: Form | None = None
+
+    def placed(self, names: dict[str, str], label: str, source: str) -> Placed:
+        arrays = tuple([names[a] for a in self.kernel.arrays])
+        if self.form is None:
+            self.form = Form(over(self.kernel, arrays))
+        return Placed(self.form, arrays, label, source)
 
 
 def describe(graph: Graph) -> Program:

@@ -6,12 +6,9 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import replace
 
-from ..fusion import axis_mapping, inline, merge, store_of, tidy
-from ..fusion_table import APART, EARLY, INLINE, MAPS, REDUCTIONS, Edge, Row, decide, kind
-from ..kernel import Kernel
-from ..kernel_edit import WRITING
+from ..forms import Forms, Placed
+from ..fusion_table import APART, EARLY, INLINE, MAPS, REDUCTIONS, Row
 from ..program import Program, Step, Verdict
-from ..replaced import replaced
 
 _NOBODY: frozenset[int] = frozenset()
 _LIGHT = frozenset(MAPS + REDUCTIONS)
@@ -20,8 +17,8 @@ _LIGHT = frozenset(MAPS + REDUCTIONS)
 class _Fuser:
     def __init__(self, program: Program) -> None:
         self.program = program
-        self.kernels: dict[int, Kernel] = {n: s.kernel for n, s in enumerate(program.steps)}
-        self.kinds: dict[int, str] = {}
+        self.forms = Forms()
+        self.kernels: dict[int, Placed] = {n: s.kernel.placed for n, s in enumerate(program.steps)}
         self.sources: dict[int, set[str]] = {}  # what each kernel reads, and the memory it lies in
         self.heavy: Counter[str] = Counter()  # how many read an array that are neither maps nor reductions
         self.users: dict[str, set[int]] = {}  # the kernels that have an array among their sources
@@ -34,30 +31,28 @@ class _Fuser:
         self.viewed = {b.of for b in program.buffers.values() if b.of}
         self.kept |= self.viewed  # read through a view: the memory must exist
         self.verdicts: list[Verdict] = []
-        self.decided: dict[tuple[int, int, str, bool, bool], tuple[Kernel, Kernel, Row]] = {}
 
-    def enter(self, n: int, kernel: Kernel) -> None:
+    def enter(self, n: int, kernel: Placed) -> None:
         self.kernels[n] = kernel
-        self.kinds[n] = kind(kernel)
         self.sources[n] = {*kernel.reads, *(self.program.root(a) for a in kernel.reads)}
         for array in kernel.writes:
             self.writers.setdefault(array, set()).add(n)
         for array in kernel.reads:
             self.readers.setdefault(array, set()).add(n)
-        if self.kinds[n] not in _LIGHT:
+        if kernel.form.kind not in _LIGHT:
             self.heavy.update(kernel.reads)
         for array in self.sources[n]:
             self.users.setdefault(array, set()).add(n)
         self.forget(n)
 
-    def leave(self, n: int) -> Kernel:
+    def leave(self, n: int) -> Placed:
         self.forget(n)
         kernel = self.kernels.pop(n)
         for array in kernel.writes:
             self.writers[array].discard(n)
         for array in kernel.reads:
             self.readers[array].discard(n)
-        if self.kinds[n] not in _LIGHT:
+        if kernel.form.kind not in _LIGHT:
             self.heavy.subtract(kernel.reads)
         for array in self.sources[n]:
             self.users[array].discard(n)
@@ -106,7 +101,7 @@ class _Fuser:
         self.sweep(first_inlining=True)  # literals and cheap maps go to their readers before those join heavier kernels
         while self.sweep(first_inlining=False):
             pass
-        steps = tuple(Step(replaced(k, name=f"k{n}")) for n, k in enumerate(self.ordered()))
+        steps = tuple(Step(k.kernel(f"k{n}")) for n, k in enumerate(self.ordered()))
         used = {a for s in steps for a in s.kernel.arrays}
         keep = used | self.kept | {b for b, v in self.program.buffers.items() if v.kind in ("param", "state")}
         buffers = {}
@@ -141,15 +136,8 @@ class _Fuser:
         return False
 
     def decision(self, p: int, c: int, array: str, sole: bool) -> Row:
-        """The row of the table for an edge, kept until one of its kernels changes: every sweep asks for most edges again."""
-        producer, consumer = self.kernels[p], self.kernels[c]
-        light = array not in self.kept and not self.heavy.get(array)
-        known = self.decided.get((p, c, array, sole, light))
-        if known is not None and known[0] is producer and known[1] is consumer:
-            return known[2]
-        row = decide(Edge(producer, consumer, array, sole, light), (self.kinds[p], self.kinds[c]))
-        self.decided[p, c, array, sole, light] = producer, consumer, row
-        return row
+        """The row of the table for an edge."""
+        return self.forms.decide(self.kernels[p], self.kernels[c], array, sole, array not in self.kept and not self.heavy.get(array))
 
     def left_apart(self) -> list[Verdict]:
         """Why the edges that remain were not fused."""
@@ -175,19 +163,15 @@ class _Fuser:
         producer, consumer = self.kernels[p], self.kernels[c]
         if action == INLINE:
             self.leave(c)
-            self.enter(c, inline(producer, consumer, array))
+            self.enter(c, self.forms.inline(producer, consumer, array))
             if not self.readers[array] and array not in self.kept:
                 self.drop_store(p, array)
             return
-        mapping = axis_mapping(producer, consumer)
-        assert mapping is not None
         self.leave(p)
         self.leave(c)
-        merged = merge(producer, consumer, mapping)
+        merged = self.forms.merge(producer, consumer)
         dead = {a for a in merged.writes if a not in self.kept and a not in merged.reads and not self.readers.get(a)}
-        if dead:
-            merged = tidy(replaced(merged, equations=tuple([q for q in merged.equations if q.kind not in WRITING or q.name not in dead])))
-        self.enter(c, merged)
+        self.enter(c, self.forms.without(merged, dead) if dead else merged)
         self.abandon(set(producer.reads) | set(consumer.reads))
 
     def drop_unread(self) -> None:
@@ -199,9 +183,8 @@ class _Fuser:
     def drop_store(self, p: int, array: str) -> None:
         """Nothing reads `array` any more: take its store out of its kernel, and the kernel away when it was the last."""
         kernel = self.leave(p)
-        left = tuple(q for q in kernel.equations if q.name != array or q.kind not in WRITING)
-        slim = tidy(replaced(kernel, equations=left))
-        if slim.equations:
+        slim = self.forms.without(kernel, (array,))
+        if slim.writes:
             self.enter(p, slim)
         self.abandon(kernel.reads)
 
@@ -209,12 +192,12 @@ class _Fuser:
         """A kernel does not read these any more: whatever nobody reads now need not be stored."""
         for read in arrays:
             writer = self.writer(read)
-            if writer is not None and not self.readers[read] and read not in self.kept and store_of(self.kernels[writer], read):
+            if writer is not None and not self.readers[read] and read not in self.kept and self.kernels[writer].stores(read):
                 self.drop_store(writer, read)
 
-    def ordered(self) -> list[Kernel]:
+    def ordered(self) -> list[Placed]:
         """Topological order, earliest kernel first."""
-        order: list[Kernel] = []
+        order: list[Placed] = []
         done: set[int] = set()
         visiting: set[int] = set()
 

@@ -1,0 +1,51 @@
+"""What fusion remembers of a form holds wherever the form stands: a program whose kernels share forms is fused like one where none do."""
+
+import pytest
+
+from kcompile.ir import build
+from kcompile.ir.graph import Graph
+from kcompile.ir.passes.describe import describe
+from kcompile.ir.passes.differentiate import differentiate
+from kcompile.ir.passes.fuse import fuse
+from kcompile.ir.passes.simplify import simplify
+from kcompile.ir.program import Program
+from kcompile.ir.random_graphs import random_graph
+from kcompile.ir.text.programs import parse_program, print_program
+from kcompile.ir.types import Dim, TensorType, f32
+
+
+def _apart(program: Program) -> Program:
+    """The same program, each kernel with a form of its own."""
+    return parse_program(print_program(program))
+
+
+def _assert_same(graph: Graph) -> Program:
+    program = describe(graph)
+    fused = fuse(program)
+    assert print_program(fused, verdicts=True) == print_program(fuse(_apart(program)), verdicts=True)
+    return fused
+
+
+def _repeated() -> Graph:
+    """Blocks alike but for what they are given twice: x + x is another form than x + y."""
+    graph = Graph("repeated")
+    x, y = (build.param(graph, name, TensorType((Dim.symbol("B"), 8), f32)) for name in ("x", "y"))
+    for n in range(3):
+        kernel = build.state(graph, f"w{n}", "weight", TensorType((8, 8), f32))
+        hidden = build.tanh(build.dot(x, kernel))
+        x, y = build.mul(build.exp(build.add(hidden, x if n == 1 else y)), hidden), build.add(x, x)
+    graph.outputs["out"] = build.add(x, y)
+    graph.outputs["other"] = y
+    return graph
+
+
+def test_forms_that_meet_again_are_fused_alike() -> None:
+    program = describe(_repeated())
+    forms = [step.kernel.placed.form for step in program.steps]
+    assert len(set(forms)) < len(forms)
+    _assert_same(_repeated())
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_random_graphs_are_fused_alike(seed: int) -> None:
+    _assert_same(simplify(differentiate(random_graph(seed, steps=16))))
