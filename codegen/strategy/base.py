@@ -28,12 +28,13 @@ class Scheduling:
     def _cut(self, var: str, size: int, lanes: int) -> None:
         self.nest = vectorize(tile(self.nest, var, size), f"{var}.i", lanes)
 
-    def _order(self, others: list[str], vector: str, count: int, rows: tuple[str, ...], outermost: bool = False) -> None:
-        """Puts the loops in order: shared ones, then the tile's rows, then its vectors."""
+    def _order(self, others: list[str], vector: str, count: int, rows: tuple[str, ...], outermost: bool = False, before: int = 0) -> None:
+        """Puts the loops in order: shared ones, then the tile's rows, then its vectors. The loop over the vector's tiles comes after
+        the others, or where it is `outermost` after the first `before` of them."""
         outer = [f"{v}.o" if f"{v}.i" in rows else v for v in others if v not in rows]
-        panel = [f"{vector}.o"]
+        before = before if outermost else len(outer)
         inside = [*rows, *([f"{vector}.i.u"] if count > 1 else []), f"{vector}.i.v"]
-        self.nest = reorder(self.nest, *(panel + outer if outermost else outer + panel), *inside)
+        self.nest = reorder(self.nest, *outer[:before], f"{vector}.o", *outer[before:], *inside)
 
     def _ordered(self) -> set[str]:
         """Loops that may add to one element several times: their trips keep their order, on one thread."""

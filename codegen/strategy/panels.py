@@ -8,7 +8,8 @@ from collections.abc import Mapping
 from ..access import accesses, divisor, guess, inner_loops, static, useful_lanes
 from ..epilogue import settle_epilogue
 from ..nest import Acc, Loop, Stmt, all_stores, loops, statements
-from ..packing import far_rows
+from ..packing import PACKED_BYTES, far_rows
+from ..row_blocks import RowBlocks, Traffic, row_blocks
 from ..schedule import chunk, jam, keep, pack, pack_all, reorder, rfactor, strip, tile, unroll
 from ..schedule.chunk import chunkable
 from ..strips import strip_rows
@@ -17,8 +18,8 @@ from ..windows import Window, find_window, window_tile
 from .base import Scheduling
 
 CHUNK = 64  # of a sum, of which both operands are packed for a strip of tiles
+LIKELY = 3  # tiles that cost nearly the same
 MANY_ROWS = 64  # rows at the least for which each thread packs all of an operand
-FEW_ROWS = 256  # rows of one sample at most for which panels are kept: for more, packing at every call is no cost, and memory is
 COLUMN_VECTORS = 8  # vectors side by side in a reduction over columns
 
 
@@ -44,6 +45,10 @@ class Panels(Scheduling):
                 widths = {tile.vectors for tile in self.choices}
                 fit = {n for n in widths if far_rows(self.nest, common, body, vector, lanes * n)}
                 self.choices.sort(key=lambda tile: tile.vectors not in fit)
+            better = [t for t in self.choices[:LIKELY] if t.vectors == self.choices[0].vectors
+                       and self._row_blocks(common, vector, t.rows, lanes * t.vectors)]
+            if better:  # blocks are worth more than what such tiles differ by
+                self.choices.sort(key=lambda tile: tile != better[0])
             best = self._chosen()
             count, tiles = best.vectors, best.rows
         else:
@@ -52,14 +57,21 @@ class Panels(Scheduling):
         self.note(f"vectors along {vector.var}: {lanes} lanes, {count} side by side")
         strip_size = self._strip(common, vector, rows, tiles, lanes * count)
         packed = [] if strip_size or window else far_rows(self.nest, common, body, vector, lanes * count)
+        outermost, blocked = False, None
+        if not window and not strip_size:
+            blocked = self._row_blocks(common, vector, tiles, lanes * count)
+            outermost = self._panels_first(body, vector, rows, packed, common, blocked)
+            if packed and not self.whole:
+                blocked = None  # a panel that is packed just before its rows is packed once
         self._cut(vector.var, lanes * count, lanes)
         names = []
         for loop in rows:
             size, var = tiles.get(loop.var, 1), loop.var
             if size == 1:
                 continue
-            if strip_size:
-                self.nest = tile(self.nest, var, strip_size)
+            cut = strip_size or (blocked.cut if blocked else 0)
+            if cut:
+                self.nest = tile(self.nest, var, cut)
                 var = f"{var}.i"
             if static(loop.extent) == size:
                 self.nest = unroll(self.nest, var)
@@ -75,8 +87,10 @@ class Panels(Scheduling):
         for size in tiles.values():
             accumulators *= size
         others = [loop.var for loop in common if loop.var != vector.var]
-        outermost = not window and self._panels_first(body, vector, rows, packed, common)
-        self._order(others, vector.var, count, tuple(names), outermost)
+        if blocked:
+            others = [f"{others[0]}.o", f"{others[0]}.i"] if blocked.cut else others
+            self.note(f"{blocked.rows} rows at a time for all panels: what they read stays in the second-level cache")
+        self._order(others, vector.var, count, tuple(names), outermost, blocked.before if blocked else 0)
         if window:
             self._write_out(window)
         elif blocks and accumulators * blocks < 8:
@@ -119,20 +133,33 @@ class Panels(Scheduling):
             self.nest = chunk(self.nest, over.var, panel, rows, CHUNK)
             self.note(f"{CHUNK} of {over.var} at a time, packed: both operands lie in the first-level cache for all tiles of the strip")
 
+    def _row_blocks(self, common: list[Loop], vector: Loop, tiles: Mapping[str, int], width: int) -> RowBlocks | None:
+        """Rows block by block before the panels, where that reads less: see row_blocks."""
+        body = common[-1].body
+        inside = tuple(s for s in body if isinstance(s, Loop))
+        size = self._panel_bytes(body, vector)
+        shared = {a.array for a in accesses(self.nest, inside) if not a.store and not a.depends_on(vector.var)}
+        streamed = sum(guess(self.nest.arrays[a].size, 1) * self.nest.arrays[a].dtype.size for a in shared if a in self.nest.arrays)
+        extent = static(vector.extent)
+        if extent is None or size <= self.target.l2 // 4:  # all panels stay in the cache: rows are outermost anyway
+            return None
+        others = {loop.var: loop.extent for loop in common if loop.var != vector.var}
+        return row_blocks(others, tiles, Traffic(size, streamed, -(-extent // width)), self.target)
+
     def _panels_first(self, body: tuple[Stmt, ...], vector: Loop, rows: list[Loop], packed: list[tuple[str, tuple[str, ...]]],
-                      common: list[Loop]) -> bool:
+                      common: list[Loop], blocked: RowBlocks | None) -> bool:
         """Whether panels are the outermost loop. Where an operand is packed they are, each being packed once, unless there are many
         rows and all of the operand may stay packed in the cache."""
         streams = self._streams(body, vector, rows)
-        surely = math.prod(divisor(loop.extent) for loop in common if loop.var != vector.var)
-        many, few = surely >= MANY_ROWS, surely <= FEW_ROWS
-        if packed and few and all(array in self.nest.still for array, _ in packed):
+        many = math.prod(divisor(loop.extent) for loop in common if loop.var != vector.var) >= MANY_ROWS
+        if packed and all(array in self.nest.still for array, _ in packed):
             self.whole = [(array, vector.var, over) for array, over in packed]
             self.kept = [array for array, _ in packed]
             return streams
-        if packed and many and not streams and all(len(over) == 1 for _, over in packed):
+        small = not streams or (blocked is not None and self._panel_bytes(body, vector) <= PACKED_BYTES)
+        if packed and many and small and all(len(over) == 1 for _, over in packed):
             self.whole = [(array, vector.var, over) for array, over in packed]
-            return False
+            return streams
         return streams or bool(packed)
 
     def _pack_whole(self) -> None:
