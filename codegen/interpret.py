@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ..ir.scalar import REDUCERS, SCALAR_OPS, Aff, Apply, AxisValue, Const, Expr, Load, Ref
+from ..ir.scalar import REDUCERS, SCALAR_OPS, Aff, Apply, AxisValue, Const, Expr, Guard, Load, Ref
 from ..ir.types import DType, bf16, evaluate_dim, f16, f32
 from .nest import FOR, VECTOR, Acc, Accum, Fold, Let, Loop, Nest, Stmt, Store, Transpose, identity
 
@@ -79,6 +79,8 @@ class _Interpreter:
             if not live and loop.mode == FOR:
                 break
             self.variables[loop.var] = value if live else limit - 1
+            if loop.where and not self.holds(loop.where):
+                continue
             if loop.back:
                 self.variables[loop.back] = min(value, loop.last_whole)
             if loop.mode != FOR:
@@ -174,9 +176,11 @@ class _Interpreter:
                 result = SCALAR_OPS[expr.fn].reference(*(self.value(a) for a in expr.args))
                 return np.asarray(result).astype(_compute(expr.dtype).numpy)[()]
 
+    def holds(self, guard: Guard) -> bool:
+        return bool(evaluate_dim(guard.lo, self.symbols) <= self.aff(guard.index) < evaluate_dim(guard.hi, self.symbols))
+
     def load(self, load: Load) -> Any:
-        inside = all(evaluate_dim(g.lo, self.symbols) <= self.aff(g.index) < evaluate_dim(g.hi, self.symbols) for g in load.guards)
-        if not inside or VECTOR in self.dead.values():
+        if not all(self.holds(g) for g in load.guards) or VECTOR in self.dead.values():
             return self.value(load.other or Const(0, load.dtype))
         at = self.aff(load.index[0])
         self.check(load.array, at)

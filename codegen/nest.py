@@ -41,6 +41,7 @@ class Loop:
     `parallel`: the trips are shared out among threads (perfectly nested parallel loops count as one).
     `back`: a second variable, min(var, extent - step): under it the last trip steps back and is a whole one. '' for none.
     The trips of an unrolled loop, which dimensions of accumulators count, are `step` apart.
+    `where`: of a plain run-time loop, the trips that are done: those where the guard, whose index grows with `var`, holds.
     """
 
     var: str
@@ -51,6 +52,7 @@ class Loop:
     parallel: bool = False
     clip: Clip | None = None
     back: str = ""
+    where: Guard | None = None
 
     @property
     def last_whole(self) -> int:
@@ -281,7 +283,8 @@ def substitute(body: tuple[Stmt, ...], mapping: Mapping[str, Aff]) -> tuple[Stmt
     def one(stmt: Stmt) -> Stmt:
         if isinstance(stmt, Loop):
             clip = stmt.clip and Clip(change(stmt.clip.base), stmt.clip.extent)
-            return replace(stmt, body=tuple(one(s) for s in stmt.body), clip=clip)
+            where = stmt.where and Guard(change(stmt.where.index), stmt.where.lo, stmt.where.hi)
+            return replace(stmt, body=tuple(one(s) for s in stmt.body), clip=clip, where=where)
         if isinstance(stmt, Store):
             return replace(stmt, index=change(stmt.index), expr=map_indices(stmt.expr, change))
         if isinstance(stmt, (Accum, Let)):

@@ -17,7 +17,8 @@
       panel pack.w: f32[401408] of w
         for j.q in 0..512 step 32
 
-`each` lists unrolled and vector loops that stand directly inside one another. `if` is a loop's clip.
+`each` lists unrolled and vector loops that stand directly inside one another. `if` is a loop's clip; `for k in 0..3 where 1 <= k + i < 9`
+does the trips that the guard holds for.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ from dataclasses import replace
 
 from ..ir.kernel import INDEX, LET
 from ..ir.scalar import Aff
-from ..ir.text.scalars import Scope, aff_text, expr_text, index_text, parse_aff, parse_expr, parse_index
+from ..ir.text.scalars import Scope, aff_text, expr_text, guard_text, index_text, parse_aff, parse_expr, parse_guard, parse_index
 from ..ir.text.tokens import Cursor, name_text, quote, unquote
 from ..ir.types import DTYPES, Dim, DimLike, DType, TensorType
 from .nest import FOR, UNROLL, VECTOR, Acc, AccDim, Accum, Clip, Fold, Let, Loop, Nest, Panel, Stmt, Store, Transpose
@@ -74,6 +75,7 @@ class _Printer:
             text = f"{'parallel ' if loop.parallel else ''}for {name_text(loop.var)} in 0..{loop.extent}"
             text += self.steps(loop)
             text += self.clip(loop.var, loop.clip)
+            text += f" where {guard_text(loop.where)}" if loop.where else ""
             body = loop.body
         else:
             parts = []
@@ -296,9 +298,10 @@ class _Parser:
         extent = c.dim()
         step, back = self.step(extent)
         clip = self.clip(var)
-        c.end_line()
         self.scope.variables.add(var)
-        return Loop(var, extent, self.body(column), step, FOR, parallel, clip, back)
+        where = parse_guard(c, self.scope) if c.accept("where") else None
+        c.end_line()
+        return Loop(var, extent, self.body(column), step, FOR, parallel, clip, back, where)
 
     def each(self, column: int) -> Loop:
         c = self.cursor

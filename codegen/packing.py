@@ -41,7 +41,7 @@ def find_turned(nest: Nest, common: list[Loop], target: Target) -> Turned | None
     the columns of the result can be packed, and results are transposed as they are stored."""
     body = common[-1].body if common else ()
     inner = [s for s in body if isinstance(s, Loop)]
-    if len(inner) != 1 or any(isinstance(s, Loop) for s in statements(inner[0].body)):
+    if len(inner) != 1 or inner[0].where or any(isinstance(s, Loop) for s in statements(inner[0].body)):
         return None
     depth = static(inner[0].extent)
     loads = [a for a in accesses(nest, tuple(inner)) if not a.store]

@@ -35,7 +35,7 @@ def find_window(nest: Nest, body: tuple[Stmt, ...], vector: Loop, rows: list[Loo
         return None
     for over in inner_loops(inside):
         extent = static(over.extent)
-        if extent is None or extent < 2 or any(isinstance(s, Loop) for s in statements(over.body)):
+        if extent is None or extent < 2 or over.where or any(isinstance(s, Loop) for s in statements(over.body)):
             continue
         for row in rows:
             shared = [a for a in loads if a.coefficient(over.var) == a.coefficient(row.var) != 0 and not a.guards]

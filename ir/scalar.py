@@ -6,7 +6,7 @@ and the numpy reference stands here.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from operator import is_not
 from typing import Any, Union
@@ -262,6 +262,15 @@ def walk(expr: Expr) -> list[Expr]:
         if isinstance(e, Apply):
             stack.extend(reversed(e.args))
     return out
+
+
+def vanishing(expr: Expr) -> Iterator[Guard]:
+    """Guards, each of which makes the expression 0 where it fails: those of a load, or of a factor that is one."""
+    if isinstance(expr, Load) and (expr.other is None or expr.other.value == 0):
+        yield from expr.guards
+    elif isinstance(expr, Apply) and expr.fn == "mul":
+        for factor in expr.args:
+            yield from vanishing(factor)
 
 
 def rewrite(expr: Expr, change: Callable[[Expr], Expr | None]) -> Expr:

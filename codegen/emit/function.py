@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from ...ir.scalar import Aff, Guard
 from ...ir.types import Dim, DimLike
 from .. import scalar_code
 from ..nest import (
@@ -102,7 +103,7 @@ class _Function(Statements):
             before, self.vector = self.vector, Lanes(loop.var, int(str(loop.extent)), loop.clip)
             self.body(loop.body)
             self.vector = before
-        elif not loop.clip and isinstance(loop.extent, int) and loop.extent <= loop.step:
+        elif not loop.clip and not loop.where and isinstance(loop.extent, int) and loop.extent <= loop.step:
             if loop.extent > 0:
                 self.indices[loop.var] = Index()
                 self.body(loop.body)
@@ -146,10 +147,29 @@ class _Function(Statements):
         if loop.clip:
             left = self.integer(loop.clip.base * -1 + loop.clip.extent)[0]
             extent = self.w.call("i64", "llvm.smin.i64", ("i64", extent), ("i64", left))
+        if loop.where:
+            start, end = self._bounds(loop.var, loop.where, extent)
+            self._counted(start, end, loop.step, False, loop.body, [(loop, lambda t: t)])
+            return
         surely_once = not extent.startswith("%")
         if surely_once and int(extent) <= 0:
             return
         self._counted("0", extent, loop.step, surely_once, loop.body, [(loop, lambda t: t)])
+
+    def _bounds(self, var: str, where: Guard, extent: str) -> tuple[str, str]:
+        """The first trip below `extent` for which the guard holds, and one past the last."""
+        moves = int(str(where.index.coefficient(var)))
+        rest = where.index + Aff.of({var: -moves})
+
+        def first_at_least(bound: DimLike) -> str:
+            """The least trip whose index is not below the bound: 0, or (bound - rest) / moves, rounded up."""
+            short, depth = self.integer(rest * -1 + (bound + (moves - 1)))
+            with self.scopes.at(depth) as w:
+                short = w.call("i64", "llvm.smax.i64", ("i64", short), ("i64", "0"))
+                return short if moves == 1 else w.value(f"udiv i64 {short}, {moves}")
+
+        end = self.w.call("i64", "llvm.smin.i64", ("i64", first_at_least(where.hi)), ("i64", extent))
+        return first_at_least(where.lo), end
 
     def _parallel(self, loop: Loop) -> None:
         """The share [lo, hi) of the product of perfectly nested parallel loops."""

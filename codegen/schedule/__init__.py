@@ -19,12 +19,12 @@ from .singly import singly, why_not_singly
 from .slide import slide, why_not_slide
 from .stash import stash, stash_turned
 from .strip import strip
+from .trim import trim
 
 STEPS: dict[str, Callable[..., Nest]] = {
     step.__name__: step
     for step in (tile, vectorize, unroll, parallel, reorder, collapse, jam, rfactor, transpose, pack, stash, stash_turned, block,
-                 strip, chunk,
-                 pack_all, keep, slide, singly)
+                 strip, chunk, pack_all, keep, slide, singly, trim)
 }
 _STEP = re.compile(r"(\w+)\((.*)\)")
 
@@ -42,5 +42,5 @@ def apply(nest: Nest, step: str) -> Nest:
 
 
 __all__ = ["STEPS", "ScheduleError", "apply", "block", "chunk", "collapse", "jam", "keep", "pack", "pack_all", "parallel", "reorder",
-           "rfactor", "singly", "slide", "stash", "stash_turned", "strip", "tile", "transpose", "unroll", "vectorize",
+           "rfactor", "singly", "slide", "stash", "stash_turned", "strip", "tile", "transpose", "trim", "unroll", "vectorize",
            "why_not_singly", "why_not_slide"]

@@ -39,7 +39,7 @@ def tile(nest: Nest, var: str, size: int) -> Nest:
     def change(stmt: Stmt) -> tuple[Stmt, ...] | None:
         if not isinstance(stmt, Loop) or stmt.var != var:
             return None
-        if stmt.mode != FOR or stmt.step != 1:
+        if stmt.mode != FOR or stmt.step != 1 or stmt.where:
             raise ScheduleError(f"{step}: the loop is not a plain one any more")
         outer, inner = f"{var}.o", f"{var}.i"
         together = Aff.of({outer: 1, inner: 1})
@@ -61,7 +61,7 @@ def vectorize(nest: Nest, var: str, lanes: int) -> Nest:
     """
     step = f"vectorize({var}, {lanes})"
     for loop in _existing(nest, var, step):
-        if isinstance(loop.extent, Dim) or loop.mode != FOR or loop.step != 1:
+        if isinstance(loop.extent, Dim) or loop.mode != FOR or loop.step != 1 or loop.where:
             raise ScheduleError(f"{step}: the extent {loop.extent} is not static, or the loop is not a plain one")
 
     def change(stmt: Stmt) -> tuple[Stmt, ...] | None:
@@ -84,8 +84,8 @@ def unroll(nest: Nest, var: str) -> Nest:
     """Writes out the iterations of a loop of static extent."""
     step = f"unroll({var})"
     for loop in _existing(nest, var, step):
-        if isinstance(loop.extent, Dim):
-            raise ScheduleError(f"{step}: the extent {loop.extent} is not static")
+        if isinstance(loop.extent, Dim) or loop.where:
+            raise ScheduleError(f"{step}: the extent {loop.extent} is not static, or not all trips are done")
     return record(nest, _with(nest, var, mode=UNROLL), step)
 
 
@@ -129,6 +129,9 @@ def reorder(nest: Nest, *order: str) -> Nest:
             clip = by_name[var].clip
             if clip and any(v in order[n:] for v in clip.base.variables):
                 raise ScheduleError(f"{step}: the end of {var} depends on a loop inside it")
+            where = by_name[var].where
+            if where and any(v in order[n + 1:] for v in where.index.variables):
+                raise ScheduleError(f"{step}: the trips of {var} depend on a loop inside it")
         body = chain[-1].body
         for var in reversed(order):
             body = (replace(by_name[var], body=body),)
@@ -150,7 +153,7 @@ def can_collapse(nest: Nest, outer: str, inner: str) -> bool:
         child = loop.body[0] if len(loop.body) == 1 else None
         if not isinstance(child, Loop) or child.var != inner or loop.step != 1 or child.step != 1:
             return False
-        if loop.clip or child.clip or loop.mode != FOR or child.mode != FOR or loop.parallel or child.parallel:
+        if loop.clip or child.clip or loop.where or child.where or loop.mode != FOR or child.mode != FOR or loop.parallel or child.parallel:
             return False
         for aff in _indices(child.body):
             if aff.coefficient(outer) != aff.coefficient(inner) * child.extent:
@@ -180,8 +183,9 @@ def collapse(nest: Nest, outer: str, inner: str) -> Nest:
 def _indices(body: tuple[Stmt, ...]) -> list[Aff]:
     out = []
     for stmt in statements(body):
-        if isinstance(stmt, Loop) and stmt.clip:
-            out.append(stmt.clip.base)
+        if isinstance(stmt, Loop):
+            out += [stmt.clip.base] if stmt.clip else []
+            out += [stmt.where.index] if stmt.where else []
         if isinstance(stmt, Store):
             out.append(stmt.index)
         expr = stmt_expr(stmt)

@@ -10,8 +10,9 @@ from ..access import Access, accesses, body_cost, chain, has_accumulators, indir
 from ..blocking import settle_blocks
 from ..nest import Loop, Nest
 from ..packing import find_turned, store_columns
-from ..schedule import collapse, parallel
+from ..schedule import collapse, parallel, trim
 from ..schedule.loops import can_collapse
+from ..schedule.trim import bound
 from ..target import Target
 from ..tiles import Tile
 from .maps import Maps
@@ -41,6 +42,7 @@ class _Planner(Maps, Panels, TurnedPanels, Rows, Tails):
     """One strategy after the other, until one suits."""
 
     def run(self) -> Nest:
+        self._trim_all()
         self._collapse_all()
         common = chain(self.nest.body)
         reduces = has_accumulators(self.nest.body)
@@ -66,6 +68,12 @@ class _Planner(Maps, Panels, TurnedPanels, Rows, Tails):
         self._whole_tiles()
         self._keep()
         return self.nest
+
+    def _trim_all(self) -> None:
+        """Sums run over the terms that count: what reads past the border of an image is not computed."""
+        while var := next((loop.var for loop in inner_loops(self.nest.body) if bound(self.nest, loop)), None):
+            self.nest = trim(self.nest, var)
+            self.note(f"of {var} only the terms that are not 0 by a guard are summed")
 
     def _collapse_all(self) -> None:
         """Makes neighbouring loops one wherever every index allows it: fewer loops, longer vectors."""

@@ -193,7 +193,8 @@ class Panels(Scheduling):
                    for a in accesses(self.nest, inside) if a.depends_on(vector.var))
 
     def _row_axes(self, common: list[Loop], vector: Loop, body: tuple[Stmt, ...]) -> list[Loop]:
-        """Common loops on which some load inside the reductions does not depend, the last first, until there are 8 rows.
+        """Common loops on which some load inside the reductions does not depend, the last first, until there are 8 rows. Those
+        that bound a sum are none: their rows would have different terms.
 
         What does not move with the reduction either is loaded before it: rows need not share that."""
         summed = {loop.var for loop in inner_loops(body)}
@@ -201,8 +202,9 @@ class Panels(Scheduling):
                  if not a.store and any(a.depends_on(v) for v in summed)]
         rows: list[Loop] = []
         total = 1
+        bounding = {var for loop in inner_loops(body) if loop.where for var in loop.where.index.variables}
         for loop in reversed(common):
-            if loop.var == vector.var or total >= 8:
+            if loop.var == vector.var or loop.var in bounding or total >= 8:
                 continue
             if len(inner) > 1 and any(not a.depends_on(loop.var) and a.depends_on(vector.var) for a in inner):
                 if rows and static(loop.extent) is None:
@@ -215,7 +217,7 @@ class Panels(Scheduling):
         """Cuts the innermost reduced loops into `ways` independent sums, to hide the latency of an addition."""
         done = set()
         for loop in list(inner_loops(body)):
-            if any(isinstance(s, Loop) for s in statements(loop.body)) or loop.var in done or guess(loop.extent) < 2 * ways:
+            if any(isinstance(s, Loop) for s in statements(loop.body)) or loop.var in done or loop.where or guess(loop.extent) < 2 * ways:
                 continue
             if not any(isinstance(s, Acc) for s in statements(body)) or ways < 2:
                 continue

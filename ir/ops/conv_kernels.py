@@ -23,6 +23,7 @@ from .describe import Types, axes_of, described, load, multiply, number, operand
 from .spatial import Phase, phases, spatial_names, spatial_of
 
 Arrays = dict[str, TensorType]
+BORDER = 0.12  # the share of a sum's terms beyond the border of the image from which they are better not computed
 
 
 @dataclass(frozen=True)
@@ -127,7 +128,8 @@ def input_grad_kernels(inputs: Types, outputs: Types, attrs: Attrs) -> list[Kern
     cut = attrs["padding"] or ((0, 0),) * len(window)
     by_axis = [phases(extent, k, s, d, before) for extent, k, s, d, (before, _)
                in zip(spatial_of(dx.shape), window, attrs["strides"], attrs["dilation"], cut, strict=True)]
-    low, high = _padding(by_axis, spatial_of(dy.shape))
+    bounded = _bounded(by_axis, spatial_of(dy.shape), channels)
+    low, high = _padding(by_axis, spatial_of(dy.shape), bounded)
     padded = dy.with_shape((dy.shape[0], *(a + n + b for a, n, b in zip(low, spatial_of(dy.shape), high, strict=True)), dy.shape[-1]))
     turned = w.with_shape((*window, w.shape[-1], w.shape[-2]))
     arrays = operands(inputs, outputs, tmp0=turned, tmp1=padded)
@@ -137,15 +139,29 @@ def input_grad_kernels(inputs: Types, outputs: Types, attrs: Attrs) -> list[Kern
         kernels.append(_pad(arrays, low))
         source = "tmp1"
     for chosen in itertools.product(*by_axis):
-        kernels.append(_phase_kernel(arrays, source, chosen, low, window, channels, dx))
+        kernels.append(_phase_kernel(arrays, source, chosen, low, bounded, window, channels, dx))
     return kernels
 
 
-def _padding(by_axis: list[list[Phase]], extents: Sequence[DimLike]) -> tuple[list[int], list[DimLike]]:
-    """Zeros needed around dy so that no tap of any phase reads outside."""
+def _bounded(by_axis: list[list[Phase]], extents: Sequence[DimLike], channels: _Channels) -> list[bool]:
+    """The axes along which taps past the border are left out by a guard, each position having its own bounds. Along the last one
+    positions are computed side by side, with the same taps: there dy is padded, unless too much of the work would be zeros."""
+    if channels.groups > 1:
+        return [False] * len(by_axis)  # rows of a depthwise convolution share what they read, along any axis
+    wasted = sum(p.taps * int(p.count) - p.meeting(extents[-1]) for p in by_axis[-1]) if _known(by_axis[-1], extents[-1]) else 0
+    work = sum(p.taps * int(p.count) for p in by_axis[-1]) if wasted else 1
+    return [True] * (len(by_axis) - 1) + [wasted > BORDER * work]
+
+
+def _known(axis_phases: list[Phase], extent: DimLike) -> bool:
+    return isinstance(extent, int) and all(isinstance(p.count, int) for p in axis_phases)
+
+
+def _padding(by_axis: list[list[Phase]], extents: Sequence[DimLike], bounded: Sequence[bool]) -> tuple[list[int], list[DimLike]]:
+    """Zeros needed around dy so that no tap of any phase reads outside, where no guard sees to that."""
     low, high = [], []
-    for axis_phases, extent in zip(by_axis, extents, strict=True):
-        working = [p for p in axis_phases if p.taps]
+    for axis_phases, extent, guarded in zip(by_axis, extents, bounded, strict=True):
+        working = [p for p in axis_phases if p.taps and not guarded]
         low.append(max((-p.lowest for p in working if p.lowest < 0), default=0))
         over: DimLike = 0
         for p in working:
@@ -173,8 +189,8 @@ def _pad(arrays: Arrays, low: Sequence[int]) -> Kernel:
     return described("pad", axes, arrays, [store(arrays, "tmp1", plain(axes), load(arrays, "in0", index, guards), axes)])
 
 
-def _phase_kernel(arrays: Arrays, source: str, chosen: Sequence[Phase], low: Sequence[int], window: Sequence[int],
-                  channels: _Channels, dx: TensorType) -> Kernel:
+def _phase_kernel(arrays: Arrays, source: str, chosen: Sequence[Phase], low: Sequence[int], bounded: Sequence[bool],
+                  window: Sequence[int], channels: _Channels, dx: TensorType) -> Kernel:
     names = spatial_names(len(chosen))
     free: dict[str, DimLike] = {"n": dx.shape[0], **{name: p.count for name, p in zip(names, chosen, strict=True)},
                                 **channels.group_axes, **channels.axis("c", channels.inner)}
@@ -187,6 +203,8 @@ def _phase_kernel(arrays: Arrays, source: str, chosen: Sequence[Phase], low: Seq
     # taps count from the last, as the filter is reversed: tap t of a phase is its position taps - 1 - t
     places = [Aff.of(name) + tap * p.back + (p.lowest + a) for name, tap, p, a in zip(names, taps, chosen, low, strict=True)]
     positions = [tap * p.step + (k - 1 - p.first - (p.taps - 1) * p.step) for tap, p, k in zip(taps, chosen, window, strict=True)]
-    read = load(arrays, source, [Aff.of("n"), *places, channels.output_channel])
+    guards = [Guard(place, 0, extent) for place, p, extent, guarded
+              in zip(places, chosen, spatial_of(arrays["in0"].shape), bounded, strict=True) if guarded and p.reaches_past(extent)]
+    read = load(arrays, source, [Aff.of("n"), *places, channels.output_channel], guards)
     factor = load(arrays, "tmp0", [*positions, channels.output_channel, channels.filter_inner])
     return _contraction("conv_input_grad", free, over, arrays, target, multiply(read, factor))

@@ -84,6 +84,15 @@ class Phase:
         """One past the highest output position that any tap reads."""
         return self.count + self.shift
 
+    def reaches_past(self, extent: DimLike) -> bool:
+        """Whether some tap reads outside `extent` output positions."""
+        over = self.beyond - extent
+        return self.lowest < 0 or not isinstance(over, int) or over > 0
+
+    def meeting(self, extent: int) -> int:
+        """How many pairs of a position and a tap read inside `extent` output positions."""
+        return sum(0 <= q + self.shift - t * self.back < extent for q in range(int(self.count)) for t in range(self.taps))
+
 
 def phases(extent: DimLike, window: int, stride: int, dilation: int = 1, low: int = 0) -> list[Phase]:
     """The phases of one spatial axis of an adjoint, behind `low` positions of padding; only those with a position in `extent`."""

@@ -106,11 +106,15 @@ def index_text(index: tuple[Aff, ...]) -> str:
     return f"[{', '.join(map(aff_text, index))}]"
 
 
+def guard_text(guard: Guard) -> str:
+    return f"{guard.lo} <= {aff_text(guard.index)} < {guard.hi}"
+
+
 def _load_text(load: Load) -> str:
     access = f"{name_text(load.array)}{index_text(load.index)}"
     if not load.guards:
         return access
-    conditions = " and ".join(f"{g.lo} <= {aff_text(g.index)} < {g.hi}" for g in load.guards)
+    conditions = " and ".join(map(guard_text, load.guards))
     other = "none" if load.other is None else _const_text(load.other, load.dtype)
     return f"({access} if {conditions} else {other})"
 
@@ -224,9 +228,9 @@ def _constant(cursor: Cursor) -> _Call | Expr:
 
 def _guarded(cursor: Cursor, scope: Scope, load: Load) -> Load:
     cursor.expect("if")
-    guards = [_guard(cursor, scope)]
+    guards = [parse_guard(cursor, scope)]
     while cursor.accept("and"):
-        guards.append(_guard(cursor, scope))
+        guards.append(parse_guard(cursor, scope))
     cursor.expect("else")
     if cursor.accept("none"):
         return Load(load.array, load.index, load.dtype, tuple(guards), None)
@@ -236,7 +240,7 @@ def _guarded(cursor: Cursor, scope: Scope, load: Load) -> Load:
     return Load(load.array, load.index, load.dtype, tuple(guards), other)
 
 
-def _guard(cursor: Cursor, scope: Scope) -> Guard:
+def parse_guard(cursor: Cursor, scope: Scope) -> Guard:
     lo = cursor.dim()
     cursor.expect("<=")
     index = parse_aff(cursor, scope)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..ir.kernel import ACCUMULATE, REDUCE, Kernel
 from ..ir.program import Program
-from ..ir.scalar import Apply, walk
+from ..ir.scalar import Apply, Guard, vanishing, walk
 from ..ir.types import TensorType, evaluate_dim
 from .native import arrays_for, executable_of
 from .operands import operands
@@ -54,17 +54,30 @@ class KernelProfile:
 
 
 def flop_of(kernel: Kernel, symbols: dict[str, int]) -> float:
-    """Floating-point operations, guarded elements included: each scalar function and each combination of a reduction is one."""
+    """Floating-point operations: each scalar function and each combination of a reduction is one. Terms of a sum that a guard makes
+    0 do not count; other guarded elements do."""
     total = 0.0
     for equation in kernel.equations:
         points = 1.0
         for axis in equation.axes:
             points *= evaluate_dim(kernel.axes[axis], symbols)
+        if equation.kind == REDUCE and equation.op == "add":
+            for guard in set(vanishing(equation.expr)):
+                points *= _share_inside(guard, kernel, symbols) if guard.index.variables <= kernel.axes.keys() else 1
         each = sum(1 for e in walk(equation.expr) if isinstance(e, Apply) and e.dtype.is_float and e.fn not in SELECTING)
         if equation.expr.dtype.is_float and equation.kind in (REDUCE, ACCUMULATE):
             each += 1
         total += points * each
     return total
+
+
+def _share_inside(guard: Guard, kernel: Kernel, symbols: dict[str, int]) -> float:
+    """The share of the points of its axes at which a guard holds."""
+    import numpy as np
+    index = np.array(evaluate_dim(guard.index.const, symbols))
+    for axis, factor in guard.index.terms:
+        index = index[..., None] + evaluate_dim(factor, symbols) * np.arange(evaluate_dim(kernel.axes[axis], symbols))
+    return float(np.mean((index >= evaluate_dim(guard.lo, symbols)) & (index < evaluate_dim(guard.hi, symbols))))
 
 
 def bytes_of(kernel: Kernel, symbols: dict[str, int]) -> int:
