@@ -26,7 +26,7 @@ def settle_blocks(nest: Nest, target: Target) -> Nest:
         return nest
     over = body[1]
     counts = [(static(loop.extent), loop.step) for loop in tiles]
-    if not isinstance(over, Loop) or over.mode != FOR or over.step != 1 or over.clip or over.where or any(n is None for n, _ in counts):
+    if not isinstance(over, Loop) or not over.plain or any(n is None for n, _ in counts):
         return nest
     count = math.prod(-(-(n or 1) // step) for n, step in counts)
     waiting = count * math.prod(d.extent for d in accs[0].dims) * accs[0].dtype.size

@@ -55,6 +55,11 @@ class Loop:
     where: Guard | None = None
 
     @property
+    def plain(self) -> bool:
+        """A run-time loop over 0, 1, 2, ... that does every trip, and in its turn."""
+        return self.mode == FOR and self.step == 1 and not (self.clip or self.back or self.where)
+
+    @property
     def last_whole(self) -> int:
         """The largest value of `back`."""
         return int(str(self.extent)) - self.step

@@ -29,7 +29,7 @@ def block(nest: Nest, over: str, size: int) -> Nest:
     if len(body) < 2 or not isinstance(body[0], Acc) or body[0].folded or any(isinstance(s, Acc) for s in statements(body[1:])):
         raise ScheduleError(f"{step}: a tile is not one block of accumulators, set to zero and summed")
     acc, inner = body[0], body[1]
-    if not isinstance(inner, Loop) or inner.var != over or inner.step != 1 or inner.clip or inner.where or inner.mode != FOR:
+    if not isinstance(inner, Loop) or inner.var != over or not inner.plain:
         raise ScheduleError(f"{step}: {over} is not the plain loop that sums in a tile")
     if any(isinstance(loop.extent, Dim) for loop in tiles):
         raise ScheduleError(f"{step}: the number of tiles is not known")

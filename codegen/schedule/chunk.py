@@ -66,7 +66,7 @@ def _parts(stmt: Loop, over: str, rows: str) -> _Parts | None:
     if len(stmt.body) != 1 or not isinstance(inside, Loop) or inside.var != rows or len(inside.body) != 3:
         return None
     acc, inner, group = inside.body
-    if not isinstance(acc, Acc) or not isinstance(inner, Loop) or not isinstance(group, Loop) or inner.var != over or inner.clip or inner.where:
+    if not isinstance(acc, Acc) or not isinstance(inner, Loop) or not isinstance(group, Loop) or inner.var != over or not inner.plain:
         return None
     leaf = perfect_chain(group)[-1].body[0]
     if not isinstance(leaf, Store) or not leaf.array.startswith("strip.") or len(perfect_chain(group)[-1].body) != 1:
@@ -89,7 +89,7 @@ def operands(parts: tuple[Stmt, ...], row: str, lane: str, over: str) -> tuple[L
 
 def chunkable(loops: list[Loop], row: str, lane: str) -> bool:
     """Whether there is one such loop, and it sums a product whose operands may be packed."""
-    return len(loops) == 1 and loops[0].step == 1 and loops[0].clip is None and loops[0].where is None and operands(tuple(loops), row, lane, loops[0].var) is not None
+    return len(loops) == 1 and loops[0].plain and operands(tuple(loops), row, lane, loops[0].var) is not None
 
 
 def _chunked(parts: _Parts, size: int, nest: Nest, scratch: dict[str, tuple[DType, int]], step: str) -> Loop:

@@ -14,7 +14,7 @@ from dataclasses import replace
 
 from ...ir.scalar import Expr, Guard, Load, rewrite, vanishing, walk
 from ..access import inner_loops
-from ..nest import FOR, Acc, Accum, Loop, Nest, Stmt, loops, map_body, statements
+from ..nest import Acc, Accum, Loop, Nest, Stmt, loops, map_body, statements
 from .loops import ScheduleError, record
 
 
@@ -37,7 +37,7 @@ def trim(nest: Nest, var: str) -> Nest:
 
 def bound(nest: Nest, loop: Loop) -> Guard | None:
     """A guard that decides which trips of the loop add anything; None where there is none."""
-    if loop.mode != FOR or loop.step != 1 or loop.clip or loop.back or loop.where or loop.parallel:
+    if not loop.plain or loop.parallel:
         return None
     inside = statements(loop.body)
     sums = [s for s in inside if isinstance(s, Accum)]

@@ -148,13 +148,8 @@ def _bounded(by_axis: list[list[Phase]], extents: Sequence[DimLike], channels: _
     positions are computed side by side, with the same taps: there dy is padded, unless too much of the work would be zeros."""
     if channels.groups > 1:
         return [False] * len(by_axis)  # rows of a depthwise convolution share what they read, along any axis
-    wasted = sum(p.taps * int(p.count) - p.meeting(extents[-1]) for p in by_axis[-1]) if _known(by_axis[-1], extents[-1]) else 0
-    work = sum(p.taps * int(p.count) for p in by_axis[-1]) if wasted else 1
+    wasted, work = (sum(n) for n in zip(*(p.outside(extents[-1]) for p in by_axis[-1]), strict=True))
     return [True] * (len(by_axis) - 1) + [wasted > BORDER * work]
-
-
-def _known(axis_phases: list[Phase], extent: DimLike) -> bool:
-    return isinstance(extent, int) and all(isinstance(p.count, int) for p in axis_phases)
 
 
 def _padding(by_axis: list[list[Phase]], extents: Sequence[DimLike], bounded: Sequence[bool]) -> tuple[list[int], list[DimLike]]:

@@ -89,9 +89,13 @@ class Phase:
         over = self.beyond - extent
         return self.lowest < 0 or not isinstance(over, int) or over > 0
 
-    def meeting(self, extent: int) -> int:
-        """How many pairs of a position and a tap read inside `extent` output positions."""
-        return sum(0 <= q + self.shift - t * self.back < extent for q in range(int(self.count)) for t in range(self.taps))
+    def outside(self, extent: DimLike) -> tuple[int, int]:
+        """Of the pairs of a position and a tap, how many read outside `extent` output positions, and how many there are; (0, 0)
+        where that is not known."""
+        if not isinstance(extent, int) or not isinstance(self.count, int):
+            return 0, 0
+        places = [q + self.shift - t * self.back for q in range(self.count) for t in range(self.taps)]
+        return sum(not 0 <= place < extent for place in places), len(places)
 
 
 def phases(extent: DimLike, window: int, stride: int, dilation: int = 1, low: int = 0) -> list[Phase]:
