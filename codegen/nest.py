@@ -141,7 +141,15 @@ class Transpose:
     column_clip: Clip | None
 
 
-Stmt = Union[Loop, Acc, Accum, Fold, Let, Store, Transpose]
+@dataclass(frozen=True)
+class Prefetch:
+    """Asks for the line of the cache in which array[index] lies, which may be past the array's end. Nothing is computed."""
+
+    array: str
+    index: Aff
+
+
+Stmt = Union[Loop, Acc, Accum, Fold, Let, Store, Transpose, Prefetch]
 
 
 @dataclass(frozen=True)
@@ -292,6 +300,8 @@ def substitute(body: tuple[Stmt, ...], mapping: Mapping[str, Aff]) -> tuple[Stmt
             return replace(stmt, body=tuple(one(s) for s in stmt.body), clip=clip, where=where)
         if isinstance(stmt, Store):
             return replace(stmt, index=change(stmt.index), expr=map_indices(stmt.expr, change))
+        if isinstance(stmt, Prefetch):
+            return replace(stmt, index=change(stmt.index))
         if isinstance(stmt, (Accum, Let)):
             return replace(stmt, expr=map_indices(stmt.expr, change))
         if isinstance(stmt, Transpose):

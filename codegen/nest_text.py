@@ -30,7 +30,7 @@ from ..ir.scalar import Aff
 from ..ir.text.scalars import Scope, aff_text, expr_text, guard_text, index_text, parse_aff, parse_expr, parse_guard, parse_index
 from ..ir.text.tokens import Cursor, name_text, quote, unquote
 from ..ir.types import DTYPES, Dim, DimLike, DType, TensorType
-from .nest import FOR, UNROLL, VECTOR, Acc, AccDim, Accum, Clip, Fold, Let, Loop, Nest, Panel, Stmt, Store, Transpose
+from .nest import FOR, UNROLL, VECTOR, Acc, AccDim, Accum, Clip, Fold, Let, Loop, Nest, Panel, Prefetch, Stmt, Store, Transpose
 
 _INDENT = "  "
 
@@ -117,6 +117,8 @@ class _Printer:
                 columns = f"{name_text(stmt.columns)}<{stmt.width}{self.clip(stmt.columns, stmt.column_clip)}"
                 lanes = f"{name_text(stmt.lanes)}:vec{stmt.count}{self.clip(stmt.lanes, stmt.lane_clip)}"
                 return f"{name_text(stmt.array)}{index_text((stmt.index,))} = transpose {name_text(stmt.value)} over {columns}, {lanes}"
+            case Prefetch():
+                return f"prefetch {name_text(stmt.array)}{index_text((stmt.index,))}"
             case Loop():
                 raise AssertionError("loops are printed by loop()")
 
@@ -248,6 +250,11 @@ class _Parser:
             return self.each(column)
         if c.accept("acc"):
             return self.acc()
+        if c.accept("prefetch"):
+            array = c.name("an array")
+            index = parse_index(c, self.scope)
+            c.end_line()
+            return Prefetch(array, index[0])
         if c.accept("fold"):
             name = c.name("a name")
             c.expect("=")
@@ -269,7 +276,7 @@ class _Parser:
             if index:
                 self.scope.variables.add(name)
             return Let(name, expr, index)
-        raise c.error("a statement: parallel, for, each, acc, fold, let, index, a store, or the name of an accumulator")
+        raise c.error("a statement: parallel, for, each, acc, fold, prefetch, let, index, a store, or the name of an accumulator")
 
     def sums(self, word: str) -> bool:
         """Whether a statement such as `acc add= ...` begins here."""

@@ -21,6 +21,7 @@ from ..nest import (
     Let,
     Loop,
     Nest,
+    Prefetch,
     Stmt,
     Store,
     Transpose,
@@ -85,6 +86,8 @@ class _Function(Statements):
                     self.let(stmt)
                 case Store():
                     waiting.append(self.store(stmt))
+                case Prefetch():
+                    self.prefetch(stmt)
                 case Transpose():
                     write_transposed(self, stmt)
                     self.written({stmt.array})

@@ -13,7 +13,7 @@ from itertools import product
 from ...ir.scalar import Apply, Expr, Load
 from ...ir.types import DimLike, boolean, i64
 from .. import scalar_code
-from ..nest import Acc, Accum, Clip, Fold, Let, Nest, Store, all_stores, identity
+from ..nest import Acc, Accum, Clip, Fold, Let, Nest, Prefetch, Store, all_stores, identity
 from ..target import Target
 from .memory import suffix as memory_suffix
 from .scopes import Scopes
@@ -147,6 +147,11 @@ class Statements(Values):
 
     def index(self, var: str) -> Index:
         return self.look_up(var) if var in self.lets else self.indices[var]  # type: ignore[return-value]
+
+    def prefetch(self, stmt: Prefetch) -> None:
+        """For reading, to every level of the cache."""
+        self.w.declare("declare void @llvm.prefetch.p0(ptr, i32, i32, i32)")
+        self.w.line(f"call void @llvm.prefetch.p0(ptr {self.pointer(stmt.array, stmt.index)}, i32 0, i32 3, i32 1)")
 
     # Stores
 

@@ -66,6 +66,7 @@ class _Planner(Maps, Panels, TurnedPanels, Rows, Tails):
         self.nest = settle_blocks(self.nest, self.target)
         self._last_rows()
         self._whole_tiles()
+        self._prefetch()
         self._keep()
         return self.nest
 

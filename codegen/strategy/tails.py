@@ -1,15 +1,17 @@
-"""Tiles that are not full: the last one steps back, or its rows are done one by one."""
+"""The last steps of a schedule: tiles that are not full step back or are done row by row; the rows of the next tile are asked for."""
 
 from __future__ import annotations
 
+from ...ir.types import Dim
 from ..access import inner_loops
 from ..nest import UNROLL
-from ..schedule import singly, slide, why_not_singly, why_not_slide
+from ..schedule import prefetch, singly, slide, why_not_singly, why_not_slide
+from ..schedule.prefetch import streams
 from .base import Scheduling
 
 
 class Tails(Scheduling):
-    """The last step of a schedule: nothing after it cuts a loop."""
+    """Nothing after these steps cuts a loop."""
 
     def _last_rows(self) -> None:
         """Along an axis of unknown length, the rows of a last tile that is not full are done one by one."""
@@ -27,3 +29,11 @@ class Tails(Scheduling):
                 self.nest = slide(self.nest, *tiles)
                 what = "vector" if var.endswith(".u") else "tile"
                 self.note(f"the last {what} of {var} steps back and is a whole one: nothing is masked")
+
+    def _prefetch(self) -> None:
+        """Asks for the rows of the next tile, where they come from an array that may be too large for the second-level cache."""
+        for array, over in dict.fromkeys((stream.array, stream.loop.var) for stream in streams(self.nest)):
+            kind = self.nest.arrays[array]
+            if isinstance(kind.size, Dim) or kind.size * kind.dtype.size > self.target.l2 // 2:
+                self.nest = prefetch(self.nest, array, over)
+                self.note(f"the rows of {array} for the next tile are asked for while this one is summed over {over}")

@@ -1,0 +1,82 @@
+"""prefetch: while a tile is computed, the rows that the next tile reads are on their way to the cache.
+
+    for i.o in 0..B step 6                                      for i.o in 0..B step 6
+      for k in 0..144                                             for k in 0..144
+        each i.i<6, j.v:vec8                              ->        prefetch x[6*k + 144*i.o + 864]
+          c add= x[k + 144*i.i + 144*i.o] * w[...]                  each i.i<6, j.v:vec8
+                                                                      c add= x[k + 144*i.i + 144*i.o] * w[...]
+
+The rows of a tile lie one after the other, so that one address, as many times as fast as there are rows, covers all of them; lines
+are asked for several times. By themselves processors follow a stream or two in a page, not six. (Convolutions, whose rows overlap, read
+the same lines so often that they gain nothing.)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+from ...ir.scalar import Aff, Load
+from ..access import static
+from ..nest import FOR, UNROLL, Accum, Loop, Nest, Prefetch, Stmt, all_loads, map_body, statements
+from .loops import ScheduleError, record
+
+
+@dataclass(frozen=True)
+class Stream:
+    """The loop that sums and what to ask for in each of its trips."""
+
+    loop: Loop
+    array: str
+    index: Aff
+
+
+def prefetch(nest: Nest, array: str, over: str) -> Nest:
+    """Asks in each trip of the loops over `over` for a line of what the next tile reads of the array."""
+    step = f"prefetch({array}, {over})"
+    asked = {id(stream.loop): stream for stream in streams(nest) if stream.array == array and stream.loop.var == over}
+    if not asked:
+        raise ScheduleError(f"{step}: no tile reads rows of {array} that lie one after the other, summing over {over}")
+
+    def change(stmt: Stmt) -> tuple[Stmt, ...] | None:
+        stream = asked.get(id(stmt))
+        if stream is None:
+            return None
+        return (replace(stream.loop, body=(Prefetch(array, stream.index), *stream.loop.body)),)
+
+    return record(nest, map_body(nest.body, change), step)
+
+
+def streams(nest: Nest) -> Iterator[Stream]:
+    """Every load of a tile that could be asked for ahead, once for each loop that sums."""
+    yield from _streams(nest, nest.body, ())
+
+
+def _streams(nest: Nest, body: tuple[Stmt, ...], around: tuple[Loop, ...]) -> Iterator[Stream]:
+    for stmt in body:
+        if not isinstance(stmt, Loop):
+            continue
+        yield from _streams(nest, stmt.body, (*around, stmt))
+        inside = statements(stmt.body)
+        if stmt.mode == FOR and stmt.step == 1 and any(isinstance(s, Accum) for s in inside) and not any(
+                isinstance(s, Loop) and s.mode == FOR for s in inside):
+            unrolled = {s.var: s for s in inside if isinstance(s, Loop)}
+            for load in dict.fromkeys(all_loads(stmt.body)):
+                index = _ahead(load, stmt, unrolled, around) if load.array in nest.arrays else None
+                if index is not None:
+                    yield Stream(stmt, load.array, index)
+
+
+def _ahead(load: Load, over: Loop, unrolled: dict[str, Loop], around: tuple[Loop, ...]) -> Aff | None:
+    """The index to ask for; None where the rows of the next tile do not follow those of this one."""
+    (index,) = load.index
+    moving = [loop for var, loop in unrolled.items() if var in index.variables]
+    extent = static(over.extent)
+    if load.guards or len(moving) != 1 or moving[0].mode != UNROLL or extent is None or index.coefficient(over.var) != 1:
+        return None
+    (row,) = moving
+    rows = static(row.extent) or 1
+    tiles = [loop for loop in around if loop.step > 1 and index.coefficient(loop.back or loop.var) == extent]
+    if index.coefficient(row.var) != extent or rows < 2 or len(tiles) != 1:
+        return None
+    return index.substitute({row.var: Aff()}) + extent * tiles[0].step + Aff.of({over.var: rows - 1})
