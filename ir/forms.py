@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Collection, Hashable
 
-from .fusion import axis_mapping, inline, join_labels, merge, store_of, tidy, value_of
-from .fusion_table import Edge, Row, decide, kind
+from .fusion import axis_mapping, inline, join_labels, merge, side_by_side, store_of, tidy, value_of
+from .fusion_table import SIDE_BY_SIDE, Edge, Row, decide, kind
 from .kernel import Kernel
 from .kernel_edit import WRITING, rename_arrays
 from .lazy import lazy
@@ -72,14 +72,15 @@ class Forms:
         self._merged: dict[Hashable, tuple[Form, tuple[int, ...]]] = {}
         self._slim: dict[Hashable, tuple[Form, tuple[int, ...]]] = {}
 
-    def decide(self, producer: Placed, consumer: Placed, array: str, sole: bool, light: bool) -> Row:
-        """The row of the fusion table for an array that one writes and the other reads, itself or through a view."""
+    def decide(self, producer: Placed, consumer: Placed, array: str, sole: bool, light: bool, company: Collection[str]) -> Row:
+        """The row of the fusion table for an array that one writes and the other reads, itself or through a view. `company`: see Edge."""
         meeting, at = _Meeting(producer, consumer), producer.place[array]
-        key = *meeting.key, at, sole, light
+        beside = frozenset([own for own, name in zip(producer.form.arrays, producer.names, strict=True) if name in company])
+        key = *meeting.key, at, sole, light, beside
         row = self._rows.get(key)
         if row is None:
             form = producer.form
-            edge = Edge(form.kernel, consumer.form.kernel, form.arrays[at], meeting.common(), sole, light)
+            edge = Edge(form.kernel, consumer.form.kernel, form.arrays[at], meeting.common(), sole, light, beside)
             row = self._rows[key] = decide(edge, form.kind, consumer.form.kind)
         return row
 
@@ -96,14 +97,16 @@ class Forms:
             return Placed(form, meeting.pick(kept), consumer.label, consumer.source)
         return Placed(form, meeting.pick(kept), join_labels(producer.label, consumer.label), producer.source or consumer.source)
 
-    def merge(self, producer: Placed, consumer: Placed) -> Placed:
-        """See fusion.merge."""
+    def merge(self, producer: Placed, consumer: Placed, row: Row) -> Placed:
+        """See fusion.merge. The row of the table says how they fit."""
         meeting = _Meeting(producer, consumer)
-        found = self._merged.get(meeting.key)
+        key = *meeting.key, row.name == SIDE_BY_SIDE
+        found = self._merged.get(key)
         if found is None:
-            mapping = axis_mapping(producer.form.kernel, consumer.form.kernel, meeting.common())
+            match = side_by_side if row.name == SIDE_BY_SIDE else axis_mapping
+            mapping = match(producer.form.kernel, consumer.form.kernel, meeting.common())
             assert mapping is not None
-            found = self._merged[meeting.key] = meeting.made(merge(meeting.producer(), consumer.form.kernel, mapping))
+            found = self._merged[key] = meeting.made(merge(meeting.producer(), consumer.form.kernel, mapping))
         form, kept = found
         return Placed(form, meeting.pick(kept), join_labels(producer.label, consumer.label), producer.source or consumer.source)
 

@@ -50,6 +50,42 @@ def axis_mapping(producer: Kernel, consumer: Kernel, common: Mapping[str, str]) 
     return found
 
 
+def side_by_side(producer: Kernel, consumer: Kernel, common: Mapping[str, str]) -> dict[str, str] | None:
+    """producer axis -> consumer axis, if both sum the same elements in the same order, and the consumer needs what the producer
+    makes only after its own sums: the gradients of the shift and of the scale of a normalization."""
+    mapping = axis_mapping(producer, consumer, common)
+    if mapping is None:
+        return None
+    sums, others = ([q for q in kernel.equations if q.kind == REDUCE] for kernel in (producer, consumer))
+    read, wanted = _summed(producer), _summed(consumer)
+    if not sums or not others or any(common.get(array) in wanted for array in producer.writes):
+        return None
+    for array, places in read.items():
+        others_at = wanted.get(common.get(array, ""), set())
+        if len(places) == len(others_at) == 1:
+            for p, c in zip(next(iter(places)), next(iter(others_at)), strict=True):
+                if producer.axes[p] != consumer.axes[c] or mapping.setdefault(p, c) != c:
+                    return None
+    if set(mapping) != set(producer.axes) or len(set(mapping.values())) != len(mapping):
+        return None
+    moved = {(tuple(mapping[a] for a in q.free), tuple(mapping[a] for a in q.over)) for q in sums}
+    return mapping if moved == {(q.free, q.over) for q in others} and len(moved) == 1 else None
+
+
+def _summed(kernel: Kernel) -> dict[str, set[tuple[str, ...]]]:
+    """The arrays that the sums of a kernel read, each with the axes of its plain loads."""
+    found: dict[str, set[tuple[str, ...]]] = {}
+    waiting = [q for q in kernel.equations if q.kind == REDUCE]
+    seen: set[str] = set()
+    while waiting:
+        q = waiting.pop()
+        for load in q.loads:
+            found.setdefault(load.array, set()).add(load.plain_axes or ())
+        waiting += [kernel.lets[name] for name in q.refs if name in kernel.lets and name not in seen]
+        seen |= q.refs
+    return found
+
+
 _MAPPING = frozenset({LET, STORE, INDEX})
 
 

@@ -16,15 +16,18 @@ import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from .fusion import axis_mapping, is_map, loads_of, store_of
+from .fusion import axis_mapping, is_map, loads_of, side_by_side, store_of
 from .kernel import ACCUMULATE, INDEX, REDUCE, STORE, Eq, Kernel
 from .lazy import lazy
 from .scalar import Apply, Const, Load, Ref, plain_axes
 from .types import DimLike, is_static, product
 
 EARLY = ("map into reduction",)  # beside inlining: a map that is only summed is not written as the epilogue of what it maps
+PASSED_ON = "map, recomputed beside its operands"
+SIDE_BY_SIDE = "sums side by side"
 MERGE, INLINE, APART = "merge", "inline", "apart"
 CHEAP = 4  # instructions an element that are cheaper to repeat than to read back
+BESIDE = 32  # and as many where they only use what is read anyway: memory is slower than all of them
 LET_LIMIT = 4  # intermediate results of a map that is written into its reader's expression, where each use repeats them
 ROW_LIMIT = 16384  # elements of a row that still stays in the first-level cache between passes
 ARRAY_LIMIT = 24  # arrays in one kernel: beyond it, addresses and live values spill
@@ -81,7 +84,7 @@ def _all_loads(q: Eq, kernel: Kernel) -> list[Load]:
 class Edge:
     """One candidate: `consumer` reads `array`, which `producer` stores. `common`: arrays that both have, as the producer and as the
     consumer calls them. `sole`: nobody else reads the array, nor the caller. `light`: all who read it are maps and reductions, and the
-    caller does not."""
+    caller does not. `company`: of what the producer reads, what is read anyway where the array ends up."""
 
     producer: Kernel
     consumer: Kernel
@@ -89,6 +92,7 @@ class Edge:
     common: Mapping[str, str]
     sole: bool
     light: bool
+    company: frozenset[str]
 
     @lazy
     def mapping(self) -> dict[str, str] | None:
@@ -125,6 +129,11 @@ class Edge:
             needed += q.cost
             waiting += [lets.pop(r) for r in q.refs if r in lets]
         return needed
+
+    @property
+    def size(self) -> int:
+        """Bytes of an element."""
+        return self.producer.arrays[self.array].dtype.size
 
     @property
     def grows(self) -> bool:
@@ -171,6 +180,14 @@ def _copies(edge: Edge) -> bool:
     return len(equations) == 1 and equations[0].kind == STORE and isinstance(equations[0].expr, Load)
 
 
+def _once(edge: Edge) -> bool:
+    """The producer computes one value a channel, or the like, from several, and the consumer runs over more: there is time to spare for
+    them where they are made, and the consumer reads one array in place of several."""
+    store = store_of(edge.producer, edge.array)
+    return store is not None and bool(store.free) and all(is_static(edge.producer.axes[a]) for a in store.free) \
+        and len(edge.producer.loads) > 1 and not edge.same_space
+
+
 def _static_row(edge: Edge) -> bool:
     """Both kernels walk the same rows (their outer axes), and what is left of the consumer is one short static row."""
     mapping = edge.mapping
@@ -191,17 +208,38 @@ def _static_row(edge: Edge) -> bool:
 def _recomputed(edge: Edge) -> bool:
     """A cheap map of one array as large as its result: to read that array again costs no more than to read the result, and the result
     is never written."""
-    if not edge.light or not edge.inlinable or edge.cost > CHEAP:
+    if edge.cost > CHEAP:
         return False
+    large = _repeatable(edge)
+    return large is not None and len(large) == 1 and large[0].dtype.size <= edge.size
+
+
+def _recomputed_beside(edge: Edge) -> bool:
+    """A map of arrays that are read anyway where its result ends up, and of one more at the most: the mask of an activation, of what a
+    normalization reads again on the way back."""
+    if not edge.company or edge.cost > BESIDE:
+        return False
+    large = _repeatable(edge)
+    if not large:
+        return False
+    more = [load for load in large if load.array not in edge.company]
+    return len(more) < len(large) and (not more or (len(more) == 1 and more[0].dtype.size <= edge.size))
+
+
+def _repeatable(edge: Edge) -> list[Load] | None:
+    """The operands as large as the result of a map that each of its readers may compute for itself; None for any other."""
     store = store_of(edge.producer, edge.array)
-    assert store is not None
+    if not edge.light or not edge.inlinable or store is None:
+        return None
     axes = set(store.free)
-    loads = {load for q in edge.producer.equations for load in q.loads}
-    large = [load for load in loads if {v for a in load.index for v in a.variables} == axes]
-    if len(large) != 1 or any(load.guards for load in loads) or edge.producer.arrays[large[0].array].dtype.size > store.expr.dtype.size:
-        return False
+    loads = dict.fromkeys(load for q in edge.producer.equations for load in q.loads)
     reads = set(edge.loads)
-    return len(reads) == 1 and edge.reads_once(next(iter(reads))) and not next(iter(reads)).guards
+    if any(load.guards for load in loads) or len(reads) != 1:
+        return None
+    read = next(iter(reads))
+    if read.guards or not edge.reads_once(read):
+        return None
+    return [load for load in loads if {v for a in load.index for v in a.variables} == axes]
 
 
 def _few_arrays(edge: Edge) -> bool:
@@ -232,9 +270,11 @@ TABLE: tuple[Row, ...] = (
         "computed once while it is small; what repeats it is read through another index"),
     Row("map, recomputed", MAPS, MAPS + REDUCTIONS, _recomputed, INLINE,
         "cheaper to compute again than to write and read back"),
+    Row(PASSED_ON, MAPS, MAPS + REDUCTIONS, _recomputed_beside, INLINE,
+        "what it is made of is read there anyway"),
     Row("map, same space", MAPS, MAPS, lambda e: e.same_space and set(e.mapping or ()) == set(e.producer.axes), MERGE,
         "both run over the same elements: one pass"),
-    Row("map, only reader", MAPS, MAPS, lambda e: e.inlinable and e.sole and (not e.grows or e.cost <= CHEAP), INLINE,
+    Row("map, only reader", MAPS, MAPS, lambda e: e.inlinable and e.sole and (not e.grows or (e.cost <= CHEAP and not _once(e))), INLINE,
         "computed where it is read; nobody else reads it"),
     Row("map, dear", MAPS, MAPS, lambda e: e.sole, APART, "each element would be computed several times"),
     Row("map, shared", MAPS, MAPS, _always, APART, "others read it too, and over other axes"),
@@ -252,6 +292,8 @@ TABLE: tuple[Row, ...] = (
     Row("row", ("row",), (*MAPS, "row"), _static_row, MERGE, "the row is still in the first-level cache"),
     Row("other space", ("contract", "window", "column", "row", "total"), MAPS, _always, APART,
         "the consumer runs over other axes than the result"),
+    Row(SIDE_BY_SIDE, ("column",), ("column",), lambda e: side_by_side(e.producer, e.consumer, e.common) is not None, MERGE,
+        "both sum the same elements: one pass over memory"),
     Row("reduction into heavy", ("contract", "window", "column", "row", "total"), ("contract", "window", "column", "row", "total"), _always,
         APART, "the second reduction needs all of the first"),
     Row("rest", ANY, ANY, _always, APART, "no row of the table fuses these"),

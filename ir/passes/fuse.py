@@ -7,10 +7,11 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from ..forms import Forms, Placed
-from ..fusion_table import APART, EARLY, INLINE, MAPS, REDUCTIONS, Row
+from ..fusion_table import APART, EARLY, INLINE, MAPS, PASSED_ON, REDUCTIONS, Row
 from ..program import Program, Step, Verdict
 
 _NOBODY: frozenset[int] = frozenset()
+_NOTHING: frozenset[str] = frozenset()
 _LIGHT = frozenset(MAPS + REDUCTIONS)
 
 
@@ -31,6 +32,7 @@ class _Fuser:
         self.viewed = {b.of for b in program.buffers.values() if b.of}
         self.kept |= self.viewed  # read through a view: the memory must exist
         self.verdicts: list[Verdict] = []
+        self.companies: dict[str, frozenset[str]] = {}
 
     def enter(self, n: int, kernel: Placed) -> None:
         self.kernels[n] = kernel
@@ -127,17 +129,43 @@ class _Fuser:
             producer = self.kernels[p]
             row = self.decision(p, c, array, self.is_sole(array, c))
             done = row.action == INLINE or row.name in EARLY if only_inline else row.action != APART
-            if done and row.action != INLINE and self.makes_cycle(p, c):
+            if done and row.action != INLINE and (self.makes_cycle(p, c) or self.passes_on(c)):
                 done = False
             if done:
+                if row.name == PASSED_ON:
+                    self.companies[array] = self.company(array)
                 self.verdicts.append(Verdict(producer.label, consumer.label, array, True, row.name, row.reason))
-                self.apply(row.action, p, c, array)
+                self.apply(row, p, c, array)
                 return True
         return False
 
     def decision(self, p: int, c: int, array: str, sole: bool) -> Row:
         """The row of the table for an edge."""
-        return self.forms.decide(self.kernels[p], self.kernels[c], array, sole, array not in self.kept and not self.heavy.get(array))
+        light = array not in self.kept and not self.heavy.get(array)
+        company = self.company(array) if light and self.kernels[p].form.kind == "map" else _NOTHING
+        return self.forms.decide(self.kernels[p], self.kernels[c], array, sole, light, company)
+
+    def company(self, array: str) -> frozenset[str]:
+        """What else is read by those who read an array. Where that is one map, which has one result, by those who read that one.
+
+        Once some of them compute the array themselves, as it was then: one after the other, they take over what makes the array."""
+        if array in self.companies:
+            return self.companies[array]
+        readers = self.readers.get(array, _NOBODY)
+        while len(readers) == 1:
+            only = self.kernels[next(iter(readers))]
+            following = self.readers.get(only.writes[0], _NOBODY)
+            if only.form.kind != "map" or len(only.writes) != 1 or not following:
+                break
+            readers = following
+        return _NOTHING.union(*[self.kernels[n].reads for n in readers])
+
+    def passes_on(self, n: int) -> bool:
+        """Whether all who read what a map makes will compute it themselves: then it joins nothing else."""
+        kernel = self.kernels[n]
+        readers = self.readers.get(kernel.writes[0], _NOBODY)
+        return kernel.form.kind == "map" and len(kernel.writes) == 1 and bool(readers) and all(
+            self.decision(n, reader, kernel.writes[0], self.is_sole(kernel.writes[0], reader)).name == PASSED_ON for reader in readers)
 
     def left_apart(self) -> list[Verdict]:
         """Why the edges that remain were not fused."""
@@ -159,9 +187,9 @@ class _Fuser:
     def is_sole(self, array: str, c: int) -> bool:
         return self.readers[array] == {c} and array not in self.kept
 
-    def apply(self, action: str, p: int, c: int, array: str) -> None:
+    def apply(self, row: Row, p: int, c: int, array: str) -> None:
         producer, consumer = self.kernels[p], self.kernels[c]
-        if action == INLINE:
+        if row.action == INLINE:
             self.leave(c)
             self.enter(c, self.forms.inline(producer, consumer, array))
             if not self.readers[array] and array not in self.kept:
@@ -169,7 +197,7 @@ class _Fuser:
             return
         self.leave(p)
         self.leave(c)
-        merged = self.forms.merge(producer, consumer)
+        merged = self.forms.merge(producer, consumer, row)
         dead = {a for a in merged.writes if a not in self.kept and a not in merged.reads and not self.readers.get(a)}
         self.enter(c, self.forms.without(merged, dead) if dead else merged)
         self.abandon(set(producer.reads) | set(consumer.reads))

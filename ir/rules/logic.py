@@ -10,6 +10,7 @@ from .families import UNARY
 
 TRUTH = ({"x": "bool[2, 3]", "y": "bool[2, 3]"},)
 CHOICE = ({"c": "bool[2, 3]", "x": "f32[2, 3]", "y": "f32[2, 3]"}, {"c": "bool[4]", "x": "i32[4]", "y": "i32[4]", "z": "i32[4]"})
+TWO_CHOICES = ({"c": "bool[2, 3]", "d": "bool[2, 3]", "x": "f32[2, 3]", "y": "f32[2, 3]"},)
 BITS = ({"x": "i32[2, 3]"}, {"x": "u32[4]"})
 
 
@@ -158,6 +159,17 @@ def select_same_condition_first(c: Pat, x: Pat, y: Pat, z: Pat) -> Equation:
 @rule(examples=CHOICE)
 def select_same_condition_second(c: Pat, x: Pat, y: Pat, z: Pat) -> Equation:
     return p.select(c, x, p.select(c, y, z)), p.select(c, x, z)
+
+
+@rule(examples=TWO_CHOICES)
+def select_same_first(c: Pat, d: Pat, x: Pat, y: Pat) -> Equation:
+    """Of two masks one is left."""
+    return p.select(c, x, p.select(d, x, y)), p.select(p.logical_or(c, d), x, y)
+
+
+@rule(examples=TWO_CHOICES)
+def select_same_second(c: Pat, d: Pat, x: Pat, y: Pat) -> Equation:
+    return p.select(c, p.select(d, x, y), y), p.select(p.logical_and(c, d), x, y)
 
 
 @rule(examples=({"c": "bool[2, 3]"},))
