@@ -7,7 +7,9 @@ from dataclasses import replace
 
 from .access import MANY, accesses, chain, guess, static
 from .nest import FOR, Acc, Loop, Nest, statements
+from .schedule.ahead import AT_ONCE, ahead, requests
 from .schedule.block import block
+from .schedule.portion import portion
 from .target import Target
 
 WAITING_BYTES = 512 << 10  # the sums of all tiles wait on the stack of a worker
@@ -37,11 +39,24 @@ def settle_blocks(nest: Nest, target: Target) -> Nest:
     if guess(over.extent, MANY) * step <= target.l2 // 2:  # all of it fits
         return nest
     size = 1 << max(0, (target.l2 // 4 // step).bit_length() - 1)
-    if not any(isinstance(s, Loop) and s.mode == FOR for s in statements(over.body)):
-        size = max(size, LEAST_TRIPS)
+    least = 1 if any(isinstance(s, Loop) and s.mode == FOR for s in statements(over.body)) else LEAST_TRIPS
+    size = max(size, least)
     extent = static(over.extent)
     if extent is not None and extent <= 2 * size:
         return nest
-    nest = block(nest, over.var, size)
+    cut = _shared_out(block(nest, over.var, size), accs[0], tiles, target)
+    while requests(cut, over.var) > AT_ONCE and size >= 2 * least:
+        size //= 2
+        cut = _shared_out(block(nest, over.var, size), accs[0], tiles, target)
+    nest = ahead(cut, over.var) if 2 * size * step <= target.l2 else cut
     note = f"{size} of {over.var} at a time: {size * step >> 10} KB that {count} tiles read while it lies in the second-level cache"
     return replace(nest, notes=(*nest.notes, note))
+
+
+def _shared_out(nest: Nest, acc: Acc, tiles: list[Loop], target: Target) -> Nest:
+    """The nest with its tiles shared out among the cores: by columns if they can be divided, else by rows, else not beforehand."""
+    lane = next((d.var.split(".i")[0] for d in acc.dims if d.vector), "")
+    for loop in sorted(tiles, key=lambda loop: loop.var != f"{lane}.o"):
+        if target.cores > 1 and loop.parallel and int(str(loop.extent)) % (target.cores * loop.step) == 0:
+            return portion(nest, loop.var, target.cores)
+    return nest

@@ -17,6 +17,7 @@ from .access import divisor
 LOADS = 1.2  # multiply-adds that a load is worth: a tile of eight rows and one vector runs at three quarters of the peak
 NEAR = 0.2  # what a vector costs beyond that where panels lie in the second-level cache
 FAR = 1.0  # and where they come from further away
+MASKED = 1.05  # what masks and clamped addresses cost
 IN_FLIGHT = 8  # sums that hide the latency of an addition
 MOST_VECTORS = 6
 CLAMPED_ROWS = 8  # rows of an axis of unknown length at most: each has an address of its own
@@ -54,12 +55,12 @@ class Room:
 
 
 def best_tiles(columns: DimLike, lanes: int, rows: Mapping[str, DimLike], room: Room, heights: tuple[int, ...] = (),
-               far: bool = False) -> list[Tile]:
+               far: bool = False, masked: bool = False) -> list[Tile]:
     """Every tile there is room for, the one that costs least for each result first.
 
     `columns`: extent along the lanes; `rows`: axis -> extent, in the order in which axes choose. `heights`: the only numbers of rows
-    allowed of one axis, where they are not free. `far`: what tiles read does not fit the second-level cache. Of equal tiles the one
-    nearest to two vectors and eight rows.
+    allowed of one axis, where they are not free. `far`: what tiles read does not fit the second-level cache. `masked`: a last tile that
+    is not full is masked, and every tile with it. Of equal tiles the one nearest to two vectors and eight rows.
     """
     found = [Tile(vectors, dict(zip(rows, sizes, strict=True)))
              for vectors in range(1, MOST_VECTORS + 1) if vectors == 1 or not _covers(columns, lanes * (vectors - 1))
@@ -70,6 +71,7 @@ def best_tiles(columns: DimLike, lanes: int, rows: Mapping[str, DimLike], room: 
 
     def rank(tile: Tile) -> tuple[float, int, int]:
         waste = wasted(columns, tile.vectors * lanes) * math.prod(wasted(rows[axis], size) for axis, size in tile.rows.items())
+        waste *= MASKED if masked and waste > 1 else 1
         return round(waste * cost(tile.vectors, tile.height, FAR if far else NEAR), 2), abs(tile.vectors - 2), abs(tile.height - 8)
 
     return sorted(found, key=rank)

@@ -11,10 +11,12 @@ from collections.abc import Callable
 
 from ..nest import Nest
 from .accumulate import jam, rfactor
+from .ahead import ahead
 from .block import block
 from .chunk import chunk
 from .loops import ScheduleError, collapse, parallel, reorder, tile, unroll, vectorize
 from .pack import keep, pack, pack_all, transpose
+from .portion import portion
 from .prefetch import prefetch
 from .singly import singly, why_not_singly
 from .slide import slide, why_not_slide
@@ -25,7 +27,7 @@ from .trim import trim
 STEPS: dict[str, Callable[..., Nest]] = {
     step.__name__: step
     for step in (tile, vectorize, unroll, parallel, reorder, collapse, jam, rfactor, transpose, pack, stash, stash_turned, block,
-                 strip, chunk, pack_all, keep, slide, singly, trim, prefetch)
+                 portion, ahead, strip, chunk, pack_all, keep, slide, singly, trim, prefetch)
 }
 _STEP = re.compile(r"(\w+)\((.*)\)")
 
@@ -42,6 +44,6 @@ def apply(nest: Nest, step: str) -> Nest:
         raise ScheduleError(f"{step}: {error}") from None
 
 
-__all__ = ["STEPS", "ScheduleError", "apply", "block", "chunk", "collapse", "jam", "keep", "pack", "pack_all", "parallel", "prefetch",
-           "reorder", "rfactor", "singly", "slide", "stash", "stash_turned", "strip", "tile", "transpose", "trim", "unroll", "vectorize",
-           "why_not_singly", "why_not_slide"]
+__all__ = ["STEPS", "ScheduleError", "ahead", "apply", "block", "chunk", "collapse", "jam", "keep", "pack", "pack_all", "parallel",
+           "portion", "prefetch", "reorder", "rfactor", "singly", "slide", "stash", "stash_turned", "strip", "tile", "transpose", "trim",
+           "unroll", "vectorize", "why_not_singly", "why_not_slide"]

@@ -26,6 +26,7 @@ from ..nest import (
     Let,
     Loop,
     Nest,
+    Prefetch,
     Stmt,
     Store,
     Transpose,
@@ -85,6 +86,8 @@ def _with_indices(body: tuple[Stmt, ...], place: Place) -> tuple[Stmt, ...]:
 
     def one(stmt: Stmt) -> Stmt:
         if isinstance(stmt, Transpose):
+            return replace(stmt, index=place(stmt.array, stmt.index))
+        if isinstance(stmt, Prefetch):
             return replace(stmt, index=place(stmt.array, stmt.index))
         if isinstance(stmt, Store):
             return replace(stmt, index=place(stmt.array, stmt.index), expr=rewrite(stmt.expr, leaf))

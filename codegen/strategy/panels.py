@@ -39,8 +39,10 @@ class Panels(Scheduling):
             rows = sorted(rows, key=lambda loop: loop.var == window.row)  # the window's row moves fastest
             count, tiles = 1, best.rows
         elif rows:
-            far = self._panel_bytes(body, vector) > self.target.l2 // 2 and not far_rows(self.nest, common, body, vector, 2 * lanes)
-            self.choices = best_tiles(vector.extent, lanes, {loop.var: loop.extent for loop in rows}, room, far=far)
+            far = self._panel_bytes(body, vector) > self.target.l2 // 2 and not far_rows(self.nest, common, body, vector, 2 * lanes) \
+                and any(static(loop.extent) is None for loop in common)  # else the sum is gone through in blocks, which are near
+            self.choices = best_tiles(vector.extent, lanes, {loop.var: loop.extent for loop in rows}, room, far=far,
+                                      masked=bool(self.nest.in_place))
             if far_rows(self.nest, common, body, vector, lanes):  # a panel that can be packed is worth more than any tile
                 widths = {tile.vectors for tile in self.choices}
                 fit = {n for n in widths if far_rows(self.nest, common, body, vector, lanes * n)}

@@ -48,3 +48,8 @@ def test_what_comes_from_far_away_is_read_by_more_rows():
     near, far = (best_tile(64, 8, {"c": 64}, ROOMS["avx2"], far=far).height for far in (False, True))
     assert far > near
     assert cost(2, 8, 1.0) < cost(2, 4, 1.0)
+
+
+def test_masked_last_tiles_are_avoided():
+    assert best_tile(256, 8, {"c": 256}, Room(16, 12)).height == 6
+    assert best_tile(256, 8, {"c": 256}, Room(16, 12), masked=True).height == 4
