@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from dataclasses import replace
 
 from ..ir.kernel import ACCUMULATE, STORE, Kernel
 from ..ir.kernel_edit import rename_arrays, rename_axes
 from ..ir.program import Program
-from ..ir.text.kernels import print_kernel
+from ..ir.structure import structure
 from .emit import emit
 from .lower import lower
 from .nest import Nest
@@ -56,16 +56,15 @@ def step_code(program: Program, target: Target, compile: Compile = compile_kerne
     """The code of a planned program. Each module is `emitted` as soon as its text is there."""
     if program.updates:
         raise ValueError(f"program {program.name!r} has not been planned: it still has updates of {', '.join(program.updates)}")
-    kernels: dict[str, NativeKernel] = {}
+    kernels: dict[Hashable, NativeKernel] = {}
     panels: dict[str, KeptPanel] = {}
     modules = _Modules(emitted)
     calls: list[KernelCall] = []
     word = FRAME_WORDS
     for step in program.steps:
-        neutral = canonical(step.kernel)
-        key = print_kernel(neutral)
+        key = structure(step.kernel)
         if key not in kernels:
-            text, kernels[key] = compile(neutral, target, f"k{len(kernels)}")
+            text, kernels[key] = compile(canonical(step.kernel), target, f"k{len(kernels)}")
             modules.add(text)
         native, arrays = kernels[key], list(step.kernel.arrays)
         for panel in native.panels:
