@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
+
+from kcompile.ir.struct import struct
 
 from ..ir.scalar import SCALAR_OPS, Aff, Apply, AxisValue, Expr, Guard, Load, walk
 from ..ir.types import Dim, DimLike, DType
@@ -15,7 +16,7 @@ MANY = 128  # what a symbolic extent may well be, where the question is what no 
 TYPICAL = 32  # what a symbolic extent is taken for when work is estimated; it never changes results
 
 
-@dataclass(frozen=True)
+@struct(frozen=True)
 class Access:
     """One load or store: its array, flat index and guards, and whether it is a store."""
 

@@ -14,8 +14,10 @@ coefficients. Expressions are those of `ir.scalar`; a `Load` in a nest has exact
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import Union
+
+from kcompile.ir.struct import struct
 
 from ..ir.scalar import Aff, AxisValue, Const, Expr, Guard, Load, Ref, rewrite, walk
 from ..ir.types import DimLike, DType, TensorType, boolean, dim_symbols
@@ -24,7 +26,7 @@ from .trips import Trips
 FOR, UNROLL, VECTOR = "for", "unroll", "vec"
 
 
-@dataclass(frozen=True)
+@struct(frozen=True)
 class Clip:
     """An iteration is live where base + var < extent. A dead one stores nothing and, in a fold, counts for nothing."""
 
@@ -32,7 +34,7 @@ class Clip:
     extent: DimLike
 
 
-@dataclass(frozen=True)
+@struct(frozen=True)
 class Loop:
     """`var` takes 0, step, 2*step, ... below `extent`.
 
@@ -65,7 +67,7 @@ class Loop:
         return int(str(self.extent)) - self.step
 
 
-@dataclass(frozen=True)
+@struct(frozen=True)
 class AccDim:
     """One dimension of a block of accumulators: an unrolled variable, or the lanes of a vector variable."""
 
@@ -74,7 +76,7 @@ class AccDim:
     vector: bool = False
 
 
-@dataclass(frozen=True)
+@struct(frozen=True)
 class Acc:
     """Declares a block of accumulators in registers, set to the identity of `op` (add, mul, max, min).
 
@@ -88,7 +90,7 @@ class Acc:
     folded: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True)
+@struct(frozen=True)
 class Accum:
     """name = name op expr, for the accumulator of the current values of its dimensions."""
 
@@ -96,7 +98,7 @@ class Accum:
     expr: Expr
 
 
-@dataclass(frozen=True)
+@struct(frozen=True)
 class Fold:
     """name = the accumulators of `source` combined over the variables `over`, as a balanced tree."""
 
@@ -105,7 +107,7 @@ class Fold:
     over: tuple[str, ...]
 
 
-@dataclass(frozen=True)
+@struct(frozen=True)
 class Let:
     """Names a value. `index`: the value may stand as a variable in indices that follow."""
 
@@ -114,7 +116,7 @@ class Let:
     index: bool = False
 
 
-@dataclass(frozen=True)
+@struct(frozen=True)
 class Store:
     """array[index] = expr, or, with `accumulate`, array[index] += expr."""
 
@@ -124,7 +126,7 @@ class Store:
     accumulate: bool = False
 
 
-@dataclass(frozen=True)
+@struct(frozen=True)
 class Transpose:
     """array[index] = the let `value`, which was computed with `lanes` as the vector variable, for every setting of the
     unrolled variable `columns`: stored row by row, one vector of columns for each lane. In the index `columns` has the
@@ -141,7 +143,7 @@ class Transpose:
     column_clip: Clip | None
 
 
-@dataclass(frozen=True)
+@struct(frozen=True)
 class Prefetch:
     """Asks for the line of the cache in which array[index] lies, which may be past the array's end. Nothing is computed."""
 
@@ -152,7 +154,7 @@ class Prefetch:
 Stmt = Union[Loop, Acc, Accum, Fold, Let, Store, Transpose, Prefetch]
 
 
-@dataclass(frozen=True)
+@struct(frozen=True)
 class Panel:
     """A copy of an array that holds still, laid out as its kernel wants it, and kept from call to call: `body` fills it when the array
     has changed."""
@@ -163,7 +165,7 @@ class Panel:
     body: tuple[Stmt, ...]
 
 
-@dataclass(frozen=True)
+@struct(frozen=True)
 class Nest:
     """`arrays` are the kernel's, in the order of the native function's arguments; `panels` follow them. `scratch`: private to a thread,
     name -> (dtype, elements). `still`: see Kernel. `steps`: the schedule so far, one call each. `notes`: why it was chosen so."""

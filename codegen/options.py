@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
+
+from kcompile.ir.struct import struct
 
 
 def default_cache_directory() -> Path:
@@ -14,7 +16,7 @@ def default_cache_directory() -> Path:
     return (Path(base) if base else Path.home() / ".cache") / "kcompile"
 
 
-@dataclass(frozen=True)
+@struct(frozen=True)
 class CodegenOptions:
     """`threads`: None means one for each usable core; may exceed the cores. `cache_dir`: None means no cache on disk.
 

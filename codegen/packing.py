@@ -7,7 +7,8 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+
+from kcompile.ir.struct import struct
 
 from .access import accesses, guess, indirect, static, useful_lanes
 from .nest import Loop, Nest, Stmt, loops, statements
@@ -18,7 +19,7 @@ FAR_APART = 1024  # bytes between rows from which on no prefetcher follows a pan
 FAR_ROWS_READ = 128  # rows of the result for which packing a panel pays; an unknown number is taken for so many
 
 
-@dataclass(frozen=True)
+@struct(frozen=True)
 class Turned:
     """Lanes along one common loop, results stored along another, and the operands to be packed."""
 

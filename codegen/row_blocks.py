@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+
+from kcompile.ir.struct import struct
 
 from ..ir.types import DimLike
 from .access import divisor, guess
@@ -19,7 +20,7 @@ LEAST_ROWS = 28  # of a block: with fewer the panels, which come from further aw
 WORTH_IT = 1.25  # how much more the streams must be
 
 
-@dataclass(frozen=True)
+@struct(frozen=True)
 class Traffic:
     """Bytes of all panels, bytes of what the rows of one sample read, and how many panels there are."""
 
@@ -28,7 +29,7 @@ class Traffic:
     count: int
 
 
-@dataclass(frozen=True)
+@struct(frozen=True)
 class RowBlocks:
     """`before`: how many of the loops around stand before the panels; `cut`: the size of tiles into which the only one is cut first, or
     0; `rows`: of a block."""

@@ -9,14 +9,16 @@ and its array pointers. So the text holds no address, no layer's name and no bat
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
+
+from kcompile.ir.struct import struct
 
 from ..ir.program import Buffer, Lifetime
 from ..ir.types import DimLike
 from .trips import Trips
 
 
-@dataclass(frozen=True)
+@struct(frozen=True)
 class PanelKernel:
     """The function that fills a panel of `size` bytes from the argument number `source` of its kernel: both are its arguments."""
 
@@ -26,7 +28,7 @@ class PanelKernel:
     trips: Trips
 
 
-@dataclass(frozen=True)
+@struct(frozen=True)
 class NativeKernel:
     """What a call of a kernel's function must pass: dims for `symbols`, a share of `trips`, and after its arrays the panels."""
 
@@ -36,7 +38,7 @@ class NativeKernel:
     panels: tuple[PanelKernel, ...] = ()
 
 
-@dataclass(frozen=True)
+@struct(frozen=True)
 class KernelCall:
     """One call of the step. `arrays` are buffer names in the order of the function's arguments, names of panels after them; words are
     the frame's."""
@@ -49,7 +51,7 @@ class KernelCall:
     args_word: int
 
 
-@dataclass(frozen=True)
+@struct(frozen=True)
 class Storage:
     """What of a program its code needs when it runs: the fields of the same names, and the roots that some kernel writes."""
 
@@ -66,7 +68,7 @@ class Storage:
         return name
 
 
-@dataclass(frozen=True)
+@struct(frozen=True)
 class KeptPanel:
     """A panel of one step: its kernel, and the buffer that it copies."""
 
@@ -74,7 +76,7 @@ class KeptPanel:
     source: str
 
 
-@dataclass(frozen=True)
+@struct(frozen=True)
 class StepCode:
     """`panels`: by the name under which calls have them (see kept.py). `work`: (points, vector instructions a point) of each equation;
     see work.py."""

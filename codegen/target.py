@@ -9,8 +9,9 @@ from __future__ import annotations
 import functools
 import os
 import sys
-from dataclasses import dataclass
 from pathlib import Path
+
+from kcompile.ir.struct import struct
 
 from ..ir.types import DType
 
@@ -19,7 +20,7 @@ _X86_TRIPLE = "x86_64-unknown-linux-gnu"
 _WIDE = "-prefer-256-bit"
 
 
-@dataclass(frozen=True)
+@struct(frozen=True)
 class Target:
     """`features` is LLVM's comma-separated string; sizes are bytes; `registers` counts vector registers."""
 

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+
+from kcompile.ir.struct import struct
 
 from ..ir.types import Dim, DimLike
 from .access import divisor
@@ -24,7 +25,7 @@ CLAMPED_ROWS = 8  # rows of an axis of unknown length at most: each has an addre
 TYPICAL_BATCHES = (32, 64, 100, 128, 256)  # what an axis of unknown length may be; never more than what is likely
 
 
-@dataclass(frozen=True)
+@struct(frozen=True)
 class Tile:
     """`vectors` side by side; `rows`: axis -> rows of it, 1 for an axis that is not tiled."""
 
@@ -42,7 +43,7 @@ class Tile:
         return math.prod(self.rows.values())
 
 
-@dataclass(frozen=True)
+@struct(frozen=True)
 class Room:
     """What a tile may take: `registers` in all, of which at most `sums` for each of `blocks` accumulators."""
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+
+from kcompile.ir.struct import struct
 
 from ..ir.types import DimLike, evaluate_dim
 
 
-@dataclass(frozen=True)
+@struct(frozen=True)
 class Trips:
     """Number of trips of the parallel loops: the product of ceilings of extent / step."""
 

@@ -12,11 +12,12 @@ import hashlib
 import json
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
+
+from kcompile.ir.struct import struct
 
 from ..ir.types import evaluate_dim
 from . import cache, miss
@@ -41,7 +42,7 @@ WORTH_IT = 0.97  # another tile must take less than this much of the time of the
 ORDER_OF_SUMS = ("rfactor(", "block(")  # steps that decide in which order a sum is taken
 
 
-@dataclass(frozen=True)
+@struct(frozen=True)
 class Measured:
     """Seconds of one run with each candidate, the cost model's first."""
 

@@ -7,8 +7,9 @@ lanes too, no row shares anything else: written out, the loop that sums reads ea
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import partial
+
+from kcompile.ir.struct import struct
 
 from .access import accesses, inner_loops, static
 from .nest import Loop, Nest, Stmt, statements
@@ -18,7 +19,7 @@ from .tiles import Room, Tile, wasted
 WIDE = 7  # a window of more elements is not written out whole
 
 
-@dataclass(frozen=True)
+@struct(frozen=True)
 class Window:
     """`row` slides along `over`, of which `steps` trips are written out (all of them, if that is its extent)."""
 

@@ -14,12 +14,12 @@ from __future__ import annotations
 import functools
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 
 from .fusion import axis_mapping, is_map, loads_of, side_by_side, store_of
 from .kernel import ACCUMULATE, INDEX, REDUCE, STORE, Eq, Kernel
 from .lazy import lazy
 from .scalar import Apply, Const, Load, Ref, plain_axes
+from .struct import struct
 from .types import DimLike, is_static, product
 
 EARLY = ("map into reduction",)  # beside inlining: a map that is only summed is not written as the epilogue of what it maps
@@ -80,7 +80,7 @@ def _all_loads(q: Eq, kernel: Kernel) -> list[Load]:
     return loads
 
 
-@dataclass(frozen=True)
+@struct(frozen=True)
 class Edge:
     """One candidate: `consumer` reads `array`, which `producer` stores. `common`: arrays that both have, as the producer and as the
     consumer calls them. `sole`: nobody else reads the array, nor the caller. `light`: all who read it are maps and reductions, and the
@@ -147,7 +147,7 @@ class Edge:
         return all(len(v) == 1 for v in steering) and len(set(axes)) == len(axes) and set(axes) == set(self.consumer.axes)
 
 
-@dataclass(frozen=True)
+@struct(frozen=True)
 class Row:
     """One row of the table. `when` sees the edge; `reason` is what `explain` prints."""
 

@@ -14,11 +14,12 @@ equations, not to axes: in a softmax `j` is reduced by the maximum and free in t
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING
 
 from .lazy import lazy
 from .scalar import SCALAR_OPS, Aff, Apply, AxisValue, Expr, Load, Ref, plain_axes, walk
+from .struct import struct
 from .types import DimLike, TensorType
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 LET, REDUCE, STORE, INDEX, ACCUMULATE = "let", "reduce", "store", "index", "accumulate"
 
 
-@dataclass(frozen=True)
+@struct(frozen=True)
 class Eq:
     """One equation.
 
@@ -98,7 +99,7 @@ class Eq:
         return found
 
 
-@dataclass(frozen=True)
+@struct(frozen=True)
 class Kernel:
     """`axes`: name -> extent; `arrays`: name -> type (row-major, contiguous); `label` for people: the layers' paths.
 

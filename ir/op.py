@@ -7,10 +7,11 @@ An op is defined once, in ir/ops/<family>.py, always in this order: docstring, `
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, Any
 
 from .lazy import lazy
+from .struct import struct
 from .types import TensorType
 
 if TYPE_CHECKING:
@@ -20,14 +21,14 @@ if TYPE_CHECKING:
 Attrs = Mapping[str, Any]
 
 
-@dataclass(frozen=True)
+@struct(frozen=True)
 class NoGradient:
     """Said explicitly by an op that has no gradient."""
 
     why: str
 
 
-@dataclass(frozen=True)
+@struct(frozen=True)
 class OpaqueKernel:
     """Said by an op that is no computation of its own: a source, a view (`view=True`: output shares its input's memory)."""
 
@@ -35,7 +36,7 @@ class OpaqueKernel:
     view: bool = False
 
 
-@dataclass(frozen=True)
+@struct(frozen=True)
 class Sample:
     """One test case: operand shapes and dtypes ("B" is bound to several batch sizes), attributes, and value ranges."""
 
@@ -56,7 +57,7 @@ Vjp = Callable[[tuple["Value | None", ...], tuple["Value", ...], tuple["Value", 
 Describe = Callable[[tuple[TensorType, ...], tuple[TensorType, ...], Attrs], "Sequence[Kernel]"]
 
 
-@dataclass(frozen=True)
+@struct(frozen=True)
 class Op:
     """A primitive. `doc` is the docstring; `reference(*arrays, **attrs)` returns an array or a tuple of arrays.
 

@@ -7,9 +7,10 @@ share of a kernel's parallel loop, and meets the others where `Step.barrier` say
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from .kernel import Kernel
+from .struct import struct
 from .types import TensorType
 
 # param: the caller's array, given at each call. state: lives between calls. output: the caller's, written.
@@ -18,7 +19,7 @@ BUFFER_KINDS = ("param", "state", "output", "temp", "view")
 LEARNED = ("weight", "statistic")  # roles of states that change when a model learns, and hold still while it predicts
 
 
-@dataclass(frozen=True)
+@struct(frozen=True)
 class Buffer:
     """`of`: for a view, the buffer whose storage it shares; for a temp or state that is written in place, likewise."""
 
@@ -30,7 +31,7 @@ class Buffer:
     why: str = ""  # what the planner says about where it lies
 
 
-@dataclass(frozen=True)
+@struct(frozen=True)
 class Step:
     """One kernel call. The kernel's array names are buffer names. `barrier`: all threads meet before it starts."""
 
@@ -38,7 +39,7 @@ class Step:
     barrier: bool = True
 
 
-@dataclass(frozen=True)
+@struct(frozen=True)
 class Lifetime:
     """A temp lives from the step that first writes it to the last that reads it (indices into Program.steps)."""
 
@@ -46,7 +47,7 @@ class Lifetime:
     last: int
 
 
-@dataclass(frozen=True)
+@struct(frozen=True)
 class Verdict:
     """Why two kernels became one, or did not: `row` names the row of the fusion table that decided."""
 
@@ -58,7 +59,7 @@ class Verdict:
     reason: str
 
 
-@dataclass(frozen=True)
+@struct(frozen=True)
 class Program:
     """`outputs`: output name -> buffer. `updates`: state buffer -> buffer that holds its new value; the planner turns
     each into an update in place or a copy step and leaves none. `verdicts`: what fusion decided on each edge, and why."""

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
 from .graph import Graph, GraphError, Node, Value
@@ -35,6 +35,7 @@ from .patterns import (
     pattern_text,
 )
 from .rebuild import prune, rebuild
+from .struct import struct
 from .value_table import ValueTable
 
 Procedure = Callable[[Make, Node], "Value | None"]
@@ -42,7 +43,7 @@ Example = Mapping[str, Any]
 LONGEST_CHAIN = 64  # rules applied to one another's results; a loop of rules is an error that names them
 
 
-@dataclass(frozen=True)
+@struct(frozen=True)
 class Rule:
     """One rewrite. Equations have `left` and `right`, procedures a `procedure`; both say on which ops they start.
 
@@ -93,7 +94,7 @@ class Rule:
             inputs[1 - n].node.op.name in wanted for n, wanted in self.operands)
 
 
-@dataclass(frozen=True)
+@struct(frozen=True)
 class Application:
     """One use of a rule: `node` is the creation number of the node, in the graph before, that was being copied."""
 

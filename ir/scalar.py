@@ -7,17 +7,17 @@ and the numpy reference stands here.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from operator import is_not
 from typing import Any, Union
 
 import numpy as np
 
 from .lazy import lazy
+from .struct import struct
 from .types import DimLike, DType, boolean, i64
 
 
-@dataclass(frozen=True)
+@struct(frozen=True)
 class Aff:
     """An affine index: sum of coefficient * variable, plus a constant. Variables are axes or `index` equations."""
 
@@ -82,7 +82,7 @@ def plain_axes(index: Iterable[Aff]) -> tuple[str, ...] | None:
     return tuple(names)
 
 
-@dataclass(frozen=True)
+@struct(frozen=True)
 class Guard:
     """lo <= index < hi; all the guards of a load must hold, else its `other` is the value."""
 
@@ -91,13 +91,13 @@ class Guard:
     hi: DimLike
 
 
-@dataclass(frozen=True)
+@struct(frozen=True)
 class Const:
     value: float | int | bool
     dtype: DType
 
 
-@dataclass(frozen=True)
+@struct(frozen=True)
 class Ref:
     """The value of an earlier `let` or `reduce` equation of the same kernel."""
 
@@ -105,7 +105,7 @@ class Ref:
     dtype: DType
 
 
-@dataclass(frozen=True)
+@struct(frozen=True)
 class AxisValue:
     """The integer value of an affine index, as an element of `dtype` (an iota)."""
 
@@ -113,7 +113,7 @@ class AxisValue:
     dtype: DType = i64
 
 
-@dataclass(frozen=True)
+@struct(frozen=True)
 class Load:
     """array[index]; where a guard fails, `other`. Memory is never touched outside the guards."""
 
@@ -134,7 +134,7 @@ class Load:
         return plain_axes(self.index)
 
 
-@dataclass(frozen=True)
+@struct(frozen=True)
 class Apply:
     """fn(args): fn is a key of SCALAR_OPS. `dtype` is the result's; `cast` converts its argument to it."""
 
@@ -148,7 +148,7 @@ Expr = Union[Const, Ref, AxisValue, Load, Apply]
 _SAME, _BOOL, _FIRST_OF_REST = "same", "bool", "second"  # result: dtype of args / bool / dtype of args[1]
 
 
-@dataclass(frozen=True)
+@struct(frozen=True)
 class ScalarOp:
     """A word of the scalar language. `cost` is in rough vector instructions an element."""
 

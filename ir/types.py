@@ -12,11 +12,12 @@ from __future__ import annotations
 import functools
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Union
 
 import ml_dtypes
 import numpy as np
+
+from .struct import struct
 
 Monomial = tuple[str, ...]  # the sorted names of the symbols that are multiplied; () is the constant term
 
@@ -25,7 +26,7 @@ class DimError(TypeError):
     """Arithmetic on symbolic dimensions that has no single answer."""
 
 
-@dataclass(frozen=True)
+@struct(frozen=True)
 class Dim:
     """A polynomial with integer coefficients in named symbols. Always symbolic: constants are plain ints."""
 
@@ -226,7 +227,7 @@ def parse_dim(text: str) -> DimLike:
     return total
 
 
-@dataclass(frozen=True)
+@struct(frozen=True)
 class DType:
     """An element type. `name` is the short form used in texts, `numpy` the numpy dtype (ml_dtypes for bf16)."""
 
@@ -300,7 +301,7 @@ def dtype_of(spec: object) -> DType:
         raise TypeError(f"not an element type that can be compiled: {spec!r}") from None
 
 
-@dataclass(frozen=True)
+@struct(frozen=True)
 class TensorType:
     """Shape and element type of one value."""
 

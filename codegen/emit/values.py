@@ -6,7 +6,7 @@ operation is broadcast. Equal values are emitted once while they are in reach.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from kcompile.ir.struct import struct
 
 from ...ir.scalar import Aff, AxisValue, Const, Expr, Guard, Load, Ref
 from ...ir.types import Dim, DimLike, DType, boolean, i64
@@ -16,7 +16,7 @@ from .memory import ZERO_CELL, memory_constant, suffix
 from .scopes import Scopes
 
 
-@dataclass(frozen=True)
+@struct(frozen=True)
 class Operand:
     """An LLVM operand of register_type(dtype, lanes)."""
 
@@ -25,7 +25,7 @@ class Operand:
     lanes: int = 1
 
 
-@dataclass(frozen=True)
+@struct(frozen=True)
 class Index:
     """The current value of a loop variable or index: a constant, or an operand of type i64 (a vector if `lanes` > 1)."""
 
@@ -36,7 +36,7 @@ class Index:
     unrolled: bool = False  # differs between the copies of an unrolled body: added last, so that the copies share the rest
 
 
-@dataclass(frozen=True)
+@struct(frozen=True)
 class Lanes:
     """The vector variable in force: its number of lanes and its clip."""
 

@@ -6,10 +6,11 @@ A port adds a row: threads, sleeping on a word, yielding, a clock; and how to pa
 from __future__ import annotations
 
 import sys
-from dataclasses import dataclass
+
+from kcompile.ir.struct import struct
 
 
-@dataclass(frozen=True)
+@struct(frozen=True)
 class OperatingSystem:
     """`declarations` come once; the rest are definitions with the names and signatures that `runtime.text` calls.
 
@@ -24,7 +25,7 @@ class OperatingSystem:
     definitions: str
 
 
-@dataclass(frozen=True)
+@struct(frozen=True)
 class Processor:
     """@kc.pause(), @kc.enter_float_mode() -> i64 old mode, @kc.leave_float_mode(i64)."""
 

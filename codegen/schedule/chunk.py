@@ -13,7 +13,9 @@ memory. The strip's array holds the sums between chunks.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
+
+from kcompile.ir.struct import struct
 
 from ...ir.scalar import Aff, Const, Guard, Load, rewrite, walk
 from ...ir.types import DType
@@ -22,7 +24,7 @@ from .loops import ScheduleError, record
 from .stash import perfect_chain
 
 
-@dataclass(frozen=True)
+@struct(frozen=True)
 class _Parts:
     """A strip: the loop over its panels, the loop over the rows of tiles, and what stands in a tile."""
 

@@ -14,7 +14,9 @@ the same lines so often that they gain nothing.)
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
+
+from kcompile.ir.struct import struct
 
 from ...ir.scalar import Aff, Load
 from ..access import static
@@ -22,7 +24,7 @@ from ..nest import FOR, UNROLL, Accum, Loop, Nest, Prefetch, Stmt, all_loads, ma
 from .loops import ScheduleError, record
 
 
-@dataclass(frozen=True)
+@struct(frozen=True)
 class Stream:
     """The loop that sums and what to ask for in each of its trips."""
 

@@ -6,7 +6,8 @@ The polynomials are minimax fits of (e^r - 1 - r) / r^2, weighted for a relative
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+
+from kcompile.ir.struct import struct
 
 from .vectors import Math, Vec
 
@@ -28,7 +29,7 @@ LN2_F32 = (0.6931471824645996, -1.9046542121259336e-09)  # high and low part
 LN2_F64 = (0.6931471805599453, 2.3190468138462996e-17)
 
 
-@dataclass(frozen=True)
+@struct(frozen=True)
 class Range:
     """Where results leave the type: `top` is the largest finite argument, `bottom` gives the smallest normal result."""
 

@@ -13,11 +13,11 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from ..kernel import Eq, Kernel
 from ..op import Attrs
 from ..scalar import Aff, Expr, Guard
+from ..struct import struct
 from ..types import DimLike, TensorType
 from .describe import Types, axes_of, described, load, multiply, number, operands, plain, reduce, ref, store
 from .spatial import Phase, phases, spatial_names, spatial_of
@@ -26,7 +26,7 @@ Arrays = dict[str, TensorType]
 BORDER = 0.12  # the share of a sum's terms beyond the border of the image from which they are better not computed
 
 
-@dataclass(frozen=True)
+@struct(frozen=True)
 class _Channels:
     """Channel axes of a grouped contraction: `inner` and `outer` are channels a group (C/groups and O/groups)."""
 

@@ -10,10 +10,10 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from ..scalar import Aff
+from ..struct import struct
 from ..types import DimLike, Shape
 from . import check
 
@@ -54,7 +54,7 @@ def strided(position: Sequence[int], strides: Sequence[int], dilation: Sequence[
     return (slice(None), *inner, slice(None))
 
 
-@dataclass(frozen=True)
+@struct(frozen=True)
 class Phase:
     """Input positions stride*q + offset for q < count; tap t < taps is kernel position first + t*step, and reads output
     position q + shift - t*back."""

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from ..graph import Graph
+from ..struct import struct
 from .common_subexpressions import common_subexpressions
 from .dead_code import dead_code
 from .differentiate import differentiate
@@ -16,7 +16,7 @@ from .widen import widen
 GraphPass = Callable[[Graph], Graph]
 
 
-@dataclass(frozen=True)
+@struct(frozen=True)
 class Pass:
     """A named pass; `doc` is its first line."""
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import dataclass
 
+from ..struct import struct
 from ..types import DTYPES, Dim, DimLike, TensorType
 
 _TOKEN = re.compile(r"""
@@ -27,7 +27,7 @@ class ParseError(ValueError):
     """One line: file:line:column, what was expected, what was found."""
 
 
-@dataclass(frozen=True)
+@struct(frozen=True)
 class Token:
     kind: str  # value, string, float, int, name, mark, newline, end
     text: str
