@@ -100,9 +100,10 @@ def _described(graph: Graph, target: Target) -> Program:
 
 
 def _fused(program: Program, target: Target) -> Program:
+    from .ir.passes.borders import borders
     from .ir.passes.fuse import fuse
     from .ir.passes.split import split
-    return split(fuse(program))
+    return split(fuse(borders(program)))
 
 
 def _planned(program: Program, target: Target) -> Program:

@@ -84,6 +84,9 @@ class _Order:
                     heapq.heappush(ready, user)
         if count != len(self.kernels):
             raise AssertionError("the order of updates in place has a cycle")
+        for n, before in enumerate(self.before):
+            if not before:  # the border of an array: written when the rest of it is
+                level[n] = max([level[n], *(level[w] for array in self.kernels[n].writes for w in self.writers.get(array, ()))])
         table: list[list[int]] = [[] for _ in range(max(level.values(), default=-1) + 1)]
         for n in sorted(level):
             table[level[n]].append(n)
@@ -267,17 +270,19 @@ def _root(buffers: Mapping[str, Buffer], name: str) -> str:
 
 def _barriers(phases: list[list[int]], order: _Order, buffers: Mapping[str, Buffer]) -> list[Step]:
     steps: list[Step] = []
-    written: set[str] = set()
+    written: dict[str, set[str]] = {}  # memory -> the arrays that have been written there since the last barrier
     read: set[str] = set()
     for phase in phases:
         for n in phase:
             kernel = order.kernels[n]
             reads = {_root(buffers, a) for a in kernel.reads}
-            writes = {_root(buffers, a) for a in kernel.writes}
-            barrier = bool(reads & written or writes & (read | written))
+            writes = {_root(buffers, a): a for a in kernel.writes}
+            barrier = bool(reads & written.keys() or writes.keys() & read
+                           or any(not written.get(root, {array}) <= {array} for root, array in writes.items()))  # parts of one are disjoint
             if barrier:
-                written, read = set(), set()
-            written |= writes
+                written, read = {}, set()
+            for root, array in writes.items():
+                written.setdefault(root, set()).add(array)
             read |= reads
             steps.append(Step(replace(kernel, name=f"k{len(steps)}"), barrier))
     return steps
