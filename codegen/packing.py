@@ -61,13 +61,17 @@ def find_turned(nest: Nest, common: list[Loop], target: Target) -> Turned | None
     return None
 
 
-def far_rows(nest: Nest, common: list[Loop], body: tuple[Stmt, ...], vector: Loop, width: int) -> list[tuple[str, tuple[str, ...]]]:
-    """The operand along the lanes, with the loops to be summed over, where its rows are pages apart and are read often."""
+def far_rows(nest: Nest, common: list[Loop], body: tuple[Stmt, ...], vector: Loop, width: int,
+             target: Target) -> list[tuple[str, tuple[str, ...]]]:
+    """The operand along the lanes, with the loops to be summed over, where its rows are pages apart and are read often.
+
+    One that holds still is packed but once. It need not be read often, and the rows of a large one need not be so far apart: a panel
+    between others has but a part of the cache's sets."""
     inside = [s for s in body if isinstance(s, Loop)]
     others = [loop.var for loop in common if loop.var != vector.var]
     often = math.prod(static(loop.extent) or FAR_ROWS_READ for loop in common if loop.var != vector.var) >= FAR_ROWS_READ
     extent = static(vector.extent) or 0
-    if not often or len(inside) != 1 or extent < 8 * width:
+    if len(inside) != 1 or extent < 2 * width:
         return []
     sums = [inside[0]]
     while len(sums[-1].body) == 1 and isinstance(sums[-1].body[0], Loop):
@@ -78,8 +82,12 @@ def far_rows(nest: Nest, common: list[Loop], body: tuple[Stmt, ...], vector: Loo
     depth = math.prod(static(loop.extent) or 1 for loop in sums)
     loads = [a for a in accesses(nest, (inside[0],)) if not a.store]
     found = [a for a in loads if a.coefficient(vector.var) == 1 and not a.guards and not any(a.depends_on(v) for v in others)]
-    if len(found) != 1 or depth * width * found[0].dtype.size > PACKED_BYTES:
+    if len(found) != 1:
         return []
-    stride = found[0].coefficient(sums[-1].var)
-    far = isinstance(stride, int) and stride * found[0].dtype.size >= FAR_APART
+    stride, size = found[0].coefficient(sums[-1].var), found[0].dtype.size
+    far = isinstance(stride, int) and stride * size >= FAR_APART
+    if found[0].array in nest.still:
+        far = far or depth * extent * size > target.l2 // 4
+    elif not often or extent < 8 * width or depth * width * size > PACKED_BYTES:
+        far = False
     return [(found[0].array, tuple(loop.var for loop in sums))] if far else []

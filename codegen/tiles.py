@@ -21,6 +21,7 @@ FAR = 1.0  # and where they come from further away
 MASKED = 1.05  # what masks and clamped addresses cost
 IN_FLIGHT = 8  # sums that hide the latency of an addition
 MOST_VECTORS = 6
+SHORT = 0.03  # of an axis that would be computed twice: from here on the last tile gets code of its own
 CLAMPED_ROWS = 8  # rows of an axis of unknown length at most: each has an address of its own
 TYPICAL_BATCHES = (32, 64, 100, 128, 256)  # what an axis of unknown length may be; never more than what is likely
 
@@ -70,10 +71,14 @@ def best_tiles(columns: DimLike, lanes: int, rows: Mapping[str, DimLike], room: 
     if not found:  # so many sums at once that none of these fits: the smallest spills least
         return [Tile(1, dict.fromkeys(rows, min(heights, default=1)))]
 
+    each = FAR if far else NEAR
+
     def rank(tile: Tile) -> tuple[float, int, int]:
-        waste = wasted(columns, tile.vectors * lanes) * math.prod(wasted(rows[axis], size) for axis, size in tile.rows.items())
-        waste *= MASKED if masked and waste > 1 else 1
-        return round(waste * cost(tile.vectors, tile.height, FAR if far else NEAR), 2), abs(tile.vectors - 2), abs(tile.height - 8)
+        waste = wasted(columns, tile.vectors * lanes)
+        masks = waste > 1 or any(wasted(rows[a], n) > 1 and not worth_a_short_tile(rows[a], n) for a, n in tile.rows.items())
+        waste *= math.prod(_last_rows(rows[axis], size, tile, each) for axis, size in tile.rows.items())
+        waste *= MASKED if masked and masks else 1
+        return round(waste * cost(tile.vectors, tile.height, each), 2), abs(tile.vectors - 2), abs(tile.height - 8)
 
     return sorted(found, key=rank)
 
@@ -91,6 +96,20 @@ def wasted(extent: DimLike, size: int) -> float:
         sizes = [n * divisor(extent) for n in TYPICAL_BATCHES]
         return sum(-(-n // size) * size / n for n in sizes) / len(sizes)
     return float(-(-extent // size) * size / extent)
+
+
+def worth_a_short_tile(extent: DimLike, size: int) -> bool:
+    """Whether a last tile that steps back would compute too much twice."""
+    return not isinstance(extent, Dim) and extent > size and wasted(extent, size) >= 1 + SHORT
+
+
+def _last_rows(extent: DimLike, size: int, tile: Tile, vector: float) -> float:
+    """What tiles of that size cost along an axis, as a multiple of what they would if all were whole."""
+    if isinstance(extent, Dim) or not worth_a_short_tile(extent, size):
+        return wasted(extent, size)
+    left = extent % size
+    shorter = cost(tile.vectors, tile.height // size * left, vector) / cost(tile.vectors, tile.height, vector)
+    return float((extent - left + left * shorter) / extent)
 
 
 def _covers(extent: DimLike, width: int) -> bool:

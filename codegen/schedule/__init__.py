@@ -18,6 +18,7 @@ from .loops import ScheduleError, collapse, parallel, reorder, tile, unroll, vec
 from .pack import keep, pack, pack_all, transpose
 from .portion import portion
 from .prefetch import prefetch
+from .short import short, why_not_short
 from .singly import singly, why_not_singly
 from .slide import slide, why_not_slide
 from .stash import stash, stash_turned
@@ -27,7 +28,7 @@ from .trim import trim
 STEPS: dict[str, Callable[..., Nest]] = {
     step.__name__: step
     for step in (tile, vectorize, unroll, parallel, reorder, collapse, jam, rfactor, transpose, pack, stash, stash_turned, block,
-                 portion, ahead, strip, chunk, pack_all, keep, slide, singly, trim, prefetch)
+                 portion, ahead, strip, chunk, pack_all, keep, slide, singly, short, trim, prefetch)
 }
 _STEP = re.compile(r"(\w+)\((.*)\)")
 
@@ -45,5 +46,5 @@ def apply(nest: Nest, step: str) -> Nest:
 
 
 __all__ = ["STEPS", "ScheduleError", "ahead", "apply", "block", "chunk", "collapse", "jam", "keep", "pack", "pack_all", "parallel",
-           "portion", "prefetch", "reorder", "rfactor", "singly", "slide", "stash", "stash_turned", "strip", "tile", "transpose", "trim",
-           "unroll", "vectorize", "why_not_singly", "why_not_slide"]
+           "portion", "prefetch", "reorder", "rfactor", "short", "singly", "slide", "stash", "stash_turned", "strip", "tile", "transpose",
+           "trim", "unroll", "vectorize", "why_not_short", "why_not_singly", "why_not_slide"]

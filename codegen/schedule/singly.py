@@ -31,11 +31,11 @@ def singly(nest: Nest, rows: str) -> Nest:
     whole, short, row = f"{axis}.w", f"{axis}.s", f"{axis}.r"
 
     def change(stmt: Stmt) -> tuple[Stmt, ...] | None:
-        if not isinstance(stmt, Loop) or not any(_is_tile(s, rows) for s in stmt.body):
+        if not isinstance(stmt, Loop) or not any(is_tile(s, rows) for s in stmt.body):
             return None
-        start = next(n for n, s in enumerate(stmt.body) if _is_tile(s, rows))
+        start = next(n for n, s in enumerate(stmt.body) if is_tile(s, rows))
         before, tile = stmt.body[:start], stmt.body[start:]
-        full = Loop(whole, 1, _whole(tile, rows), clip=Clip(clip.base + (count - 1), clip.extent))
+        full = Loop(whole, 1, whole_rows(tile, rows), clip=Clip(clip.base + (count - 1), clip.extent))
         one = Loop(row, count, _one_row(tile, rows, row), clip=clip)
         rest = Loop(short, 1, (one,), clip=Clip(clip.base * -1 + clip.extent, count))
         return (replace(stmt, body=(*before, full, rest)),)
@@ -45,14 +45,20 @@ def singly(nest: Nest, rows: str) -> Nest:
 
 def why_not_singly(nest: Nest, rows: str) -> str:
     """What stands against `singly`; '' for nothing."""
+    reason = why_not_apart(nest, rows)
+    if not reason and not any(isinstance(loop.clip.extent, Dim) for loop in loops(nest, rows) if loop.clip):
+        return f"the length of {rows} is known: slide makes its last tile a whole one"
+    return reason
+
+
+def why_not_apart(nest: Nest, rows: str) -> str:
+    """What stands against a last tile along the unrolled loop `rows` that has code of its own; '' for nothing."""
     found = loops(nest, rows)
     clips = {loop.clip for loop in found if loop.clip}
     if not found or len(clips) != 1:
         return f"nest {nest.name} has no loop {rows} that ends early in one way"
     (clip,) = clips
-    if not isinstance(clip.extent, Dim):
-        return f"the length of {rows} is known: slide makes its last tile a whole one"
-    homes = [s for s in statements(nest.body) if isinstance(s, Loop) and any(_is_tile(x, rows) for x in s.body)]
+    homes = [s for s in statements(nest.body) if isinstance(s, Loop) and any(is_tile(x, rows) for x in s.body)]
     inside = [s for home in homes for s in statements(home.body)]
     if len(homes) != 1 or sum(s in inside for s in found) != len(found):
         return f"{rows} is not a loop of one tile of sums alone"
@@ -63,13 +69,14 @@ def why_not_singly(nest: Nest, rows: str) -> str:
     return ""
 
 
-def _is_tile(stmt: Stmt, rows: str) -> bool:
+def is_tile(stmt: Stmt, rows: str) -> bool:
     return isinstance(stmt, Acc) and any(d.var == rows for d in stmt.dims)
 
 
-def _whole(body: tuple[Stmt, ...], rows: str) -> tuple[Stmt, ...]:
+def whole_rows(body: tuple[Stmt, ...], rows: str) -> tuple[Stmt, ...]:
     """The body of a tile in which no row is dead."""
-    return map_body(body, lambda s: (replace(s, clip=None, body=_whole(s.body, rows)),) if isinstance(s, Loop) and s.var == rows else None)
+    return map_body(body, lambda s: (replace(s, clip=None, body=whole_rows(s.body, rows)),)
+                    if isinstance(s, Loop) and s.var == rows else None)
 
 
 def _one_row(body: tuple[Stmt, ...], rows: str, row: str) -> tuple[Stmt, ...]:

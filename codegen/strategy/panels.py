@@ -39,13 +39,14 @@ class Panels(Scheduling):
             rows = sorted(rows, key=lambda loop: loop.var == window.row)  # the window's row moves fastest
             count, tiles = 1, best.rows
         elif rows:
-            far = self._panel_bytes(body, vector) > self.target.l2 // 2 and not far_rows(self.nest, common, body, vector, 2 * lanes) \
+            near = bool(far_rows(self.nest, common, body, vector, 2 * lanes, self.target))
+            far = self._panel_bytes(body, vector) > self.target.l2 // 2 and not near \
                 and any(static(loop.extent) is None for loop in common)  # else the sum is gone through in blocks, which are near
             self.choices = best_tiles(vector.extent, lanes, {loop.var: loop.extent for loop in rows}, room, far=far,
                                       masked=bool(self.nest.in_place))
-            if far_rows(self.nest, common, body, vector, lanes):  # a panel that can be packed is worth more than any tile
+            if far_rows(self.nest, common, body, vector, lanes, self.target):  # a panel that can be packed is worth more than any tile
                 widths = {tile.vectors for tile in self.choices}
-                fit = {n for n in widths if far_rows(self.nest, common, body, vector, lanes * n)}
+                fit = {n for n in widths if far_rows(self.nest, common, body, vector, lanes * n, self.target)}
                 self.choices.sort(key=lambda tile: tile.vectors not in fit)
             better = [t for t in self.choices[:LIKELY] if t.vectors == self.choices[0].vectors
                        and self._row_blocks(common, vector, t.rows, lanes * t.vectors)]
@@ -58,7 +59,7 @@ class Panels(Scheduling):
             tiles = {}
         self.note(f"vectors along {vector.var}: {lanes} lanes, {count} side by side")
         strip_size = self._strip(common, vector, rows, tiles, lanes * count)
-        packed = [] if strip_size or window else far_rows(self.nest, common, body, vector, lanes * count)
+        packed = [] if strip_size or window else far_rows(self.nest, common, body, vector, lanes * count, self.target)
         outermost, blocked = False, None
         if not window and not strip_size:
             blocked = self._row_blocks(common, vector, tiles, lanes * count)

@@ -1,12 +1,14 @@
-"""The last steps of a schedule: tiles that are not full step back or are done row by row; the rows of the next tile are asked for."""
+"""The last steps of a schedule: tiles that are not full step back, have code of their own or are done row by row; the rows of the next
+tile are asked for."""
 
 from __future__ import annotations
 
 from ...ir.types import Dim
 from ..access import inner_loops
 from ..nest import UNROLL
-from ..schedule import prefetch, singly, slide, why_not_singly, why_not_slide
+from ..schedule import prefetch, short, singly, slide, why_not_short, why_not_singly, why_not_slide
 from ..schedule.prefetch import streams
+from ..tiles import worth_a_short_tile
 from .base import Scheduling
 
 
@@ -14,7 +16,12 @@ class Tails(Scheduling):
     """Nothing after these steps cuts a loop."""
 
     def _last_rows(self) -> None:
-        """Along an axis of unknown length, the rows of a last tile that is not full are done one by one."""
+        """The rows of a last tile that is not full: fewer, or along an axis of unknown length one by one."""
+        for loop in [x for x in inner_loops(self.nest.body) if x.mode == UNROLL and x.clip and isinstance(x.clip.extent, int)]:
+            assert loop.clip
+            if not why_not_short(self.nest, loop.var) and worth_a_short_tile(loop.clip.extent, int(str(loop.extent))):
+                self.nest = short(self.nest, loop.var)
+                self.note(f"the last tile of {loop.var} has the rows that are left, and code of its own")
         for var in dict.fromkeys(loop.var for loop in inner_loops(self.nest.body) if loop.mode == UNROLL and loop.clip):
             if not why_not_singly(self.nest, var):
                 self.nest = singly(self.nest, var)

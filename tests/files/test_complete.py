@@ -140,11 +140,13 @@ def tails(nest: Nest) -> set[str]:
             found.add("stepped back")
         if isinstance(s, Loop) and s.clip and s.mode == "for" and s.var.endswith(".r"):
             found.add("row by row")
+        if isinstance(s, Loop) and s.clip and s.mode == "for" and s.var.endswith(".s") and is_static(s.clip.base.const):
+            found.add("rows that are left")
     return found
 
 
 TAILS = ("lanes of a number", "lanes of a symbol", "rows of a number", "rows of a symbol", "transposed", "folded", "stepped back",
-         "row by row")
+         "row by row", "rows that are left")
 
 
 def test_every_tail_on_every_target() -> None:
