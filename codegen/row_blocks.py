@@ -1,8 +1,8 @@
 """Whether the rows of a contraction are gone through block by block, all panels for one block before the next.
 
 With panels outermost each is read once, and what all rows read is streamed once for each panel: from far away where it does not fit the
-second-level cache. With a block of rows outermost, what the block reads stays in that cache, and all panels are read once for each block.
-The model compares the two; sizes are those of one sample, since a batch repeats both.
+second-level cache. With a block of rows outermost, what the block reads stays in that cache, and all panels are read once for each block,
+from that cache too if they fit beside it. The model compares the two; sizes are those of one sample, since a batch repeats both.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from .access import divisor, guess
 from .target import Target
 
 LEAST_ROWS = 28  # of a block: with fewer the panels, which come from further away, are read too often
+NEAR = 0.25  # what a byte from the second-level cache costs, in bytes from further away
 WORTH_IT = 1.25  # how much more the streams must be
 
 
@@ -46,7 +47,9 @@ def row_blocks(others: Mapping[str, DimLike], tiles: Mapping[str, int], traffic:
     for found in _choices(others, tiles):
         if found.rows < LEAST_ROWS or traffic.rows * found.rows > total * target.l2 // 2:
             continue
-        read = total / found.rows * traffic.panels
+        block = traffic.rows * found.rows // total
+        near = traffic.panels + block <= target.l2 // 2  # panels stay in the second-level cache from block to block
+        read = total / found.rows * traffic.panels * (NEAR if near else 1)
         if read < least:
             best, least = found, read
     return best
