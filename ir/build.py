@@ -240,24 +240,32 @@ def _axis_pair(axes: tuple[Axes, Axes]) -> tuple[tuple[int, ...], tuple[int, ...
     return tuple(int(i) for i in axes[0]), tuple(int(i) for i in axes[1])
 
 
-def conv(x: Value, w: Value, strides: Axes, dilation: Axes | None = None, groups: int = 1) -> Value:
-    """x [N, spatial.., C], w [spatial.., C/groups, O] -> [N, spatial.., O]; no padding."""
-    return make("conv", x, w, **_conv_attrs(strides, dilation, groups))
+def conv(x: Value, w: Value, strides: Axes, dilation: Axes | None = None, groups: int = 1,
+         border: Sequence[tuple[int, int]] = ()) -> Value:
+    """x [N, spatial.., C], w [spatial.., C/groups, O] -> [N, spatial.., O]; no padding. The outermost positions of x in the `border`
+    (low and high of each spatial axis) are taken for zeros."""
+    return make("conv", x, w, border=_pairs(border), **_conv_attrs(strides, dilation, groups))
 
 
 def conv_input_grad(dy: Value, w: Value, input_spatial: Sequence[DimLike], strides: Axes, dilation: Axes | None = None,
                     groups: int = 1, padding: Sequence[tuple[int, int]] = ()) -> Value:
     """The cotangent of conv's x, without what lies in its `padding` (low and high of each spatial axis); also the transposed
     convolution."""
-    pairs = tuple((int(low), int(high)) for low, high in padding)
-    return make("conv_input_grad", dy, w, input_spatial=_ints(input_spatial), padding=pairs if any(map(any, pairs)) else (),
+    return make("conv_input_grad", dy, w, input_spatial=_ints(input_spatial), padding=_pairs(padding),
                 **_conv_attrs(strides, dilation, groups))
 
 
 def conv_filter_grad(x: Value, dy: Value, kernel_spatial: Axes, strides: Axes, dilation: Axes | None = None,
-                     groups: int = 1) -> Value:
+                     groups: int = 1, border: Sequence[tuple[int, int]] = ()) -> Value:
     """The cotangent of conv's w."""
-    return make("conv_filter_grad", x, dy, kernel_spatial=_ints(kernel_spatial), **_conv_attrs(strides, dilation, groups))
+    return make("conv_filter_grad", x, dy, kernel_spatial=_ints(kernel_spatial), border=_pairs(border),
+                **_conv_attrs(strides, dilation, groups))
+
+
+def _pairs(edges: Sequence[tuple[int, int]]) -> tuple[tuple[int, int], ...]:
+    """Low and high of each axis; () for no edges at all."""
+    pairs = tuple((int(low), int(high)) for low, high in edges)
+    return pairs if any(map(any, pairs)) else ()
 
 
 def _conv_attrs(strides: Axes, dilation: Axes | None, groups: int) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """Convolution and its two adjoints, closed under differentiation.
 
-x [N, spatial.., C], w [spatial.., C/groups, O], y [N, spatial.., O]; no padding: an explicit `pad` precedes it. Output
-channels are ordered group by group.
+x [N, spatial.., C], w [spatial.., C/groups, O], y [N, spatial.., O]; no padding: an explicit `pad` precedes it, and `border` says
+where it wrote zeros, which need not be read. Output channels are ordered group by group.
 """
 
 from __future__ import annotations
@@ -51,6 +51,21 @@ def _counts(op: str, extents: Shape, window: Shape, attrs: Attrs) -> Shape:
                  in zip(extents, window, attrs["strides"], attrs["dilation"], strict=True))
 
 
+def _check_pairs(op: str, name: str, pairs: Padding, count: int) -> None:
+    if pairs and (len(pairs) != count or any(low < 0 or high < 0 for low, high in pairs)):
+        check.reject(op, f"no {name}, or {count} pairs of numbers that are not negative", pairs)
+
+
+def _without_border(x: Array, border: Padding) -> Array:
+    """x with zeros in its border."""
+    if not border:
+        return x
+    inside = (slice(None), *(slice(low, n - high) for n, (low, high) in zip(x.shape[1:-1], border, strict=True)))
+    kept = np.zeros_like(x)
+    kept[inside] = x[inside]
+    return kept
+
+
 def _geometry(attrs: Attrs) -> dict[str, Any]:
     return {"strides": attrs["strides"], "dilation": attrs["dilation"], "groups": attrs["groups"]}
 
@@ -60,6 +75,7 @@ def _conv_infer(types: Types, attrs: Attrs) -> Types:
     _operands("conv", types, attrs)
     x, w = types
     _filter_type("conv", w, attrs["groups"])
+    _check_pairs("conv", "border", attrs["border"], x.rank - 2)
     if x.shape[-1] != w.shape[-2] * attrs["groups"]:
         check.reject("conv", f"{w.shape[-2] * attrs['groups']} input channels for filter {w} with groups={attrs['groups']}", x)
     return (x.with_shape((x.shape[0], *_counts("conv", spatial_of(x.shape), w.shape[:-2], attrs), w.shape[-1])),)
@@ -86,9 +102,9 @@ def _product(a: Array, b: Array) -> Array:
     return a * b if a.shape[-1] == 1 else np.matmul(a, b)
 
 
-def _conv_reference(x: Array, w: Array, strides: tuple[int, ...], dilation: tuple[int, ...], groups: int) -> Array:
+def _conv_reference(x: Array, w: Array, strides: tuple[int, ...], dilation: tuple[int, ...], groups: int, border: Padding) -> Array:
     """A sum over the positions of the kernel, each a product of matrices."""
-    a, taps = widened(x), _taps(widened(w), groups)
+    a, taps = widened(_without_border(x, border)), _taps(widened(w), groups)
     window = w.shape[:-2]
     counts = [(n - (k - 1) * d - 1) // s + 1 for n, k, s, d in zip(x.shape[1:-1], window, strides, dilation, strict=True)]
     total: Array | None = None
@@ -104,8 +120,22 @@ def _conv_vjp(cts: Cts, inputs: Values, outputs: Values, attrs: Attrs) -> Cotang
     (ct,), (x, w) = cts, inputs
     if ct is None or not x.dtype.is_float:
         return [None, None]
-    return [build.conv_input_grad(ct, w, spatial_of(x.shape), **_geometry(attrs)),
-            build.conv_filter_grad(x, ct, w.shape[:-2], **_geometry(attrs))]  # type: ignore[arg-type]
+    border = attrs["border"]
+    dx = build.conv_input_grad(ct, w, _unpadded(x.type, border), padding=border, **_geometry(attrs))
+    return [_padded_with_zeros(dx, border),
+            build.conv_filter_grad(x, ct, w.shape[:-2], border=border, **_geometry(attrs))]  # type: ignore[arg-type]
+
+
+def _padded_with_zeros(x: Value, border: Padding) -> Value:
+    if not border:
+        return x
+    low, high = zip((0, 0), *border, (0, 0), strict=True)
+    return build.pad(x, low, high)
+
+
+def _unpadded(x: TensorType, padding: Padding) -> Shape:
+    """The extents within the padding."""
+    return tuple(n - low - high for n, (low, high) in zip(spatial_of(x.shape), padding, strict=True)) if padding else spatial_of(x.shape)
 
 
 # The geometries that all three ops are tried with: x, kernel, strides, dilation, groups, output channels
@@ -140,18 +170,16 @@ _PADDED = list(zip((_TYPES[0], _TYPES[2], _TYPES[6], _TYPES[7], _TYPES[8], _TYPE
                    strict=True))
 
 
-def _unpadded(x: TensorType, padding: Padding) -> Shape:
-    return tuple(n - low - high for n, (low, high) in zip(spatial_of(x.shape), padding, strict=True))
-
-
 conv = register(Op(
     name="conv",
-    doc="The correlation of x with the filter w at every place where it fits; f16 and bf16 accumulate in f32.",
+    doc="The correlation of x with the filter w at every place where it fits; f16 and bf16 accumulate in f32. `border`: pairs of how many "
+        "positions at each end of x's spatial axes are taken for zeros, whatever they hold; empty for none.",
     infer=_conv_infer,
     reference=_conv_reference,
     vjp=_conv_vjp,
     kernel=forward_kernels,
-    samples=tuple(_sample((x, w), **attrs) for x, w, y, attrs in _TYPES),
+    samples=(*(_sample((x, w), border=(), **attrs) for x, w, y, attrs in _TYPES),
+             *(_sample((x, w), border=border, **attrs) for (x, w, y, attrs), border in _PADDED)),
 ))
 
 
@@ -164,8 +192,7 @@ def _input_grad_infer(types: Types, attrs: Attrs) -> Types:
     spatial, padding = check.extents(op, attrs["input_spatial"]), attrs["padding"]
     if len(spatial) != count:
         check.reject(op, f"{count} input extents", spatial)
-    if padding and (len(padding) != count or any(low < 0 or high < 0 for low, high in padding)):
-        check.reject(op, f"no padding, or {count} pairs of numbers that are not negative", padding)
+    _check_pairs(op, "padding", padding, count)
     expected = (dy.shape[0], *_counts(op, _padded(spatial, padding), w.shape[:-2], attrs), w.shape[-1])
     if dy.shape != expected:
         behind = f" behind padding {list(padding)}" if padding else ""
@@ -194,9 +221,7 @@ def _input_grad_vjp(cts: Cts, inputs: Values, outputs: Values, attrs: Attrs) -> 
     (ct,), (dy, w) = cts, inputs
     if ct is None or not dy.dtype.is_float:
         return [None, None]
-    if attrs["padding"]:
-        low, high = zip((0, 0), *attrs["padding"], (0, 0), strict=True)
-        ct = build.pad(ct, low, high)
+    ct = _padded_with_zeros(ct, attrs["padding"])
     return [build.conv(ct, w, **_geometry(attrs)),
             build.conv_filter_grad(ct, dy, w.shape[:-2], **_geometry(attrs))]  # type: ignore[arg-type]
 
@@ -220,6 +245,7 @@ def _filter_grad_infer(types: Types, attrs: Attrs) -> Types:
     count = _operands(op, types, attrs)
     x, dy = types
     window, groups = check.positive(op, "kernel extents", attrs["kernel_spatial"], count), attrs["groups"]
+    _check_pairs(op, "border", attrs["border"], count)
     if not check.known(x.shape[-1], dy.shape[-1]):
         check.reject(op, "known numbers of channels", f"{x} and {dy}")
     if x.shape[-1] % groups or dy.shape[-1] % groups:
@@ -231,8 +257,8 @@ def _filter_grad_infer(types: Types, attrs: Attrs) -> Types:
 
 
 def _filter_grad_reference(x: Array, dy: Array, kernel_spatial: tuple[int, ...], strides: tuple[int, ...], dilation: tuple[int, ...],
-                           groups: int) -> Array:
-    a, ct = widened(x), _grouped(widened(dy), groups)
+                           groups: int, border: Padding) -> Array:
+    a, ct = widened(_without_border(x, border)), _grouped(widened(dy), groups)
     counts = dy.shape[1:-1]
     inner, outer = x.shape[-1] // groups, dy.shape[-1]
     dw = np.empty((*kernel_spatial, inner, outer), a.dtype)
@@ -248,7 +274,9 @@ def _filter_grad_vjp(cts: Cts, inputs: Values, outputs: Values, attrs: Attrs) ->
     (ct,), (x, dy) = cts, inputs
     if ct is None or not x.dtype.is_float:
         return [None, None]
-    return [build.conv_input_grad(dy, ct, spatial_of(x.shape), **_geometry(attrs)), build.conv(x, ct, **_geometry(attrs))]
+    border = attrs["border"]
+    dx = build.conv_input_grad(dy, ct, _unpadded(x.type, border), padding=border, **_geometry(attrs))
+    return [_padded_with_zeros(dx, border), build.conv(x, ct, border=border, **_geometry(attrs))]
 
 
 conv_filter_grad = register(Op(
@@ -258,5 +286,6 @@ conv_filter_grad = register(Op(
     reference=_filter_grad_reference,
     vjp=_filter_grad_vjp,
     kernel=filter_grad_kernels,
-    samples=tuple(_sample((x, y), kernel_spatial=w.shape[:-2], **attrs) for x, w, y, attrs in _TYPES),
+    samples=(*(_sample((x, y), kernel_spatial=w.shape[:-2], border=(), **attrs) for x, w, y, attrs in _TYPES),
+             *(_sample((x, y), kernel_spatial=w.shape[:-2], border=border, **attrs) for (x, w, y, attrs), border in _PADDED)),
 ))

@@ -1,6 +1,7 @@
 """Kernel descriptions of the convolutions: each a sum of products over affine loads, without guards in the main loop.
 
-    conv              y[n, y, x, o] = sum over ky, kx, c of x[n, y*s + ky*d, x*s + kx*d, c] * w[ky, kx, c, o]
+    conv              y[n, y, x, o] = sum over ky, kx, c of x[n, y*s + ky*d, x*s + kx*d, c] * w[ky, kx, c, o], where x is guarded
+                      against its border of zeros
     conv_filter_grad  dw[ky, kx, c, o] = sum over n, y, x of the same x times dy[n, y, x, o]
     conv_input_grad   the filter reversed and transposed into a temporary, dy padded into another, then for each of the
                       s*s phases of the input positions a sum over that phase's taps and o; positions of padding are not computed
@@ -86,6 +87,12 @@ def _window_index(outputs: Sequence[str], taps: Sequence[Aff], attrs: Attrs) -> 
             for name, tap, s, d in zip(outputs, taps, attrs["strides"], attrs["dilation"], strict=True)]
 
 
+def _inside_border(places: Sequence[Aff], x: TensorType, attrs: Attrs) -> list[Guard]:
+    border = attrs["border"] or ((0, 0),) * len(places)
+    return [Guard(place, low, extent - high)
+            for place, extent, (low, high) in zip(places, spatial_of(x.shape), border, strict=True) if low or high]
+
+
 def forward_kernels(inputs: Types, outputs: Types, attrs: Attrs) -> list[Kernel]:
     w, y = inputs[1], outputs[0]
     arrays = operands(inputs, outputs)
@@ -97,7 +104,8 @@ def forward_kernels(inputs: Types, outputs: Types, attrs: Attrs) -> list[Kernel]
     inner = channels.axis("c", channels.inner) if channels.inner > 1 or not window_axes else {}
     over = {**window_axes, **inner}
     zero = {"c": Aff.of(0)} if "c" not in over else {}
-    read = load(arrays, "in0", [Aff.of("n"), *_window_index(names, taps, attrs), channels.input_channel.substitute(zero)])
+    places = _window_index(names, taps, attrs)
+    read = load(arrays, "in0", [Aff.of("n"), *places, channels.input_channel.substitute(zero)], _inside_border(places, inputs[0], attrs))
     factor = load(arrays, "in1", [*taps, channels.filter_inner.substitute(zero), channels.output_channel])
     target = [Aff.of("n"), *plain(names), channels.output_channel]
     return [_contraction("conv", free, over, arrays, target, multiply(read, factor))]
@@ -113,7 +121,8 @@ def filter_grad_kernels(inputs: Types, outputs: Types, attrs: Attrs) -> list[Ker
                                 **channels.axis("o", channels.outer)}
     over: dict[str, DimLike] = {"n": dy.shape[0], **dict(zip(names, spatial_of(dy.shape), strict=True))}
     from_x = Aff.of({"g": channels.inner if channels.groups > 1 else 0, "c": 1})
-    read = load(arrays, "in0", [Aff.of("n"), *_window_index(names, plain(window), attrs), from_x])
+    places = _window_index(names, plain(window), attrs)
+    read = load(arrays, "in0", [Aff.of("n"), *places, from_x], _inside_border(places, inputs[0], attrs))
     factor = load(arrays, "in1", [Aff.of("n"), *plain(names), channels.output_channel])
     target = [*plain(window), Aff.of("c"), channels.output_channel]
     return [_contraction("conv_filter_grad", free, over, arrays, target, multiply(read, factor))]

@@ -21,6 +21,7 @@ DEFAULT_INEXACT: dict[str, str] = {
     "sum_over_unit_axes": "only the sign of a zero can change",
     "sum_of_negated": "only the sign of a zero can change",
     "add_of_complementary_masks": "only the sign of a zero can change",
+    "zeros_that_were_padded": "only what an infinity or a NaN in a weight makes of the zeros around an image can change",
 }
 
 

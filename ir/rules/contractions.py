@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..patterns import Attr, Equation, Pat, derive, p
-from ..rewrite import rule
+from ..graph import Node, Value
+from ..patterns import Attr, Equation, Make, Pat, derive, p
+from ..rewrite import procedure, rule
 from .families import ascending, without
 
 NONE: tuple[tuple[int, ...], tuple[int, ...]] = ((), ())
@@ -52,16 +53,16 @@ def transpose_of_dot(x: Pat, y: Pat, perm: Attr, n: Attr, c: Attr) -> Equation:
     return p.transpose(p.dot(x, y, batch=n, contract=c), perm=perm), p.dot(y, x, batch=swap[0], contract=swap[1])
 
 
-def _is_dense(w: Any, s: Any, g: Any) -> bool:
-    return g == 1 and all(i == 1 for i in s) and all(d == 1 for d in w.shape[:-2])
+def _is_dense(w: Any, s: Any, g: Any, e: Any) -> bool:
+    return g == 1 and not e and all(i == 1 for i in s) and all(d == 1 for d in w.shape[:-2])
 
 
 @rule(where=_is_dense, close=True,
-      examples=({"x": "f32[B, 4, 5, 3]", "w": "f32[1, 1, 3, 2]", "s": (1, 1), "d": (1, 1), "g": 1},
-                {"x": "f32[B, 4, 3]", "w": "f32[1, 3, 2]", "s": (1,), "d": (2,), "g": 1}))
-def pointwise_conv(x: Pat, w: Pat, s: Attr, d: Attr, g: Attr) -> Equation:
+      examples=({"x": "f32[B, 4, 5, 3]", "w": "f32[1, 1, 3, 2]", "s": (1, 1), "d": (1, 1), "g": 1, "e": ()},
+                {"x": "f32[B, 4, 3]", "w": "f32[1, 3, 2]", "s": (1,), "d": (2,), "g": 1, "e": ()}))
+def pointwise_conv(x: Pat, w: Pat, s: Attr, d: Attr, g: Attr, e: Attr) -> Equation:
     """A kernel of one pixel mixes channels only."""
-    return (p.conv(x, w, strides=s, dilation=d, groups=g),
+    return (p.conv(x, w, strides=s, dilation=d, groups=g, border=e),
             p.dot(x, p.reshape(w, shape=derive(lambda w: w.shape[-2:], w)), batch=NONE,
                   contract=derive(lambda x: ((x.rank - 1,), (0,)), x)))
 
@@ -74,3 +75,33 @@ def sum_of_single_windows(x: Pat, window: Attr, s: Attr) -> Equation:
 @rule(where=lambda window, s: all(i == 1 for i in (*window, *s)), examples=({"x": "f32[B, 4, 5, 3]", "window": (1, 1), "s": (1, 1)},))
 def maximum_of_single_windows(x: Pat, window: Attr, s: Attr) -> Equation:
     return p.window_max(x, window=window, strides=s), x
+
+
+BORDER = 0.03  # the share of an axis's taps that must meet the border for bounds on its sums to be worth their cost
+
+
+@procedure(("conv", "conv_filter_grad"), ("""graph g {
+  param %x: f32[B, 6, 5, 3]
+  param %w: f32[3, 3, 3, 4]
+  %0 = pad(%x, low=(0, 1, 0, 0), high=(0, 1, 2, 0), value=0.0)
+  %1 = conv(%0, %w, strides=(1, 1), dilation=(1, 1))
+  %2 = conv_filter_grad(%0, %1, kernel_spatial=(3, 3), strides=(1, 1), dilation=(1, 1))
+  out a = %1
+  out b = %2
+}
+""",), inexact=True)
+def zeros_that_were_padded(make: Make, node: Node) -> Value | None:
+    """What a convolution would multiply by the zeros around its image is not summed. Along the last axis positions share their taps, and
+    windows of a depthwise convolution what they read: there the zeros stay."""
+    x, window = node.inputs[0], node.attrs.get("kernel_spatial") or node.inputs[1].shape[:-2]
+    pad = x.node
+    if pad.op.name != "pad" or pad.attrs["value"] != 0 or node.attrs["border"] or node.attrs["groups"] != 1:
+        return None
+    edges = list(zip(pad.attrs["low"], pad.attrs["high"], strict=True))
+    if any(low or high for low, high in (edges[0], edges[-1])) or not all(isinstance(n, int) for pair in edges for n in pair):
+        return None
+    border = [(0, 0)] * len(window)
+    for axis, (taps, (low, high), extent) in enumerate(zip(window[:-1], edges[1:-2], x.shape[1:-2], strict=True)):
+        if isinstance(extent, int) and taps > 1 and (taps - 1) * (low + high) / 2 >= BORDER * taps * extent:
+            border[axis] = (low, high)
+    return make(node.op.name, *node.inputs, **{**node.attrs, "border": tuple(border)}) if any(map(any, border)) else None

@@ -26,8 +26,12 @@ from .tokens import Cursor, ParseError, Token, name_text, quote, unquote
 
 SOURCES = ("param", "state")
 # Attributes that are left out of the text when they have these values.
-DEFAULTS: dict[str, dict[str, Any]] = {"dot": {"batch": ((), ())}, "conv": {"groups": 1}, "conv_input_grad": {"groups": 1, "padding": ()},
-                                       "conv_filter_grad": {"groups": 1}}
+DEFAULTS: dict[str, dict[str, Any]] = {
+    "dot": {"batch": ((), ())},
+    "conv": {"groups": 1, "border": ()},
+    "conv_input_grad": {"groups": 1, "padding": ()},
+    "conv_filter_grad": {"groups": 1, "border": ()},
+}
 _BARE_VALUE = re.compile(r"[A-Za-z_][\w./-]*")
 
 
