@@ -84,9 +84,9 @@ class _Order:
                     heapq.heappush(ready, user)
         if count != len(self.kernels):
             raise AssertionError("the order of updates in place has a cycle")
-        for n, before in enumerate(self.before):
-            if not before:  # the border of an array: written when the rest of it is
-                level[n] = max([level[n], *(level[w] for array in self.kernels[n].writes for w in self.writers.get(array, ()))])
+        for n, kernel in enumerate(self.kernels):
+            if not kernel.reads and len(kernel.writes) == 1:  # the border of an array: written when the rest of it is
+                level[n] = max([level[n], *(level[w] for w in self.writers.get(kernel.writes[0], ()))])
         table: list[list[int]] = [[] for _ in range(max(level.values(), default=-1) + 1)]
         for n in sorted(level):
             table[level[n]].append(n)
