@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from . import naming, tracing
+from . import initial_values, naming, tracing
 from .dtypes import DType, ir_dtype, standardize_dtype
 from .ir import build
 from .ir.graph import Value
@@ -144,7 +144,7 @@ def draw_seed(seed: Any) -> Any:
 
 
 # -- distributions from bits --------------------------------------------------------------------------------------
-def _unit_values(key: Value, shape: Any, dtype: Any) -> Value:
+def unit_values(key: Value, shape: Any, dtype: Any) -> Value:
     """Floats in [0, 1): 24 bits (32 for float64) of each element's 32."""
     bits = build.random_bits(key, shape)
     if dtype == f64:
@@ -163,10 +163,15 @@ def _float_dtype(dtype: Any, name: str) -> DType:
 @operation(tensors="key minval maxval")
 def _uniform(key: Any, shape: Any, minval: Any, maxval: Any, dtype: DType) -> Any:
     wanted = ir_dtype(dtype)
-    work = f64 if wanted == f64 else f32
-    unit = _unit_values(as_value(key), graph_shape(shape, "uniform"), work)
-    low, high = (splat(as_value(limit, wrap(unit).dtype), unit.shape) for limit in (minval, maxval))
-    return wrap(cast_value(low + unit * (high - low), wanted))
+    unit = unit_values(as_value(key), graph_shape(shape, "uniform"), f64 if wanted == f64 else f32)
+    low, high = (as_value(limit, wrap(unit).dtype) for limit in (minval, maxval))
+    return wrap(cast_value(between(unit, low, high), wanted))
+
+
+def between(unit: Value, low: Value, high: Value) -> Value:
+    """From [0, 1) to [low, high)."""
+    least, most = (splat(limit, unit.shape) for limit in (low, high))
+    return least + unit * (most - least)
 
 
 def uniform(shape: Any, minval: Any = 0.0, maxval: Any = 1.0, dtype: Any = None, seed: Any = None) -> Any:
@@ -174,13 +179,15 @@ def uniform(shape: Any, minval: Any = 0.0, maxval: Any = 1.0, dtype: Any = None,
     found = standardize_dtype(dtype)
     if found.is_integer:
         return randint(shape, int(minval), int(maxval), found, seed)
+    if initial_values.takes(shape, minval, maxval, found):
+        return Tensor(initial_values.uniform(tuple(shape), minval, maxval, np.asarray(draw_seed(seed))), found)
     return _uniform(draw_seed(seed), shape, minval, maxval, _float_dtype(found, "uniform"))
 
 
 def normal_values(key: Value, shape: Any, dtype: Any) -> Value:
     """Standard normal values: the inverse of the distribution function at the middle of one of 2^24 equal steps."""
     half_step = 2.0**-33 if dtype == f64 else 2.0**-25
-    unit = _unit_values(key, shape, dtype) + half_step
+    unit = unit_values(key, shape, dtype) + half_step
     return erfinv_value(unit * 2.0 - 1.0) * math.sqrt(2)
 
 
@@ -202,7 +209,7 @@ def _truncated_normal(key: Any, shape: Any, mean: Any, stddev: Any, dtype: DType
     wanted = ir_dtype(dtype)
     work = f64 if wanted == f64 else f32
     limit = math.erf(math.sqrt(2))  # P(|X| < 2) of a standard normal X
-    unit = _unit_values(as_value(key), graph_shape(shape, "truncated_normal"), work)
+    unit = unit_values(as_value(key), graph_shape(shape, "truncated_normal"), work)
     value = erfinv_value((unit * 2.0 - 1.0) * limit) * math.sqrt(2)
     middle, spread = (splat(as_value(t, wrap(value).dtype), value.shape) for t in (mean, stddev))
     return wrap(cast_value(value * spread + middle, wanted))
@@ -238,7 +245,7 @@ def _categorical(key: Any, logits: Any, num_samples: int, dtype: DType) -> Any:
         raise ValueError(f"categorical: expected logits of shape [batch, classes], received {value.shape}")
     rows, classes = value.shape
     shape = (rows, int(num_samples), classes)
-    unit = _unit_values(as_value(key), shape, f32) + 2.0**-25
+    unit = unit_values(as_value(key), shape, f32) + 2.0**-25
     noise = -build.log(-build.log(unit))  # the argmax of logits plus Gumbel noise is distributed as softmax(logits)
     scores = build.broadcast(cast_value(value, f32), shape, (0, 2)) + noise
     return wrap(build.argmax(scores, 2, ir_dtype(dtype)))
