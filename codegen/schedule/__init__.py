@@ -14,6 +14,7 @@ from .accumulate import jam, rfactor
 from .ahead import ahead
 from .block import block
 from .chunk import chunk
+from .foresee import foresee
 from .loops import ScheduleError, collapse, parallel, reorder, tile, unroll, vectorize
 from .pack import keep, pack, pack_all, transpose
 from .portion import portion
@@ -28,7 +29,7 @@ from .trim import trim
 STEPS: dict[str, Callable[..., Nest]] = {
     step.__name__: step
     for step in (tile, vectorize, unroll, parallel, reorder, collapse, jam, rfactor, transpose, pack, stash, stash_turned, block,
-                 portion, ahead, strip, chunk, pack_all, keep, slide, singly, short, trim, prefetch)
+                 portion, ahead, foresee, strip, chunk, pack_all, keep, slide, singly, short, trim, prefetch)
 }
 _STEP = re.compile(r"(\w+)\((.*)\)")
 
@@ -45,6 +46,6 @@ def apply(nest: Nest, step: str) -> Nest:
         raise ScheduleError(f"{step}: {error}") from None
 
 
-__all__ = ["STEPS", "ScheduleError", "ahead", "apply", "block", "chunk", "collapse", "jam", "keep", "pack", "pack_all", "parallel",
-           "portion", "prefetch", "reorder", "rfactor", "short", "singly", "slide", "stash", "stash_turned", "strip", "tile", "transpose",
-           "trim", "unroll", "vectorize", "why_not_short", "why_not_singly", "why_not_slide"]
+__all__ = ["STEPS", "ScheduleError", "ahead", "apply", "block", "chunk", "collapse", "foresee", "jam", "keep", "pack", "pack_all",
+           "parallel", "portion", "prefetch", "reorder", "rfactor", "short", "singly", "slide", "stash", "stash_turned", "strip",
+           "tile", "transpose", "trim", "unroll", "vectorize", "why_not_short", "why_not_singly", "why_not_slide"]

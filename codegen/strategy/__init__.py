@@ -67,6 +67,7 @@ class _Planner(Maps, Panels, TurnedPanels, Rows, Tails):
         self._last_rows()
         self._whole_tiles()
         self._prefetch()
+        self._foresee()
         self._keep()
         return self.nest
 

@@ -34,6 +34,8 @@ class Panels(Scheduling):
         extent = static(vector.extent)
         available = 4 if extent is None else -(-extent // lanes)
         window = find_window(self.nest, body, vector, rows, self.target)
+        inside = tuple(s for s in body if isinstance(s, Loop))
+        self.apart = all(a.depends_on(vector.var) for a in accesses(self.nest, inside) if not a.store)
         if window:
             best = window_tile(window, {loop.var: static(loop.extent) or 1 for loop in rows}, room)
             rows = sorted(rows, key=lambda loop: loop.var == window.row)  # the window's row moves fastest

@@ -4,12 +4,15 @@ tile are asked for."""
 from __future__ import annotations
 
 from ...ir.types import Dim
-from ..access import inner_loops
-from ..nest import UNROLL
-from ..schedule import prefetch, short, singly, slide, why_not_short, why_not_singly, why_not_slide
+from ..access import accesses, chain, inner_loops, static
+from ..nest import FOR, UNROLL, Loop, statements
+from ..schedule import foresee, prefetch, short, singly, slide, why_not_short, why_not_singly, why_not_slide
+from ..schedule.foresee import foreseeable
 from ..schedule.prefetch import streams
 from ..tiles import worth_a_short_tile
 from .base import Scheduling
+
+NEXT = 8  # elements of an image that are asked for ahead, where a sum goes over it
 
 
 class Tails(Scheduling):
@@ -44,3 +47,22 @@ class Tails(Scheduling):
             if isinstance(kind.size, Dim) or kind.size * kind.dtype.size > self.target.l2 // 2:
                 self.nest = prefetch(self.nest, array, over)
                 self.note(f"the rows of {array} for the next tile are asked for while this one is summed over {over}")
+
+    def _foresee(self) -> None:
+        """Asks for what a tile that shares its vectors with no other row meets first: the row of an image that is new, or, where the sum
+        goes over an image, what comes next in it."""
+        common = chain(self.nest.body)
+        body = common[-1].body if common else ()
+        sums = [loop for loop in inner_loops(body) if loop.mode == FOR and not any(
+            isinstance(s, Loop) and s.mode == FOR for s in statements(loop.body))]
+        if not self.apart or not sums:
+            return
+        long = (static(sums[0].extent) or 0) >= NEXT
+        around = sums[:1] if long else common
+        trips = max(1, NEXT // sums[0].step) if long else 1
+        for array in dict.fromkeys(a.array for a in accesses(self.nest, body) if not a.store):
+            kind = self.nest.arrays.get(array)
+            loop = next((x for x in around if foreseeable(self.nest, array, x.var, trips)), None)
+            if loop and kind and isinstance(kind.size, Dim):
+                self.nest = foresee(self.nest, array, loop.var, trips)
+                self.note(f"what {array} holds that is new {trips} of {loop.var} later is asked for")

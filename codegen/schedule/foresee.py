@@ -1,0 +1,99 @@
+"""foresee: while a tile is computed, what a later one is the first to read is on its way to the cache.
+
+    for y in 0..16                                              for y in 0..16
+      for g.o in 0..128 step 8                                    for g.o in 0..128 step 8
+        acc s[g.v:vec8]                                             prefetch t[128*18*y + 128*18*3 + g.o]
+        for ky in 0..3                                    ->        acc s[g.v:vec8]
+          each g.v:vec8                                             for ky in 0..3
+            s add= t[128*18*y + 128*18*ky + g.o + g.v] * w[...]       ...
+
+`foresee(t, y, 1)` asks for what the trip after this one reads of t, and neither this one, nor those between, nor the last trips of the
+loops around did. A window that slides over an image reads most of its rows a second or third time, from a near cache; the row that is
+new comes from memory, in short pieces, which no processor sees as a stream.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+from dataclasses import replace
+
+from ...ir.scalar import Aff
+from ..access import static
+from ..nest import FOR, VECTOR, Acc, Accum, Loop, Nest, Prefetch, Stmt, all_loads, statements
+from .loops import ScheduleError, record
+
+MOST = 24  # lines for a tile
+LINE = 64  # bytes
+
+
+def foresee(nest: Nest, array: str, var: str, trips: int) -> Nest:
+    """Asks for what is read of the array for the first time that many trips of the loop `var` later."""
+    step = f"foresee({array}, {var}, {trips})"
+    body = _with_requests(array, nest.body, (), var, trips)
+    if body == nest.body:
+        raise ScheduleError(f"{step}: no tile reads something else of {array} there, at places that are known")
+    return record(nest, body, step)
+
+
+def foreseeable(nest: Nest, array: str, var: str, trips: int) -> bool:
+    """Whether there is something to ask for."""
+    return _with_requests(array, nest.body, (), var, trips) != nest.body
+
+
+def _with_requests(array: str, body: tuple[Stmt, ...], around: tuple[Loop, ...], var: str, trips: int) -> tuple[Stmt, ...]:
+    """Requests stand before a tile that slides along the loop, or where the loop itself sums, at its head."""
+    names = [loop.var for loop in around]
+    begins = var in names and any(isinstance(s, Acc) for s in body)
+    sums = bool(names) and names[-1] == var and not any(isinstance(s, Acc) for s in statements(body))
+    if begins or sums:
+        return (*[Prefetch(array, index) for index in _first_reads(array, body, around, names.index(var), trips, begins)], *body)
+    return tuple([replace(s, body=_with_requests(array, s.body, (*around, s), var, trips)) if isinstance(s, Loop) and s.mode == FOR else s
+                  for s in body])
+
+
+def _first_reads(array: str, body: tuple[Stmt, ...], around: tuple[Loop, ...], at: int, trips: int, slides: bool) -> list[Aff]:
+    """The indices that a tile reads first, `trips` trips of the loop around[at] later; none where that is not known or too much, or
+    where a tile that should slide reads everything first."""
+    sums = tuple([s for s in statements(body) if isinstance(s, Accum)])
+    loads = [load for load in dict.fromkeys(all_loads(sums)) if load.array == array]
+    if len(loads) != 1 or loads[0].guards:
+        return []
+    (index,) = loads[0].index
+    within = {s.back or s.var: s for s in statements(body) if isinstance(s, Loop)}
+    moving = [loop for var, loop in within.items() if loop.mode != VECTOR and index.coefficient(var) != 0]
+    shifts = [_shift(index, loop) for loop in around]
+    distance = shifts[at]
+    offsets = _offsets(index, moving)
+    if not offsets or distance is None or distance <= 0:
+        return []
+    later = {o + trips * distance for o in offsets}
+    read = {o + n * distance for o in offsets for n in range(trips)}
+    if slides and later.isdisjoint(read):
+        return []
+    for shift in shifts[:at]:
+        if shift is not None:
+            read |= {o - shift for o in later}  # by the last trip of that loop, in the same place
+    lines: list[int] = []
+    for offset in sorted(later - read):
+        if not lines or offset - lines[-1] >= LINE // loads[0].dtype.size:
+            lines.append(offset)
+    base = index.substitute(dict.fromkeys(within, Aff()))
+    return [base + offset for offset in lines] if len(lines) <= MOST else []
+
+
+def _shift(index: Aff, loop: Loop) -> int | None:
+    """By how much a trip of a loop moves an index; None where that is not known."""
+    coefficient = index.coefficient(loop.back or loop.var)
+    return coefficient * loop.step if isinstance(coefficient, int) else None
+
+
+def _offsets(index: Aff, loops: Sequence[Loop]) -> set[int]:
+    """Where loops of known extent lead an index, from where it stands at their first trips."""
+    ranges = []
+    for loop in loops:
+        extent, coefficient = static(loop.extent), index.coefficient(loop.back or loop.var)
+        if extent is None or not isinstance(coefficient, int):
+            return set()
+        ranges.append([coefficient * (min(n, loop.last_whole) if loop.back else n) for n in range(0, extent, loop.step)])
+    return {sum(offsets) for offsets in itertools.product(*ranges)}
