@@ -99,7 +99,7 @@ class Frame:
             self.point(executable.pointers[name], address)
         self.shapes = {name: tuple(evaluate_dim(d, symbols) for d in executable.program.buffers[name].type.shape)
                        for name in executable.given}
-        self._bound: dict[str, weakref.ref[Array] | None] = dict.fromkeys(executable.given)
+        self.bound: dict[str, weakref.ref[Array] | None] = dict.fromkeys(executable.given)
 
     def point(self, words: tuple[int, ...], address: int) -> None:
         view = self.view
@@ -109,7 +109,7 @@ class Frame:
 
     def bind(self, executable: Executable, arrays: Mapping[str, Array]) -> None:
         """Point to the caller's arrays; only those that changed are looked at. Raises KeyError, TypeError or ValueError."""
-        bound = self._bound
+        bound = self.bound
         for name in executable.given:
             try:
                 array = arrays[name]
@@ -146,6 +146,7 @@ class Prepared:
             if name not in moving:
                 executable.check(name, arrays[name], frame.shapes[name])
                 frame.point(executable.pointers.get(name, ()), arrays[name].ctypes.data)
+                frame.bound[name] = weakref.ref(arrays[name])
 
     def run(self, *moving: Array) -> None:
         """One step. The arrays must be what `Executable.check` asks for: it is not done again."""

@@ -6,10 +6,12 @@ it runs whether anybody has, or whether its frame points to other arrays than th
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import numpy.typing as npt
 
 from .arena import ALIGNMENT, aligned
 from .changes import COUNT
@@ -19,7 +21,14 @@ from .runtime.pool import NativeCall
 if TYPE_CHECKING:
     from .executable import Executable, Frame
 
+Array = npt.NDArray[Any]
 ROOM = 64  # bytes behind a panel: dead lanes are read
+
+
+def _same(a: weakref.ref[Array] | None, b: weakref.ref[Array] | None) -> bool:
+    """Whether both are one array that still exists: another may have taken the address of one that does not."""
+    found = a() if a is not None else None
+    return found is not None and b is not None and b() is found
 
 
 class Panels:
@@ -35,7 +44,8 @@ class Panels:
             size += -(-(panel.kernel.size + ROOM) // ALIGNMENT) * ALIGNMENT
         self._memory = aligned(size)  # nobody has touched it yet
         self._sources = [executable.pointers[panel.source][0] for panel in kept.values()]  # the frame's words
-        self._filled: tuple[int, list[int]] = (-1, [])
+        self._changes = -1
+        self._filled_from: list[weakref.ref[Array] | None] = []
         self._frame: Frame | None = None
 
     def addresses(self) -> Mapping[str, int]:
@@ -46,12 +56,12 @@ class Panels:
     def refresh(self, frame: Frame) -> None:
         """Fill them where they are not copies of what the frame points to."""
         changes = COUNT[0]
-        if changes == self._filled[0] and frame is self._frame and not frame.moved:
+        if changes == self._changes and frame is self._frame and not frame.moved:
             return
-        sources = [frame.view[word] for word in self._sources]
-        if self._filled != (changes, sources):
-            self._fill(sources)
-            self._filled = changes, sources
+        arrays = [frame.bound.get(panel.source) for panel in self._executable.code.panels.values()]
+        if changes != self._changes or len(arrays) != len(self._filled_from) or not all(map(_same, arrays, self._filled_from)):
+            self._fill([frame.view[word] for word in self._sources])
+            self._changes, self._filled_from = changes, arrays
         self._frame, frame.moved = frame, False
 
     def _fill(self, sources: list[int]) -> None:

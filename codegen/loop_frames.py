@@ -53,6 +53,7 @@ class LoopFrames:
                     address = array.ctypes.data
                     for frame in self.frames:
                         frame.point(executable.pointers.get(name, ()), address)
+                        frame.bound[name] = weakref.ref(array)
                     self._bound[name] = weakref.ref(array)
             self.call.words[layout.CALL_CONTEXT] = words.ctypes.data
             self._words = words

@@ -73,6 +73,24 @@ def test_changes_are_seen() -> None:
     run(executable, w, 2)
 
 
+def test_an_array_at_the_address_of_one_that_is_gone() -> None:
+    executable = dense(512)
+    for seed in range(6):
+        w = numbers(DEPTH, 512, seed=seed)
+        run(executable, w, 1 + seed % 2)
+        del w
+
+
+def test_a_new_batch_size_fills_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    executable = dense(512)
+    w = numbers(DEPTH, 512)
+    run(executable, w, 1)
+    assert executable.panels is not None
+    monkeypatch.setattr(executable.panels, "_fill", lambda sources: pytest.fail("the panels were filled already"))
+    for rows in (2, 1, 3):
+        run(executable, w, rows)
+
+
 def test_a_prepared_step_sees_them_too() -> None:
     executable = dense(512)
     outputs = executable.program.outputs
