@@ -57,6 +57,16 @@ def place(kernel: Kernel) -> Placed:
     return Placed(Form(kernel), tuple(kernel.arrays), kernel.label, kernel.source)
 
 
+def named(kernel: Kernel, name: str) -> Kernel:
+    """The kernel under another name, with the form that it has."""
+    if kernel.name == name:
+        return kernel
+    made = replaced(kernel, name=name)
+    if "placed" in kernel.__dict__:
+        made.__dict__["placed"] = kernel.placed
+    return made
+
+
 def over(kernel: Kernel, names: tuple[str, ...]) -> Kernel:
     """The kernel over other arrays, given in the order of its own."""
     own = tuple(kernel.arrays)

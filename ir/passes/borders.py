@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from ..forms import named
 from ..fusion_table import kind
 from ..kernel import STORE, Eq, Kernel
 from ..program import Program, Step
@@ -42,7 +43,7 @@ def borders(program: Program) -> Program:
             steps += [replace(step, kernel=part) for part in _parts(step.kernel, load, low)]
         else:
             steps.append(step)
-    return replace(program, steps=tuple(replace(s, kernel=replace(s.kernel, name=f"k{n}")) for n, s in enumerate(steps)))
+    return replace(program, steps=tuple(replace(s, kernel=named(s.kernel, f"k{n}")) for n, s in enumerate(steps)))
 
 
 def _pad(kernel: Kernel) -> tuple[Load, list[int]] | None:

@@ -4,6 +4,7 @@ import pytest
 
 from kcompile.ir import build
 from kcompile.ir.graph import Graph
+from kcompile.ir.passes.borders import borders
 from kcompile.ir.passes.describe import describe
 from kcompile.ir.passes.differentiate import differentiate
 from kcompile.ir.passes.fuse import fuse
@@ -44,6 +45,21 @@ def test_forms_that_meet_again_are_fused_alike() -> None:
     forms = [step.kernel.placed.form for step in program.steps]
     assert len(set(forms)) < len(forms)
     _assert_same(_repeated())
+
+
+def test_parts_of_a_padded_array_leave_the_other_kernels_their_forms() -> None:
+    graph = Graph("padded")
+    x = build.param(graph, "x", TensorType((Dim.symbol("B"), 6, 6, 2), f32))
+    weight = build.state(graph, "w", "weight", TensorType((3, 3, 2, 2), f32))
+    for _ in range(2):
+        x = build.conv(build.pad(build.tanh(x), (0, 1, 1, 0), (0, 1, 1, 0)), weight, (1, 1))
+    graph.outputs["out"] = x
+    described = describe(graph)
+    program = borders(described)
+    assert len(program.steps) > len(described.steps)
+    before, after = ({step.kernel.label: step.kernel.placed.form for step in steps} for steps in (described.steps, program.steps))
+    assert before["tanh"] is after["tanh"] and before["conv"] is after["conv"]
+    assert [step.kernel.name for step in program.steps] == [f"k{n}" for n in range(len(program.steps))]
 
 
 @pytest.mark.parametrize("seed", range(40))
