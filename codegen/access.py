@@ -41,11 +41,15 @@ def accesses(nest: Nest, body: tuple[Stmt, ...]) -> list[Access]:
 
 def indirect(access: Access, nest: Nest, var: str) -> bool:
     """Whether an index let that moves along `var` takes part in the index."""
+    others = access.index.variables - {var}
+    lets = [s for s in statements(nest.body) if isinstance(s, Let)] if others else []
+    if not any(stmt.name in others for stmt in lets):
+        return False
     moving = {var}
-    for stmt in statements(nest.body):
-        if isinstance(stmt, Let) and expr_names(stmt.expr) & moving:
+    for stmt in lets:
+        if expr_names(stmt.expr) & moving:
             moving.add(stmt.name)
-    return bool((access.index.variables - {var}) & moving)
+    return bool(others & moving)
 
 
 def chain(body: tuple[Stmt, ...]) -> list[Loop]:

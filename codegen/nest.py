@@ -14,9 +14,12 @@ coefficients. Expressions are those of `ir.scalar`; a `Load` in a nest has exact
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import field, replace
+from dataclasses import field
+from operator import is_not
 from typing import Union
 
+from kcompile.ir.lazy import lazy
+from kcompile.ir.replaced import replaced
 from kcompile.ir.struct import struct
 
 from ..ir.scalar import Aff, AxisValue, Const, Expr, Guard, Load, Ref, rewrite, walk
@@ -60,6 +63,11 @@ class Loop:
     def plain(self) -> bool:
         """A run-time loop over 0, 1, 2, ... that does every trip, and in its turn."""
         return self.mode == FOR and self.step == 1 and not (self.clip or self.back or self.where)
+
+    @lazy
+    def inside(self) -> tuple[Stmt, ...]:
+        """All statements of its body, at any depth, parents first."""
+        return tuple(statements(self.body))
 
     @property
     def last_whole(self) -> int:
@@ -226,12 +234,11 @@ class Nest:
 
 def statements(body: tuple[Stmt, ...]) -> list[Stmt]:
     """All statements of a body, parents first."""
-    stack, out = [*reversed(body)], []
-    while stack:
-        stmt = stack.pop()
+    out: list[Stmt] = []
+    for stmt in body:
         out.append(stmt)
         if isinstance(stmt, Loop):
-            stack.extend(reversed(stmt.body))
+            out += stmt.inside
     return out
 
 
@@ -265,11 +272,13 @@ def map_body(body: tuple[Stmt, ...], change: Callable[[Stmt], tuple[Stmt, ...] |
     to keep it and go on inside."""
     out: list[Stmt] = []
     for stmt in body:
-        replaced = change(stmt)
-        if replaced is not None:
-            out.extend(replaced)
+        others = change(stmt)
+        if others is not None:
+            out.extend(others)
         elif isinstance(stmt, Loop):
-            out.append(replace(stmt, body=map_body(stmt.body, change)))
+            inside = map_body(stmt.body, change)
+            same = len(inside) == len(stmt.body) and not any(map(is_not, inside, stmt.body))
+            out.append(stmt if same else replaced(stmt, body=inside))
         else:
             out.append(stmt)
     return tuple(out)
@@ -280,8 +289,10 @@ def map_indices(expr: Expr, change: Callable[[Aff], Aff]) -> Expr:
 
     def leaf(e: Expr) -> Expr | None:
         if isinstance(e, Load):
-            guards = tuple(Guard(change(g.index), g.lo, g.hi) for g in e.guards)
-            return Load(e.array, tuple(change(a) for a in e.index), e.dtype, guards, e.other)
+            index = tuple([change(a) for a in e.index])
+            if not e.guards and not any(map(is_not, index, e.index)):
+                return None
+            return Load(e.array, index, e.dtype, tuple([Guard(change(g.index), g.lo, g.hi) for g in e.guards]), e.other)
         if isinstance(e, AxisValue):
             return AxisValue(change(e.index), e.dtype)
         return None
@@ -299,13 +310,13 @@ def substitute(body: tuple[Stmt, ...], mapping: Mapping[str, Aff]) -> tuple[Stmt
         if isinstance(stmt, Loop):
             clip = stmt.clip and Clip(change(stmt.clip.base), stmt.clip.extent)
             where = stmt.where and Guard(change(stmt.where.index), stmt.where.lo, stmt.where.hi)
-            return replace(stmt, body=tuple(one(s) for s in stmt.body), clip=clip, where=where)
+            return replaced(stmt, body=tuple(one(s) for s in stmt.body), clip=clip, where=where)
         if isinstance(stmt, Store):
-            return replace(stmt, index=change(stmt.index), expr=map_indices(stmt.expr, change))
+            return replaced(stmt, index=change(stmt.index), expr=map_indices(stmt.expr, change))
         if isinstance(stmt, Prefetch):
-            return replace(stmt, index=change(stmt.index))
+            return replaced(stmt, index=change(stmt.index))
         if isinstance(stmt, (Accum, Let)):
-            return replace(stmt, expr=map_indices(stmt.expr, change))
+            return replaced(stmt, expr=map_indices(stmt.expr, change))
         if isinstance(stmt, Transpose):
             raise ValueError("indices under a transposed store are final")
         return stmt

@@ -31,10 +31,13 @@ class Aff:
             return Aff(((terms, 1),), const)
         if isinstance(terms, int):
             return Aff((), terms + const)
-        return Aff(tuple(sorted((v, c) for v, c in terms.items() if c != 0)), const)
+        return Aff(tuple(sorted([(v, c) for v, c in terms.items() if c != 0])), const)
 
     def coefficient(self, variable: str) -> DimLike:
-        return dict(self.terms).get(variable, 0)
+        for name, factor in self.terms:
+            if name == variable:
+                return factor
+        return 0
 
     @lazy
     def variables(self) -> frozenset[str]:
@@ -54,10 +57,17 @@ class Aff:
     def substitute(self, mapping: Mapping[str, Aff]) -> Aff:
         if len(self.terms) == 1 and self.const == 0 and self.terms[0][1] == 1:
             return mapping.get(self.terms[0][0], self)  # a single axis: most indices are
-        total = Aff((), self.const)
+        total: dict[str, DimLike] = {}
+        const = self.const
         for v, c in self.terms:
-            total = total + (mapping[v] * c if v in mapping else Aff(((v, c),), 0))
-        return total
+            other = mapping.get(v)
+            if other is None:
+                total[v] = total.get(v, 0) + c
+                continue
+            const = const + other.const * c
+            for w, d in other.terms:
+                total[w] = total.get(w, 0) + d * c
+        return Aff.of(total, const)
 
     def __str__(self) -> str:
         def factor(c: DimLike) -> str:

@@ -91,9 +91,9 @@ class _Planner(Maps, Panels, TurnedPanels, Rows, Tails):
         """The common loop along which memory is contiguous, or else, in a map, the one that costs least: a gather costs a
         lane each, a store that can be transposed in registers about three vectors."""
         best, best_cost = None, 0.0
+        found = accesses(self.nest, common[-1].body) if common else []
+        stores = [a for a in found if a.store]
         for loop in reversed(common):
-            found = accesses(self.nest, common[-1].body)
-            stores = [a for a in found if a.store]
             if any(a.coefficient(loop.var) == 0 for a in stores):
                 continue
             strided = [a for a in found if a.coefficient(loop.var) not in (0, 1) or indirect(a, self.nest, loop.var)]
