@@ -9,8 +9,11 @@ from .epilogue import WRITTEN_OUT
 from .nest import Let, Loop, Nest, Store
 from .target import Target
 
-STRIP_BYTES = 128 << 10  # sums of a strip lie in the second-level cache until their epilogue
-STRIPS = 8  # at least so many, for threads to share
+STRIP_BYTES = 192 << 10  # sums of a strip lie in the second-level cache until their epilogue
+FEW_TILES = 8  # of rows: for fewer, packing a panel does not pay
+STRIPS = 2  # at least so many for each core
+PAGE = 4096  # bytes between rows, each of which is then in a page of its own
+UNEVEN = 1.03  # what one core may have to do more than with the best of strips
 LONG_SUM = 1024  # trips from which on the sum takes much longer than its epilogue
 
 
@@ -18,7 +21,8 @@ def strip_rows(nest: Nest, target: Target, common: list[Loop], vector: Loop, row
     """Rows of a strip, a multiple of the tile's; None where the epilogue is better run tile by tile.
 
     `tile`: rows and columns of a tile. Strips pay where a dear epilogue (an optimizer's) reads and writes more than the cache
-    holds: tile by tile, it would touch a piece of each of many rows of memory.
+    holds: tile by tile, it would touch a piece of each of many rows of memory. They pay, too, where the rows that are summed lie pages
+    apart and are too many to be packed once and for all: a strip's tiles take them from a packed chunk.
     """
     body = common[-1].body
     rows, columns = tile
@@ -27,20 +31,34 @@ def strip_rows(nest: Nest, target: Target, common: list[Loop], vector: Loop, row
     sums = list(inner_loops(body))
     if width is None or height is None or width < 2 * columns or len(sums) != 1 or guess(sums[0].extent, MANY) >= LONG_SUM:
         return None
-    if sum(expr_cost(s.expr) for s in after) * rows * columns // target.lanes(nest.dtype_of(all_stored(after))) <= WRITTEN_OUT:
+    dear = sum(expr_cost(s.expr) for s in after) * rows * columns // target.lanes(nest.dtype_of(all_stored(after))) > WRITTEN_OUT
+    if not dear and not _far(nest, sums[0], vector):
         return None
     extents = {loop.var: static(loop.extent) for loop in common}
     moved = {a.array: a.dtype.size * math.prod(n or 1 for var, n in extents.items() if a.depends_on(var)) for a in accesses(nest, after)}
     if sum(moved.values()) <= target.l2 // 2:
         return None
     kept = -(-width // columns) * columns * max(a.dtype.size for a in accesses(nest, after))
-    count = min(STRIP_BYTES // kept, height // STRIPS) // rows
-    return rows * _even(count, height // rows) if count >= 1 and height >= 2 * rows else None
+    count = min(STRIP_BYTES // kept, height // (STRIPS * target.cores)) // rows
+    return rows * _even(count, -(-height // rows), target.cores) if count >= 1 and height >= FEW_TILES * rows else None
 
 
-def _even(most: int, tiles: int) -> int:
-    """The largest number of tiles a strip, at most `most` and not much less, that divides them all; else `most`."""
-    return next((n for n in range(most, most // 2, -1) if tiles % n == 0), most)
+def _far(nest: Nest, over: Loop, vector: Loop) -> bool:
+    """Whether the rows of the operand along the lanes are of unknown number, and pages apart."""
+    strides = (a.coefficient(over.var) * a.dtype.size for a in accesses(nest, (over,)) if a.coefficient(vector.var) == 1)
+    return static(over.extent) is None and any(isinstance(n, int) and n >= PAGE for n in strides)
+
+
+def _even(most: int, tiles: int, cores: int) -> int:
+    """Tiles a strip, at most `most` and at least half of that: many, but hardly more for the core that has most to do than for others."""
+
+    def longest(n: int) -> int:
+        strips = math.ceil(tiles / n)
+        return math.ceil(strips / cores) * n
+
+    choices = range(most, most // 2, -1)
+    least = min(map(longest, choices))
+    return next(n for n in choices if longest(n) <= UNEVEN * least)
 
 
 def all_stored(body: tuple[Let | Store, ...]) -> str:

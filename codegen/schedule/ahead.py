@@ -14,7 +14,7 @@ import math
 from dataclasses import replace
 
 from ...ir.scalar import Aff, Load, walk
-from ..nest import FOR, UNROLL, VECTOR, Acc, Accum, Loop, Nest, Prefetch, Stmt, loops, map_body, statements
+from ..nest import FOR, UNROLL, VECTOR, Acc, Accum, Clip, Loop, Nest, Prefetch, Stmt, loops, map_body, statements, substitute
 from .loops import ScheduleError, record
 
 LINE = 64  # bytes
@@ -46,16 +46,14 @@ def _count(asked: list[Loop]) -> int:
 
 def _with_requests(blocks: Loop, over: str) -> tuple[Stmt, ...]:
     place, found = _requests(blocks, over)
-    asked = tuple(s for loop in found for s in ((loop,) if loop.extent > 1 else _alone(loop)))
+    (sums,) = (s for s in statements(blocks.body) if isinstance(s, Loop) and s.var == over)
+    assert sums.clip
+    asked = guarded(found, f"{over}.z", Clip(sums.clip.base + blocks.step, sums.clip.extent))
 
     def change(stmt: Stmt) -> tuple[Stmt, ...] | None:
         return (*asked, stmt) if stmt is place else None
 
     return map_body(blocks.body, change)
-
-
-def _alone(loop: Loop) -> tuple[Stmt, ...]:
-    return tuple(replace(s, index=s.index.substitute({loop.var: Aff()})) for s in loop.body if isinstance(s, Prefetch))
 
 
 def _requests(blocks: Loop, over: str) -> tuple[Loop, list[Loop]]:
@@ -80,8 +78,7 @@ def _lines(blocks: Loop, sums: Loop, tiles: list[Loop], sharing: list[Loop]) -> 
     out: list[Loop] = []
 
     def ask(array: str, place: Aff, count: int, apart: int) -> None:
-        number = f"{over}.a{len(out) or ''}"
-        out.append(Loop(number, count, (Prefetch(array, place + Aff.of({number: apart})),), mode=UNROLL))
+        out.append(lines(f"{over}.a{len(out) or ''}", array, place, count, apart))
 
     for load in _moving(sums):
         (index,), line = load.index, LINE // load.dtype.size
@@ -90,12 +87,12 @@ def _lines(blocks: Loop, sums: Loop, tiles: list[Loop], sharing: list[Loop]) -> 
         width = math.prod(int(str(loop.extent)) for v, loop in inside.items() if v in index.variables)
         if alone and width >= line and index.coefficient(lane) == 1 and index.variables & divided:
             others = [loop for loop in sharing if loop.var not in index.variables]  # tiles that read the same rows take turns
-            at, count = _share(others, blocks.step, stride)
+            at, count = share(others, blocks.step, stride)
             place = next_block.substitute(dict.fromkeys((*inside, over), Aff())) + at
             for column in range(0, width, line):
                 ask(load.array, place + column, count, stride)
         else:
-            at, elements = _share(sharing, stride * blocks.step, 1)
+            at, elements = share(sharing, stride * blocks.step, 1)
             place = next_block.substitute(dict.fromkeys(index.variables - {blocks.var}, Aff())) + at
             ask(load.array, place, -(-elements // line), line)
     return out
@@ -113,7 +110,18 @@ def _moving(sums: Loop) -> list[Load]:
     return list(found.values())
 
 
-def _share(sharing: list[Loop], amount: int, stride: int) -> tuple[Aff, int]:
+def lines(name: str, array: str, place: Aff, count: int, apart: int) -> Loop:
+    """Requests for `count` lines, `apart` elements from each other."""
+    return Loop(name, count, (Prefetch(array, place + Aff.of({name: apart})),), mode=UNROLL)
+
+
+def guarded(asked: list[Loop], name: str, where: Clip) -> tuple[Stmt, ...]:
+    """The requests, where what they ask for is there: a request for what is in no page at all takes long, in vain."""
+    body = tuple(s for loop in asked for s in ((loop,) if loop.extent != 1 else substitute(loop.body, {loop.var: Aff()})))
+    return (Loop(name, 1, body, clip=where),) if body else ()
+
+
+def share(sharing: list[Loop], amount: int, stride: int) -> tuple[Aff, int]:
     """Where the share of a trip begins if the trips of all these loops divide `amount`, which lie `stride` elements apart, and how many
     it is: no fewer than it must be."""
     trips = [(loop, -(-int(str(loop.extent)) // loop.step)) for loop in sharing]

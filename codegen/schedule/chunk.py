@@ -5,21 +5,25 @@
                                       for k.p in 0..64 { chunk.x[..] = x[k.b + k.p, ...] }
                                       for j.o
                                         for k.p in 0..64 { chunk.d[..] = d[k.b + k.p, ...] }
-                                        for i.i.o { acc c ; c += strip.c[..] ; for k in 0..64 { c += chunk.x * chunk.d } ; strip.c = c }
+                                        for i.i.o { acc c ; c += strip.c[..] ; prefetch d[..]
+                                                    for k in 0..64 { c += chunk.x * chunk.d } ; strip.c = c }
 
-Both operands lie side by side in the first-level cache while all tiles of the strip take them, however far apart their rows are in
-memory. The strip's array holds the sums between chunks.
+Both operands lie side by side in the caches while all tiles of the strip take them, however far apart their rows are in memory; the tiles
+ask for the rows of the next panel (prefetch d). The strip's array holds the sums between chunks.
 """
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 
 from kcompile.ir.struct import struct
 
 from ...ir.scalar import Aff, Const, Guard, Load, rewrite, walk
 from ...ir.types import DType
+from ..access import divisor
 from ..nest import UNROLL, VECTOR, Acc, Accum, Clip, Loop, Nest, Stmt, Store, map_body, statements, substitute
+from .ahead import LINE, guarded, lines, share
 from .loops import ScheduleError, record
 from .stash import perfect_chain
 
@@ -106,22 +110,24 @@ def _chunked(parts: _Parts, size: int, nest: Nest, scratch: dict[str, tuple[DTyp
     lanes = int(str(lane.extent))
     width = lanes * (int(str(units[0].extent)) if units else 1)
     height = int(str(row.extent)) * -(-int(str(parts.rows.extent)) // parts.rows.step)
-    padded = -(-height // lanes) * lanes
     names = [f"chunk.{along.array}", f"chunk.{across.array}"]
-    scratch[names[0]], scratch[names[1]] = (along.dtype, size * padded), (across.dtype, size * width)
-    places = [Aff.of({over: padded, row.var: 1, parts.rows.var: 1}),
+    scratch[names[0]], scratch[names[1]] = (along.dtype, size * height), (across.dtype, size * width)
+    places = [Aff.of({over: height, row.var: 1, parts.rows.var: 1}),
               Aff.of({over: width, lane.var: 1, **({units[0].var: lanes} if units else {})})]
     clip = Clip(Aff.of(later), extent)
     here = {over: Aff.of({later: 1, copied: 1})}
 
-    # the rows of the strip, a vector at a time: loads behind its end are masked
-    group, one = f"{row.var}.p", f"{row.var}.q"
-    moved = {**here, row.var: Aff.of({group: lanes, one: 1}), parts.rows.var: Aff()}
+    # the rows of the strip: as many side by side as surely are rows of the operand
     clips = {s.var: s.clip for s in statements(parts.sum.body) if isinstance(s, Loop)}  # those of the kept sums are gone
     live = clips[row.var] or parts.rows.clip
-    end = Clip(_without(live.base, row.var, parts.rows.var) + Aff.of({group: lanes}), live.extent) if live else \
-        Clip(Aff.of({group: lanes}), height) if padded != height else None
-    first = _copy(names[0], Aff.of({copied: padded, group: lanes, one: 1}), along, moved, (group, padded // lanes), (one, lanes), end)
+    some = math.gcd(height, lanes, divisor(live.extent) if live else height)
+    group, one = f"{row.var}.p", f"{row.var}.q"
+    moved = {**here, row.var: Aff.of({group: 1, one: 1}), parts.rows.var: Aff()}
+    end = live and Clip(_without(live.base, row.var, parts.rows.var), live.extent)
+    source = Load(along.array, (along.index[0].substitute(moved),), along.dtype)
+    move: tuple[Stmt, ...] = (Store(names[0], Aff.of({copied: height, group: 1, one: 1}), source),)
+    move = (Loop(one, some, move, mode=VECTOR),) if some > 1 else substitute(move, {one: Aff()})
+    first = Loop(group, height, move, step=some, clip=end)
     # the panel
     unit = units[0].var if units else ""
     to = places[1].substitute({over: Aff.of(copied)})
@@ -141,8 +147,16 @@ def _chunked(parts: _Parts, size: int, nest: Nest, scratch: dict[str, tuple[DTyp
     start: tuple[Stmt, ...] = (Accum(parts.acc.name, before),)
     for loop in reversed(parts.tile):
         start = (replace(loop, body=start),)
+    asked: tuple[Stmt, ...] = ()
+    stride, line = across.index[0].coefficient(over), LINE // across.dtype.size
+    if isinstance(stride, int) and stride >= line:  # the next panel: its rows lie apart
+        at, count = share([parts.rows], size, stride)
+        nothing = {lane.var: Aff(), unit: Aff(), over: Aff.of(later), parts.panel.var: Aff.of(parts.panel.var, parts.panel.step)}
+        place = across.index[0].substitute(nothing) + at
+        rows_ahead = [lines(f"{over}.a{n or ''}", across.array, place + n, count, stride) for n in range(0, width, line)]
+        asked = guarded(rows_ahead, f"{over}.z", Clip(Aff.of(later, size - 1), extent))
     part = replace(parts.sum, extent=size, body=map_body(parts.sum.body, summed), clip=clip)
-    tiles = replace(parts.rows, body=(parts.acc, *start, part, parts.group))
+    tiles = replace(parts.rows, body=(parts.acc, *start, *asked, part, parts.group))
     panels = replace(parts.panel, body=(Loop(copied, size, (second,), clip=clip), tiles))
     return Loop(later, extent, (Loop(copied, size, (first,), clip=clip), panels), step=size)
 

@@ -17,7 +17,7 @@ from ..tiles import best_tiles
 from ..windows import Window, find_window, window_tile
 from .base import Scheduling
 
-CHUNK = 64  # of a sum, of which both operands are packed for a strip of tiles
+CHUNK = 128  # of a sum, of which both operands are packed for a strip of tiles
 LIKELY = 3  # tiles that cost nearly the same
 MANY_ROWS = 64  # rows at the least for which each thread packs all of an operand
 COLUMN_VECTORS = 8  # vectors side by side in a reduction over columns
