@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import field
+from dataclasses import dataclass, field
 from pathlib import Path
-
-from kcompile.ir.struct import struct
 
 
 def default_cache_directory() -> Path:
@@ -16,7 +14,7 @@ def default_cache_directory() -> Path:
     return (Path(base) if base else Path.home() / ".cache") / "kcompile"
 
 
-@struct(frozen=True)
+@dataclass(frozen=True)  # not a struct: kcompile.ir would load numpy, and a text that is printed again must not wait for it
 class CodegenOptions:
     """`threads`: None means one for each usable core; may exceed the cores. `cache_dir`: None means no cache on disk.
 
