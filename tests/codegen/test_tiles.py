@@ -45,7 +45,7 @@ def test_a_batch_of_32_is_not_cut_into_sixes():
 
 
 def test_what_comes_from_far_away_is_read_by_more_rows():
-    near, far = (best_tile(64, 8, {"c": 64}, ROOMS["avx2"], far=far).height for far in (False, True))
+    near, far = (best_tile(64, 8, {"c": 32}, ROOMS["avx2"], far=far).height for far in (False, True))
     assert far > near
     assert cost(2, 8, 1.0) < cost(2, 4, 1.0)
 
