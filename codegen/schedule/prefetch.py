@@ -1,14 +1,16 @@
 """prefetch: while a tile is computed, the rows that the next tile reads are on their way to the cache.
 
     for i.o in 0..B step 6                                      for i.o in 0..B step 6
-      for k in 0..144                                             for k in 0..144
-        each i.i<6, j.v:vec8                              ->        prefetch x[6*k + 144*i.o + 864]
-          c add= x[k + 144*i.i + 144*i.o] * w[...]                  each i.i<6, j.v:vec8
+      for k in 0..144                                     ->      index i.p = max(min(index(i.o + 6), index([B] - 6)), 0)
+        each i.i<6, j.v:vec8                                      for k in 0..144
+          c add= x[k + 144*i.i + 144*i.o] * w[...]                  prefetch x[6*k + 144*i.p]
+                                                                    each i.i<6, j.v:vec8
                                                                       c add= x[k + 144*i.i + 144*i.o] * w[...]
 
 The rows of a tile lie one after the other, so that one address, as many times as fast as there are rows, covers all of them; lines
 are asked for several times. By themselves processors follow a stream or two in a page, not six. (Convolutions, whose rows overlap, read
-the same lines so often that they gain nothing.)
+the same lines so often that they gain nothing.) The last tile asks for its own rows: to look for a page that is not there can take longer
+than all the rest.
 """
 
 from __future__ import annotations
@@ -18,19 +20,21 @@ from dataclasses import replace
 
 from kcompile.ir.struct import struct
 
-from ...ir.scalar import Aff, Load
+from ...ir.scalar import Aff, AxisValue, Const, Load, apply
+from ...ir.types import i64
 from ..access import static
-from ..nest import FOR, UNROLL, Accum, Loop, Nest, Prefetch, Stmt, all_loads, map_body, statements
+from ..nest import FOR, UNROLL, Accum, Let, Loop, Nest, Prefetch, Stmt, all_loads, map_body, statements
 from .loops import ScheduleError, record
 
 
 @struct(frozen=True)
 class Stream:
-    """The loop that sums and what to ask for in each of its trips."""
+    """The loop that sums, what to ask for in each of its trips, and where the rows of the next tile begin."""
 
     loop: Loop
     array: str
     index: Aff
+    following: Let
 
 
 def prefetch(nest: Nest, array: str, over: str) -> Nest:
@@ -44,7 +48,7 @@ def prefetch(nest: Nest, array: str, over: str) -> Nest:
         stream = asked.get(id(stmt))
         if stream is None:
             return None
-        return (replace(stream.loop, body=(Prefetch(array, stream.index), *stream.loop.body)),)
+        return stream.following, replace(stream.loop, body=(Prefetch(array, stream.index), *stream.loop.body))
 
     return record(nest, map_body(nest.body, change), step)
 
@@ -64,13 +68,13 @@ def _streams(nest: Nest, body: tuple[Stmt, ...], around: tuple[Loop, ...]) -> It
                 isinstance(s, Loop) and s.mode == FOR for s in inside):
             unrolled = {s.var: s for s in inside if isinstance(s, Loop)}
             for load in dict.fromkeys(all_loads(stmt.body)):
-                index = _ahead(load, stmt, unrolled, around) if load.array in nest.arrays else None
-                if index is not None:
-                    yield Stream(stmt, load.array, index)
+                stream = _stream(load, stmt, unrolled, around) if load.array in nest.arrays else None
+                if stream is not None:
+                    yield stream
 
 
-def _ahead(load: Load, over: Loop, unrolled: dict[str, Loop], around: tuple[Loop, ...]) -> Aff | None:
-    """The index to ask for; None where the rows of the next tile do not follow those of this one."""
+def _stream(load: Load, over: Loop, unrolled: dict[str, Loop], around: tuple[Loop, ...]) -> Stream | None:
+    """What to ask for; None where the rows of the next tile do not follow those of this one."""
     (index,) = load.index
     moving = [loop for var, loop in unrolled.items() if var in index.variables]
     extent = static(over.extent)
@@ -81,4 +85,9 @@ def _ahead(load: Load, over: Loop, unrolled: dict[str, Loop], around: tuple[Loop
     tiles = [loop for loop in around if loop.step > 1 and index.coefficient(loop.back or loop.var) == extent]
     if index.coefficient(row.var) != extent or rows < 2 or len(tiles) != 1:
         return None
-    return index.substitute({row.var: Aff()}) + extent * tiles[0].step + Aff.of({over.var: rows - 1})
+    (tile,) = tiles
+    name = f"{tile.var.removesuffix('.o')}.p"
+    first = apply("min", AxisValue(Aff.of(tile.var) + tile.step), AxisValue(Aff.of(0) + (tile.extent - rows)))
+    following = Let(name, apply("max", first, Const(0, i64)), index=True)
+    place = index.substitute({row.var: Aff(), tile.back or tile.var: Aff.of(name)})
+    return Stream(over, load.array, place + Aff.of({over.var: rows - 1}), following)
