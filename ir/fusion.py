@@ -63,7 +63,10 @@ def side_by_side(producer: Kernel, consumer: Kernel, common: Mapping[str, str]) 
     for array, places in read.items():
         others_at = wanted.get(common.get(array, ""), set())
         if len(places) == len(others_at) == 1:
-            for p, c in zip(next(iter(places)), next(iter(others_at)), strict=True):
+            (place,), (other,) = places, others_at
+            if len(place) != len(other):  # one of them reads a part of it
+                return None
+            for p, c in zip(place, other, strict=True):
                 if producer.axes[p] != consumer.axes[c] or mapping.setdefault(p, c) != c:
                     return None
     if set(mapping) != set(producer.axes) or len(set(mapping.values())) != len(mapping):

@@ -30,14 +30,15 @@ def test_convolution(seed):
     x = TensorType((B, *spatial, groups * rng.randint(1, 3)), f64)
     w = TensorType((*window, x.shape[-1] // groups, groups * rng.randint(1, 3)), f64)
     attrs = {"strides": strides, "dilation": dilation, "groups": groups}
-    (y,) = OPS["conv"].infer((x, w), attrs)
     symbols = {"B": rng.randint(1, 3)}
-    check("conv", (x, w), attrs, symbols)
-    check("conv_input_grad", (y, w), {**attrs, "input_spatial": spatial, "padding": ()}, symbols)
     padding = tuple((low := rng.randint(0, n - 1), rng.randint(0, n - 1 - low)) for n in spatial)
+    (y,) = OPS["conv"].infer((x, w), {**attrs, "border": ()})
+    for border in ((), padding):
+        check("conv", (x, w), {**attrs, "border": border}, symbols)
+        check("conv_filter_grad", (x, y), {**attrs, "kernel_spatial": window, "border": border}, symbols)
+    check("conv_input_grad", (y, w), {**attrs, "input_spatial": spatial, "padding": ()}, symbols)
     inside = tuple(n - low - high for n, (low, high) in zip(spatial, padding, strict=True))
     check("conv_input_grad", (y, w), {**attrs, "input_spatial": inside, "padding": padding}, symbols)
-    check("conv_filter_grad", (x, y), {**attrs, "kernel_spatial": window}, symbols)
 
 
 @pytest.mark.parametrize("seed", range(60))
@@ -65,11 +66,12 @@ def test_window(seed):
 CONV = {"strides": (1, 1), "dilation": (1, 1), "groups": 1}
 LINE = {"strides": (1,), "dilation": (1,), "groups": 1}
 SYMBOLIC = [
-    ("conv", ["f64[B, H, W, 3]", "f64[3, 2, 3, 4]"], CONV),
+    ("conv", ["f64[B, H, W, 3]", "f64[3, 2, 3, 4]"], {**CONV, "border": ()}),
+    ("conv", ["f64[B, H, W, 3]", "f64[3, 2, 3, 4]"], {**CONV, "border": ((1, 2), (0, 1))}),
     ("conv_input_grad", ["f64[B, H-2, W-1, 4]", "f64[3, 2, 3, 4]"], {**CONV, "input_spatial": (H, W), "padding": ()}),
     ("conv_input_grad", ["f64[B, H, W, 4]", "f64[3, 3, 3, 4]"], {**CONV, "input_spatial": (H, W), "padding": ((1, 1), (1, 1))}),
-    ("conv_filter_grad", ["f64[B, H, W, 3]", "f64[B, H-2, W-1, 4]"], {**CONV, "kernel_spatial": (3, 2)}),
-    ("conv", ["f64[B, 2*H, 3]", "f64[3, 3, 4]"], {**LINE, "strides": (2,)}),
+    ("conv_filter_grad", ["f64[B, H, W, 3]", "f64[B, H-2, W-1, 4]"], {**CONV, "kernel_spatial": (3, 2), "border": ((0, 1), (1, 0))}),
+    ("conv", ["f64[B, 2*H, 3]", "f64[3, 3, 4]"], {**LINE, "strides": (2,), "border": ()}),
     ("conv_input_grad", ["f64[B, H, 4]", "f64[3, 3, 4]"], {**LINE, "strides": (2,), "input_spatial": (2 * H + 1,), "padding": ()}),
     ("conv_input_grad", ["f64[B, H-1, 4]", "f64[3, 3, 4]"], {**LINE, "strides": (2,), "input_spatial": (2 * H,), "padding": ()}),
     ("window_sum_grad", ["f64[B, H-1, 3]"], {"window": (3,), "strides": (2,), "input_spatial": (2 * H,)}),

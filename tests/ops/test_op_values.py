@@ -168,7 +168,7 @@ def test_the_first_maximum_of_a_window_gets_the_cotangent(strides):
 def test_conv_is_a_correlation():
     x = np.arange(9, dtype=np.float32).reshape(1, 3, 3, 1)
     w = f(1, 2, 3, 4).reshape(2, 2, 1, 1)
-    attrs = {"strides": (1, 1), "dilation": (1, 1), "groups": 1}
+    attrs = {"strides": (1, 1), "dilation": (1, 1), "groups": 1, "border": ()}
     found = both("conv", x, w, **attrs)[0, :, :, 0]
     np.testing.assert_array_equal(found, [[0 + 2 + 9 + 16, 1 + 4 + 12 + 20], [3 + 8 + 18 + 28, 4 + 10 + 21 + 32]])
 
@@ -176,7 +176,7 @@ def test_conv_is_a_correlation():
 def test_conv_of_infinity_is_nan_only_where_it_is_read():
     x = np.zeros((1, 4, 4, 1), np.float32)
     x[0, 0, 0, 0] = np.inf
-    y = both("conv", x, np.zeros((2, 2, 1, 1), np.float32), strides=(2, 2), dilation=(1, 1), groups=1)
+    y = both("conv", x, np.zeros((2, 2, 1, 1), np.float32), strides=(2, 2), dilation=(1, 1), groups=1, border=())
     assert np.isnan(y[0, 0, 0, 0])
     assert np.isfinite(y).sum() == 3
 
