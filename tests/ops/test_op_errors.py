@@ -7,6 +7,7 @@ from kcompile.ir.graph import Graph
 from kcompile.ir.op import OPS
 from kcompile.ir.types import DTYPES, Dim, f32, i64, parse_type
 
+PLAIN = {"strides": (1, 1), "dilation": (1, 1)}
 CASES = [
     ("add", ["f32[2]", "f32[3]"], {}, ["f32[2] and f32[3]"]),
     ("add", ["f32[2]", "f64[2]"], {}, ["one type"]),
@@ -34,9 +35,9 @@ CASES = [
     ("argmax", ["f32[2]"], {"axis": 0, "dtype": f32}, ["integer"]),
     ("argmax", ["f32[0]"], {"axis": 0, "dtype": i64}, ["at least one element"]),
     ("dot", ["f32[B, 3]", "f32[4, 5]"], {"batch": ((), ()), "contract": ((1,), (0,))}, ["contracted", "f32[B, 3] and f32[4, 5]"]),
-    ("conv", ["f32[B, 5, 5, 3]", "f32[3, 3, 4, 8]"], {"strides": (1, 1), "dilation": (1, 1), "groups": 1, "border": ()}, ["4 input channels"]),
-    ("conv", ["f32[B, 2, 5, 3]", "f32[3, 3, 3, 8]"], {"strides": (1, 1), "dilation": (1, 1), "groups": 1, "border": ()}, ["at least 3", "given 2"]),
-    ("conv", ["f32[B, 5, 5, 4]", "f32[3, 3, 2, 7]"], {"strides": (1, 1), "dilation": (1, 1), "groups": 2, "border": ()}, ["divisible by groups=2"]),
+    ("conv", ["f32[B, 5, 5, 3]", "f32[3, 3, 4, 8]"], {**PLAIN, "groups": 1, "border": ()}, ["4 input channels"]),
+    ("conv", ["f32[B, 2, 5, 3]", "f32[3, 3, 3, 8]"], {**PLAIN, "groups": 1, "border": ()}, ["at least 3", "given 2"]),
+    ("conv", ["f32[B, 5, 5, 4]", "f32[3, 3, 2, 7]"], {**PLAIN, "groups": 2, "border": ()}, ["divisible by groups=2"]),
     ("conv_input_grad", ["f32[B, 3, 3, 8]", "f32[3, 3, 3, 8]"],
      {"input_spatial": (6, 5), "strides": (1, 1), "dilation": (1, 1), "groups": 1, "padding": ()}, ["[B, 4, 3, 8]", "f32[B, 3, 3, 8]"]),
     ("conv_filter_grad", ["f32[B, 6, 5, 3]", "f32[B, 3, 3, 8]"],
