@@ -19,12 +19,11 @@ from .loops import ScheduleError, record
 
 
 def trim(nest: Nest, var: str) -> Nest:
-    """Gives each loop over `var` the bounds of a guard that all its terms have."""
+    """Gives each sum over `var` the bounds of a guard that all its terms have; other loops over it stay as they are."""
     step = f"trim({var})"
-    found = loops(nest, var)
-    bounds = {id(loop): bound(nest, loop) for loop in found}
-    if not found or any(guard is None for guard in bounds.values()):
-        raise ScheduleError(f"{step}: not every loop over {var} is a sum whose terms share a guard that moves with it")
+    bounds = {id(loop): bound(nest, loop) for loop in loops(nest, var)}
+    if not any(bounds.values()):
+        raise ScheduleError(f"{step}: no loop over {var} is a sum whose terms share a guard that moves with it")
 
     def change(stmt: Stmt) -> tuple[Stmt, ...] | None:
         guard = bounds.get(id(stmt))

@@ -42,7 +42,6 @@ class _Planner(Maps, Panels, TurnedPanels, Rows, Tails):
     """One strategy after the other, until one suits."""
 
     def run(self) -> Nest:
-        self._trim_all()
         self._collapse_all()
         common = chain(self.nest.body)
         reduces = has_accumulators(self.nest.body)
@@ -51,8 +50,11 @@ class _Planner(Maps, Panels, TurnedPanels, Rows, Tails):
         vector = self._vector_axis(common, exact=reduces)
         if self.target.vector_bytes == 0:
             self.note("the target has no vectors: plain loops")
+            self._trim_all()
         elif vector is not None and (inner or reduces):
-            self._panels(common, vector)
+            self._trim_all()
+            common = chain(self.nest.body)
+            self._panels(common, next(loop for loop in common if loop.var == vector.var))
         elif vector is not None:
             self._map(common, vector)
         elif reduces and (turned := find_turned(self.nest, common, self.target)) is not None:
@@ -72,7 +74,8 @@ class _Planner(Maps, Panels, TurnedPanels, Rows, Tails):
         return self.nest
 
     def _trim_all(self) -> None:
-        """Sums run over the terms that count: what reads past the border of an image is not computed."""
+        """Sums run over the terms that count: what reads past the border of an image is not computed. Only where no sum is to be cut into
+        lanes: a loop with bounds of its own is not cut."""
         while var := next((loop.var for loop in inner_loops(self.nest.body) if bound(self.nest, loop)), None):
             self.nest = trim(self.nest, var)
             self.note(f"of {var} only the terms that are not 0 by a guard are summed")
