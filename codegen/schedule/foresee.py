@@ -21,10 +21,10 @@ from dataclasses import replace
 from ...ir.scalar import Aff
 from ..access import static
 from ..nest import FOR, VECTOR, Acc, Accum, Loop, Nest, Prefetch, Stmt, all_loads, statements
+from .ahead import LINE
 from .loops import ScheduleError, record
 
 MOST = 24  # lines for a tile
-LINE = 64  # bytes
 
 
 def foresee(nest: Nest, array: str, var: str, trips: int) -> Nest:

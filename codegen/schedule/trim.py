@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from ...ir.scalar import Expr, Guard, Load, rewrite, vanishing, walk
+from ...ir.scalar import Expr, Guard, Load, rewrite, vanishing
 from ..access import inner_loops
 from ..nest import Acc, Accum, Loop, Nest, Stmt, loops, map_body, statements
 from .loops import ScheduleError, record
@@ -62,4 +62,4 @@ def _without(stmt: Stmt, guard: Guard) -> tuple[Stmt, ...] | None:
         rest = tuple(g for g in e.guards if g != guard)
         return replace(e, guards=rest, other=e.other if rest else None)
 
-    return (replace(stmt, expr=rewrite(stmt.expr, leaf)),) if any(isinstance(e, Load) for e in walk(stmt.expr)) else None
+    return (replace(stmt, expr=rewrite(stmt.expr, leaf)),)

@@ -91,7 +91,10 @@ def test_native_agrees_with_the_description(name: str) -> None:
 def test_an_empty_batch_is_no_crash(name: str) -> None:
     kernel = KERNELS[name]
     symbols = {"B": 0}
-    run_native(native(kernel), inputs(kernel, symbols), symbols)
+    arrays = inputs(kernel, symbols)
+    got = run_native(native(kernel), arrays, symbols)
+    if name != "argmax":  # where the largest of nothing is, the reference cannot say
+        assert_close(kernel, got, evaluate(kernel, arrays, symbols), "no rows")
 
 
 @pytest.mark.parametrize("target", ["avx2", "scalar"])
