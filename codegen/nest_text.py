@@ -267,15 +267,15 @@ class _Parser:
             self.scope.results[name] = self.accs[source].dtype
             return Fold(name, source, tuple(over))
         if c.peek(LET) or c.peek(INDEX):
-            index = c.next().text == INDEX
+            counts = c.next().text == INDEX
             name = c.name("a name")
             c.expect("=")
             expr = parse_expr(c, self.scope, None)
             c.end_line()
             self.scope.results[name] = expr.dtype
-            if index:
+            if counts:
                 self.scope.variables.add(name)
-            return Let(name, expr, index)
+            return Let(name, expr, counts)
         raise c.error("a statement: parallel, for, each, acc, fold, prefetch, let, index, a store, or the name of an accumulator")
 
     def sums(self, word: str) -> bool:
