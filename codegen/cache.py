@@ -9,6 +9,7 @@ renamed); what a killed process left aside is removed by the next writer. The le
 from __future__ import annotations
 
 import contextlib
+import functools
 import hashlib
 import os
 import secrets
@@ -94,12 +95,19 @@ def keep_object(text: str, target: Target, options: CodegenOptions, content: byt
 
 def cache_key(text: str, target: Target) -> str:
     """Everything the object code depends on, and nothing else: no paths, no names of layers."""
-    import llvmlite
-    import llvmlite.binding as llvm
-
-    compiler = (llvmlite.__version__, str(llvm.llvm_version_info), str(CODE_GENERATION_LEVEL))
-    parts = (*compiler, target.triple, target.cpu, target.features, text)
+    parts = (compiler(), str(CODE_GENERATION_LEVEL), target.triple, target.cpu, target.features, text)
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()
+
+
+@functools.cache
+def compiler() -> str:
+    """llvmlite's version, and how large its library is: builds of one version with different LLVMs differ in that. The library is
+    not loaded for it, which takes 50 MB: whoever finds everything in the cache needs none of it."""
+    import llvmlite
+
+    library = Path(llvmlite.__file__).parent / "binding"
+    sizes = [str(file.stat().st_size) for file in sorted(library.glob("*llvmlite*")) if file.suffix in (".so", ".dylib", ".dll")]
+    return " ".join([llvmlite.__version__, *sizes])
 
 
 def trusted_folder(options: CodegenOptions) -> Path | None:

@@ -53,7 +53,8 @@ def compile_program(program: Program, target: Target | None = None, options: Cod
         from ..ir.text.programs import print_program
         return compile_text(print_program(program), lambda: program, target, options)
     from .step_text import step_code
-    target, options = target or Target.host(), options or CodegenOptions()
+    options = options or CodegenOptions()
+    target = target or Target.host(options)
     _check_runs_here(target)
     return Executable(step_code(program, target, compile), target, options, Compilers(target, options, program.name))
 
@@ -61,7 +62,8 @@ def compile_program(program: Program, target: Target | None = None, options: Cod
 def compile_text(text: str, program: Callable[[], Program], target: Target | None = None,
                  options: CodegenOptions | None = None) -> Executable:
     """The same, for whatever `text` tells apart: `program` makes the planned program where the cache has nothing for the text."""
-    target, options = target or Target.host(), options or CodegenOptions()
+    options = options or CodegenOptions()
+    target = target or Target.host(options)
     _check_runs_here(target)
     compilers = Compilers(target, options, "kcompile")
     try:

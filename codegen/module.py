@@ -11,6 +11,7 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
+from .elf import Image, Unsupported
 from .object_code import emit_object, machine_for, native
 from .target import Target
 
@@ -90,36 +91,63 @@ def object_code(text: str, target: Target, name: str = "kcompile") -> bytes:
 
 
 class Loaded:
-    """Object code in memory. Addresses are valid until `close`, or until this is collected."""
+    """Object code in memory. Addresses are valid until `close`, or until this is collected.
+
+    LLVM is asked only for objects that `elf` does not understand: of other processors and systems.
+    """
 
     def __init__(self, objects: Iterable[bytes], exports: Iterable[str], imports: Mapping[str, int] | None = None) -> None:
-        """`imports`: addresses of symbols that the objects use and that are not in the C library."""
+        """`imports`: addresses of symbols that the objects use and that are not in the C library. Raises InvalidText."""
+        contents, names = list(objects), list(exports)
+        try:
+            self._code: Image | _ByLLVM = Image(contents, imports or {})
+            self.addresses = {name: self._code.symbols[name] for name in names}
+        except Unsupported:
+            self._code = _ByLLVM(contents, names, imports or {})
+            self.addresses = self._code.symbols
+        except (KeyError, ValueError) as error:
+            raise _unlinked(error) from None
+
+    def keep_forever(self) -> None:
+        """Never unload, not even when the interpreter ends: threads may be running this code."""
+        self._code.keep_forever()
+
+    def close(self) -> None:
+        """Give the memory back; calling any address afterwards is an error of the caller."""
+        self.addresses = {}
+        self._code.close()
+
+
+class _ByLLVM:
+    """What Image is, by LLVM's own loader."""
+
+    def __init__(self, objects: list[bytes], exports: list[str], imports: Mapping[str, int]) -> None:
         binding = llvm_binding()
         self._jit = binding.create_lljit_compiler()
         builder = binding.JITLibraryBuilder()
         for content in objects:
             builder.add_object_img(content)
         builder.add_current_process()
-        for name, address in (imports or {}).items():
+        for name, address in imports.items():
             builder.import_symbol(name, address)
-        names = list(exports)
-        for name in names:
+        for name in exports:
             builder.export_symbol(name)
         try:
             self._tracker = builder.link(self._jit, "kcompile")
         except RuntimeError as error:
-            raise InvalidText(f"object code does not link (a symbol that nobody defines, or one defined twice): {error}") from None
-        self.addresses: dict[str, int] = {name: self._tracker[name] for name in names}
+            raise _unlinked(error) from None
+        self.symbols: dict[str, int] = {name: self._tracker[name] for name in exports}
 
     def keep_forever(self) -> None:
-        """Never unload, not even when the interpreter ends: threads may be running this code."""
         self._tracker.detach()
         self._jit.detach()
 
     def close(self) -> None:
-        """Give the memory back; calling any address afterwards is an error of the caller."""
-        self.addresses = {}
         if self._tracker is not None:
             self._tracker.close()
             self._tracker = None
             self._jit.close()
+
+
+def _unlinked(error: Exception) -> InvalidText:
+    return InvalidText(f"object code does not link (a symbol that nobody defines, or one defined twice): {error}")

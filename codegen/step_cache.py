@@ -15,8 +15,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import llvmlite
-
 from ..ir.program import Buffer, Lifetime, Program
 from ..ir.types import DimLike, TensorType, parse_dim, parse_type
 from . import cache, miss
@@ -38,7 +36,7 @@ def cached_step_code(text: str, program: Callable[[], Program], target: Target, 
     if folder is None:
         miss.report(options.cache_log, subject, "compiled, because there is no cache")
         return _made(text, program, target, options, compilers)
-    parts = {"llvmlite": llvmlite.__version__, "source": source_digest(), "target": _digest(repr(target)), "tune": str(options.tune),
+    parts = {"llvmlite": cache.compiler(), "source": source_digest(), "target": _digest(repr(target)), "tune": str(options.tune),
              "text": _digest(text)}
     key = _digest("\0".join(parts.values()))
     found = cache.read_entry(folder / key)

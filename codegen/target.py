@@ -6,14 +6,17 @@ on the machine they run on.
 
 from __future__ import annotations
 
-import functools
 import os
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from kcompile.ir.struct import struct
 
 from ..ir.types import DType
+
+if TYPE_CHECKING:
+    from .options import CodegenOptions
 
 _X86_TRIPLE = "x86_64-unknown-linux-gnu"
 # LLVM prefers 256-bit vectors on some processors with AVX-512 and would cut our 512-bit vectors in two.
@@ -49,15 +52,18 @@ class Target:
         return self.triple.startswith("x86_64")
 
     @staticmethod
-    def host() -> Target:
-        """This machine, as far as this process may use it (affinity and cgroup quota count). Cached."""
-        return _host()
+    def host(options: CodegenOptions | None = None) -> Target:
+        """This machine, as far as this process may use it (affinity and cgroup quota count). Found out once; `options` say where
+        it may be remembered for other processes."""
+        if not _found:
+            _found.append(_host(options))
+        return _found[0]
 
     @staticmethod
     def named(name: str) -> Target:
         """One of 'avx512', 'avx2', 'neon', 'scalar', or 'host'. Raises ValueError for other names."""
         if name == "host":
-            return _host()
+            return Target.host()
         if name not in NAMED:
             raise ValueError(f"no target is called {name!r}; there are {', '.join([*NAMED, 'host'])}")
         return NAMED[name]
@@ -74,13 +80,15 @@ NAMED: dict[str, Target] = {
 }
 
 
-@functools.cache
-def _host() -> Target:
-    import llvmlite.binding as llvm
+_found: list[Target] = []
 
-    features = llvm.get_host_cpu_features()
-    has = {name for name, present in features.items() if present}
-    triple = llvm.get_process_triple()
+
+def _host(options: CodegenOptions | None) -> Target:
+    from .processor import processor
+
+    found = processor(options)
+    has = {name for name, present in found.features.items() if present}
+    triple = found.triple
     wide = "avx512f" in has and "avx512vl" in has and "avx512dq" in has and "avx512bw" in has
     if triple.startswith("x86_64"):
         if not {"avx2", "fma", "f16c"} <= has:
@@ -89,9 +97,9 @@ def _host() -> Target:
         vector_bytes, registers = (64, 32) if wide else (32, 16)
     else:
         vector_bytes, registers = 16, 32
-    flags = ",".join(sorted(("+" if present else "-") + name for name, present in features.items()))
+    flags = ",".join(sorted(("+" if present else "-") + name for name, present in found.features.items()))
     return Target(
-        name="host", triple=triple, cpu=llvm.get_host_cpu_name(), features=f"{flags},{_WIDE}" if wide else flags,
+        name="host", triple=triple, cpu=found.cpu, features=f"{flags},{_WIDE}" if wide else flags,
         vector_bytes=vector_bytes, registers=registers, l1=_cache_size(1, 32 << 10), l2=_cache_size(2, 512 << 10),
         cores=usable_cores(), masks=wide, native_bf16="avx512bf16" in has)
 

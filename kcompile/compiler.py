@@ -160,7 +160,7 @@ def current_target() -> Target:
     """The target that KCOMPILE_TARGET names; this machine by default."""
     from .codegen.target import Target
     name = option("KCOMPILE_TARGET")
-    return Target.host() if name == "host" else Target.named(name)
+    return Target.host(codegen_options()) if name == "host" else Target.named(name)
 
 
 def to_program(graph: Graph) -> Program:

@@ -70,4 +70,5 @@ def _executable() -> Any:
     from .ir.fingerprint import fingerprint
 
     graph = _graph()
-    return compile_text(fingerprint(graph), lambda: to_program(graph), Target.host(), codegen_options())
+    options = codegen_options()
+    return compile_text(fingerprint(graph), lambda: to_program(graph), Target.host(options), options)

@@ -29,7 +29,7 @@ class Pool:
     """
 
     def __init__(self, options: CodegenOptions) -> None:
-        target = Target.host()
+        target = Target.host(options)
         # Never collected: workers may still be waking up in this code while the interpreter shuts down.
         code = object_for(runtime_text(target.triple), target, options, "runtime")
         self.loaded = Loaded([code], ["kc_call", "kc_step", "kc_loop"])
