@@ -29,6 +29,7 @@ class FunctionGraph:
         # calls of equal depth run in the order in which their results are used: a shared layer's statistics depend on it
         run = [by_id[key] for key in node_depth if key in by_id and not self._is_given(by_id[key])]
         self.nodes = sorted(run, key=lambda node: -node_depth[id(node)])
+        self._dead = self._dead_after()
         for tensor in inputs:  # inputs that no output needs come last
             operation = tensor._keras_history.operation  # type: ignore[attr-defined]
             if not is_intermediate(tensor):
@@ -76,13 +77,26 @@ class FunctionGraph:
             if count > 1:
                 raise ValueError(f'The name "{name}" is used {count} times in the model. All operation names should be unique.')
 
+    def _dead_after(self) -> list[list[int]]:
+        """For each node, which tensors (by id) nothing reads after it: their values are given up while others are computed."""
+        last: dict[int, int] = {}
+        for number, node in enumerate(self.nodes):
+            last.update((id(tensor), number) for tensor in (*node.outputs, *node.input_tensors))
+        dead: list[list[int]] = [[] for _ in self.nodes]
+        for key in last.keys() - {id(tensor) for tensor in self.outputs}:
+            dead[last[key]].append(key)
+        return dead
+
     def run(self, values: Sequence[Any], call: Call) -> list[Any]:
         """The outputs for values of the inputs; `call(node, args, kwargs)` computes one node."""
         known = {id(tensor): value for tensor, value in zip(self.inputs, values, strict=True)}
-        for node in self.nodes:
+        for node, dead in zip(self.nodes, self._dead, strict=True):
             args, kwargs = node.fill_in(known)
             results = call(node, args, kwargs)
             known.update((id(tensor), result) for tensor, result in zip(node.outputs, _leaves(results, len(node.outputs)), strict=True))
+            del args, kwargs, results  # the last that hold on to what nothing reads any more
+            for key in dead:
+                known.pop(key, None)
         return [known[id(tensor)] for tensor in self.outputs]
 
 

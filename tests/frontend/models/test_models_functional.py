@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import weakref
 
 import numpy as np
 import pytest
@@ -39,6 +40,28 @@ def test_values_of_a_graph_with_branches(rng):
     np.testing.assert_allclose(np.asarray(got_h), want_h, rtol=1e-5)
     np.testing.assert_allclose(np.asarray(got_y), (want_h + want_h @ second.kernel.numpy()) * 2 - x, rtol=1e-5, atol=1e-6)
     assert model.output_names == ["subtract", "dense"]
+
+
+def test_values_are_given_up_when_nothing_reads_them_any_more():
+    alive, most = weakref.WeakSet(), []
+
+    class Seen(layers.Layer):
+        def call(self, x):
+            most.append(len(alive))
+            y = x + 1.0
+            alive.add(y)
+            return y
+
+    inputs = layers.Input((3,))
+    x = early = Seen()(inputs)
+    for _ in range(20):
+        x = Seen()(x)
+    model = Model(inputs, [layers.Add()([early, x]), early])
+    most.clear()
+    total, first = model(np.zeros((2, 3), "float32"))
+    assert np.all(np.asarray(total) == 22.0) and np.all(np.asarray(first) == 1.0) and len(most) == 21 and max(most) == 2
+    kept = Model(inputs, [model.layers[5].output, *model.outputs])
+    assert [float(value[0, 0]) for value in kept(np.ones((1, 3), "float32"))] == [6.0, 24.0, 2.0]
 
 
 def test_a_shared_layer_has_one_set_of_weights():
