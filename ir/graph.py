@@ -1,6 +1,6 @@
-"""Graph, Node and Value: the one user of networkx.
+"""Graph, Node and Value.
 
-`node.inputs` is the truth for operand order, the edges of the DiGraph for users; only `add`, `replace_uses` and
+`node.inputs` is the truth for operand order, the edges of the digraph for users; only `add`, `replace_uses` and
 `remove` touch both. Nodes hash by creation number, so no text depends on an address.
 """
 
@@ -11,10 +11,12 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-import networkx as nx
-
+from .digraph import Digraph
 from .op import Op
 from .types import DType, Shape, TensorType
+
+if TYPE_CHECKING:
+    import networkx as nx
 
 Attrs = Mapping[str, Any]
 ROLES = ("weight", "statistic", "slot", "metric", "rng", "counter", "hyper", "constant")
@@ -116,7 +118,7 @@ class Graph:
         self.states: dict[str, Value] = {}
         self.outputs: dict[str, Value] = {}
         self.updates: dict[str, Value] = {}
-        self.digraph: nx.DiGraph[Node] = nx.DiGraph()
+        self.digraph: Digraph[Node] = Digraph()
         self._next = 0
         self._path = ""  # of the nodes that are made next
         self._source = ""
@@ -227,3 +229,12 @@ class Graph:
 
     def symbols(self) -> frozenset[str]:
         return frozenset().union(*(t.symbols for node in self.digraph for t in node.types))
+
+    def networkx(self) -> nx.DiGraph[Node]:
+        """Nodes and edges as they are now, for networkx's algorithms."""
+        import networkx as nx
+
+        found: nx.DiGraph[Node] = nx.DiGraph()
+        found.add_nodes_from(self.digraph)
+        found.add_edges_from(self.digraph.edges())
+        return found

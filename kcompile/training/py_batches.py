@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import itertools
-import multiprocessing
 import warnings
 from collections import deque
 from collections.abc import Iterator
-from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..utils.seeds import shuffle_generator
+
+if TYPE_CHECKING:
+    from concurrent.futures import Executor
 
 
 class PyBatches:
@@ -67,9 +68,13 @@ class PyBatches:
             pool.shutdown(wait=False, cancel_futures=True)
 
     def _pool(self, workers: int) -> tuple[Executor, Any]:
+        from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+
         if not self._dataset.use_multiprocessing:
             return ThreadPoolExecutor(workers, "kcompile-worker"), self._item
         # forked, so that the data set need not be picklable; each worker has it from its start
+        import multiprocessing
+
         context = multiprocessing.get_context("fork")
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", DeprecationWarning)  # newer Pythons warn of fork beside threads; ours are renewed in a child

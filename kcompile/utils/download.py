@@ -1,7 +1,8 @@
 """One file over the network: continued where it broke off, checked, and moved into place whole.
 
 What has come so far lies beside the target as `<name>.part`, and `<name>.part.json` says of which address and version it is a part.
-A lock on the former keeps two processes from downloading the same file twice.
+A lock on the former keeps two processes from downloading the same file twice. What speaks with servers is imported where something is
+fetched: every process has this module, and few fetch anything.
 """
 
 from __future__ import annotations
@@ -9,12 +10,9 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import hashlib
-import http.client
 import json
 import os
 import time
-import urllib.error
-import urllib.request
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -69,6 +67,9 @@ def download(origin: str, target: Path, digest: Digest | None) -> None:
 
     Raises DownloadError (an OSError) that says how to do without a network.
     """
+    import http.client
+    import urllib.error
+
     by_hand = f"Without a network, put the file at {target} yourself."
     try:
         with _locked_part(target) as (file, came_meanwhile):
@@ -162,6 +163,9 @@ def _known_part(target: Path, origin: str) -> _Part | None:
 
 def _fetch_all(file: IO[bytes], part: _Part, target: Path) -> None:
     """Fetch until the file is whole; connections that break are taken up again as long as the server can continue."""
+    import http.client
+    import urllib.error
+
     for tries in range(1, _TRIES + 1):
         before = os.fstat(file.fileno()).st_size
         try:
@@ -182,6 +186,9 @@ def _fetch_all(file: IO[bytes], part: _Part, target: Path) -> None:
 
 def _fetch(file: IO[bytes], part: _Part, target: Path) -> None:
     """One request for what is missing. Raises OSError when the connection ends early."""
+    import urllib.error
+    import urllib.request
+
     done = os.fstat(file.fileno()).st_size
     request = urllib.request.Request(part.origin)
     if done and part.validator:

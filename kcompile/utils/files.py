@@ -9,7 +9,6 @@ from urllib.parse import unquote, urlsplit
 
 from ..config import keras_home
 from ..progress import print_message
-from . import archives
 from .download import SCHEMES, Digest, DownloadError, download, hash_file
 
 __all__ = ["DownloadError", "get_file", "hash_file", "validate_file"]
@@ -35,6 +34,8 @@ def get_file(fname: str | os.PathLike[str] | None = None, origin: str | None = N
         raise ValueError("Please specify the `origin` argument (URL of the file to download).")
     if urlsplit(str(origin)).scheme not in SCHEMES:
         raise ValueError(f"`origin` must be an address such as https://example.org/file.zip, received {origin!r}")
+    from . import archives  # with tarfile and zipfile, which few processes need
+
     formats = archives.formats_of("tar" if untar else archive_format)
     if extract and not formats:
         raise ValueError("`extract=True` needs an `archive_format`, received archive_format=None")
