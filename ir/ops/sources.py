@@ -64,7 +64,7 @@ def _constant_infer(types: Types, attrs: Attrs) -> Types:
 def _constant_reference(value: Any, type: TensorType) -> Array:
     shape: Any = type.shape
     with np.errstate(over="ignore"):
-        return np.array(np.broadcast_to(np.asarray(value).astype(type.dtype.numpy), shape))
+        return np.broadcast_to(np.asarray(value).astype(type.dtype.numpy), shape)
 
 
 def _elements(value: Any, index: tuple[int, ...] = ()) -> Iterator[tuple[tuple[int, ...], Any]]:
