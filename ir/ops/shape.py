@@ -95,7 +95,7 @@ def _broadcast_infer(types: Types, attrs: Attrs) -> Types:
 def _broadcast_reference(x: Array, shape: tuple[int, ...], dims: tuple[int, ...]) -> Array:
     aligned = x.reshape([shape[n] if n in dims else 1 for n in range(len(shape))])
     repeated = np.broadcast_to(aligned, shape)
-    # Along leading axes a view does: whoever adds a bias to an image needs no second image. Results of other views would lie in other orders.
+    # Along leading axes a view does: who adds a bias to an image needs no second image. Results of other views could lie in other orders.
     return repeated if list(dims) == list(range(len(shape) - len(dims), len(shape))) else np.ascontiguousarray(repeated)
 
 
