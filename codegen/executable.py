@@ -39,6 +39,7 @@ if TYPE_CHECKING:
 Array = npt.NDArray[Any]
 FRAMES_KEPT = 32  # batch sizes whose frames an executable keeps
 LOOPS_KEPT = 8  # the same, for loops over many rows
+MANY_SAMPLES = 32  # for each thread, which may then have one more than another
 GIVEN = ("param", "state", "output")
 
 
@@ -90,7 +91,7 @@ class Frame:
         self.view = memoryview(self.words)  # type: ignore[arg-type]
         values = [0] * executable.code.frame_words
         fill_frame(executable.code, values, symbols)
-        values[layout.FRAME_CALLS] = executable.calls.ctypes.data
+        values[layout.FRAME_CALLS] = executable.calls_for(symbols).ctypes.data
         self.words[:] = values
         self.address: int = self.words.ctypes.data
         self.arena = executable.arena
@@ -177,7 +178,7 @@ class Executable:
         self.code, self.target, self.options = code, target, options
         self.program = program = code.storage
         self.loaded = Loaded(compilers.objects(code.modules), code.functions())
-        self.calls = np.array(call_table(code, self.loaded.addresses), np.int64)
+        self.calls, self.calls_apart = [np.array(call_table(code, self.loaded.addresses, together), np.int64) for together in (True, False)]
         self.pool = pool(options)
         self.pointers = pointer_words(code)
         self.panels = Panels(self) if code.panels else None
@@ -282,11 +283,21 @@ class Executable:
         self._bound.clear()
         self._loops.clear()
 
+    @property
+    def most_threads(self) -> int:
+        return min(self.options.threads or self.pool.cores, layout.MAX_WORKERS + 1)
+
     def threads_for(self, symbols: Mapping[str, int]) -> int:
         """One where the step is too short for what it costs to meet others."""
-        most = min(self.options.threads or self.pool.cores, layout.MAX_WORKERS + 1)
-        meetings = 1 + sum(call.barrier for call in self.code.calls)
+        most = self.most_threads
+        meetings = 1 + sum(call.barrier or not call.together for call in self.code.calls)
         return most if self.code.instructions(symbols) >= self.options.single_thread_below * meetings else 1
+
+    def calls_for(self, symbols: Mapping[str, int]) -> npt.NDArray[np.int64]:
+        """The table of calls: calls go through samples together where these can be shared out evenly."""
+        threads = self.most_threads
+        even = all(size % threads == 0 or size >= MANY_SAMPLES * threads for size in symbols.values())
+        return self.calls if even else self.calls_apart
 
     def check(self, name: str, array: Array, shape: tuple[int, ...]) -> None:
         """Raise unless the array is what the buffer needs."""

@@ -17,6 +17,7 @@ from .arena import ALIGNMENT, aligned
 from .changes import COUNT
 from .runtime import layout
 from .runtime.pool import NativeCall
+from .step import call_words
 
 if TYPE_CHECKING:
     from .executable import Executable, Frame
@@ -73,7 +74,7 @@ class Panels:
             kernel = executable.code.panels[name].kernel
             trips = layout.FRAME_WORDS + 3 * n
             words[trips:trips + 3] = kernel.trips.evaluate({}), sources[n], address
-            table += [executable.loaded.addresses[kernel.name], trips, trips, trips + 1, 0]
+            table += call_words(executable.loaded.addresses[kernel.name], trips, trips, trips + 1, meets=False)
         calls = np.array(table, np.int64)
         words[layout.FRAME_CALLS] = calls.ctypes.data
         threads = min(executable.options.threads or executable.pool.cores, layout.MAX_WORKERS + 1)

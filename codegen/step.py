@@ -17,6 +17,8 @@ from ..ir.program import Buffer, Lifetime
 from ..ir.types import DimLike
 from .trips import Trips
 
+WHOLE = 1 << 62  # more samples than there are
+
 
 @struct(frozen=True)
 class PanelKernel:
@@ -30,18 +32,21 @@ class PanelKernel:
 
 @struct(frozen=True)
 class NativeKernel:
-    """What a call of a kernel's function must pass: dims for `symbols`, a share of `trips`, and after its arrays the panels."""
+    """What a call of a kernel's function must pass: dims for `symbols`, a share of `trips`, and after its arrays the panels. `unit`:
+    the trips of a sample, where samples come one after the other; 0 where trips are no part of one sample or a call copies operands."""
 
     name: str
     symbols: tuple[str, ...]
     trips: Trips
     panels: tuple[PanelKernel, ...] = ()
+    unit: int = 0
 
 
 @struct(frozen=True)
 class KernelCall:
     """One call of the step. `arrays` are buffer names in the order of the function's arguments, names of panels after them; words are
-    the frame's."""
+    the frame's. `together`: how many calls, this one among them, every thread goes through with so many samples at a time (`samples`)
+    before it takes the next ones; 0 for those inside, 1 for a call of its own."""
 
     kernel: NativeKernel
     arrays: tuple[str, ...]
@@ -49,6 +54,8 @@ class KernelCall:
     trips_word: int
     dims_word: int
     args_word: int
+    together: int = 1
+    samples: int = 0
 
 
 @struct(frozen=True)
@@ -97,13 +104,25 @@ class StepCode:
         return sum((points if isinstance(points, int) else points.evaluate(symbols)) * cost for points, cost in self.work)
 
 
-def call_table(code: StepCode, addresses: Mapping[str, int]) -> list[int]:
-    """What the runtime reads of the calls: how many there are, then for each the kernel's address, its words of the frame, and whether
-    threads meet before it."""
+def call_table(code: StepCode, addresses: Mapping[str, int], together: bool = True) -> list[int]:
+    """What the runtime reads of the calls: how many there are, then the words of each.
+
+    Not `together`: each call shares out all of its trips by itself, whatever a sample is; threads meet before each that needs another."""
     table = [len(code.calls)]
     for number, call in enumerate(code.calls):
-        table += [addresses[call.kernel.name], call.trips_word, call.dims_word, call.args_word, call.barrier and number > 0]
+        words = addresses[call.kernel.name], call.trips_word, call.dims_word, call.args_word
+        if together and call.together != 1:
+            table += call_words(*words, call.barrier and number > 0, call.together, call.samples, call.kernel.unit)
+        else:
+            table += call_words(*words, number > 0 and (call.barrier or not call.together))
     return table
+
+
+def call_words(address: int, trips: int, dims: int, args: int, meets: bool, together: int = 1, samples: int = WHOLE,
+               unit: int = 1) -> list[int]:
+    """The words of one call: its kernel's address, its words of the frame, whether threads meet before it, how many calls go through
+    the samples together, how many of these at a time, and the trips of one."""
+    return [address, trips, dims, args, meets, together, samples, unit]
 
 
 def fill_frame(code: StepCode, words: list[int], symbols: Mapping[str, int]) -> None:

@@ -87,9 +87,10 @@ def encode(code: StepCode) -> bytes:
     return json.dumps({
         "modules": code.modules,
         "frame_words": code.frame_words,
-        "kernels": [[k.name, k.symbols, _encoded(k.trips), [[p.name, p.source, p.size, _encoded(p.trips)] for p in k.panels]]
+        "kernels": [[k.name, k.symbols, _encoded(k.trips), [[p.name, p.source, p.size, _encoded(p.trips)] for p in k.panels], k.unit]
                     for k in kernels],
-        "calls": [[number[c.kernel], c.arrays, c.barrier, c.trips_word, c.dims_word, c.args_word] for c in code.calls],
+        "calls": [[number[c.kernel], c.arrays, c.barrier, c.trips_word, c.dims_word, c.args_word, c.together, c.samples]
+                  for c in code.calls],
         "name": storage.name,
         "buffers": [[b.name, str(b.type), b.kind, b.of, b.role, b.why] for b in storage.buffers.values()],
         "outputs": dict(storage.outputs),
@@ -108,8 +109,8 @@ def decode(data: bytes) -> StepCode:
     """The step of an entry; the reverse of `encode`."""
     found: dict[str, Any] = json.loads(data)
     kernels = [NativeKernel(name, tuple(symbols), _trips(trips),
-                           tuple(PanelKernel(filler, source, size, _trips(own)) for filler, source, size, own in panels))
-               for name, symbols, trips, panels in found["kernels"]]
+                           tuple(PanelKernel(filler, source, size, _trips(own)) for filler, source, size, own in panels), unit)
+               for name, symbols, trips, panels, unit in found["kernels"]]
     fillers = {panel.name: panel for kernel in kernels for panel in kernel.panels}
     calls = tuple(KernelCall(kernels[k], tuple(arrays), barrier, *words) for k, arrays, barrier, *words in found["calls"])
     buffers = {name: Buffer(name, _type(type_), *rest) for name, type_, *rest in found["buffers"]}

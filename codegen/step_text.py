@@ -13,6 +13,7 @@ from .emit import emit
 from .lower import lower
 from .nest import Nest
 from .object_code import FINAL_ADDRESSES
+from .runs import joined, trips_of_a_sample
 from .runtime.layout import FRAME_WORDS
 from .step import KeptPanel, KernelCall, NativeKernel, PanelKernel, StepCode, Storage
 from .strategy import plan
@@ -39,7 +40,7 @@ def emit_kernel(nest: Nest, target: Target, name: str) -> tuple[str, NativeKerne
         filling, function = nest.filling(array), f"{name}.fill{number}"
         texts.append(emit(filling, target, function))
         panels.append(PanelKernel(function, arrays.index(panel.array), panel.elements * panel.dtype.size, filling.trips))
-    return join(texts), NativeKernel(name, nest.symbols, nest.trips, tuple(panels))
+    return join(texts), NativeKernel(name, nest.symbols, nest.trips, tuple(panels), trips_of_a_sample(nest))
 
 
 def canonical(kernel: Kernel) -> Kernel:
@@ -77,7 +78,7 @@ def step_code(program: Program, target: Target, compile: Compile = compile_kerne
         calls.append(KernelCall(native, tuple(arrays), step.barrier, trips, dims, args))
     written = frozenset(program.root(a) for step in program.steps for a in step.kernel.writes)
     storage = Storage(program.name, program.buffers, program.outputs, program.lifetimes, written)
-    return StepCode(tuple(modules.finished()), tuple(calls), word, storage, tuple(estimate(program, target)), panels)
+    return StepCode(tuple(modules.finished()), joined(program, calls, target), word, storage, tuple(estimate(program, target)), panels)
 
 
 def panel_name(panel: PanelKernel, source: str) -> str:

@@ -33,10 +33,18 @@ class Buffer:
 
 @struct(frozen=True)
 class Step:
-    """One kernel call. The kernel's array names are buffer names. `barrier`: all threads meet before it starts."""
+    """One kernel call. The kernel's array names are buffer names. `barrier`: all threads meet before it starts. `along`: of what the
+    other steps since the last barrier make that are `along`, it needs that of its own samples alone, so that a thread may go through
+    all of them with a few samples before it takes the next few."""
 
     kernel: Kernel
     barrier: bool = True
+    along: bool = False
+
+    @property
+    def marks(self) -> str:
+        """What its text says after its number."""
+        return " barrier" * self.barrier + " along" * self.along
 
 
 @struct(frozen=True)

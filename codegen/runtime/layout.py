@@ -14,8 +14,9 @@ IDLE_YIELDS = 1000  # yields of an idle worker before it sleeps
 CLOSE_CALLS = 500_000  # nanoseconds between two small calls that find workers asleep, within which these are woken for the next one
 # frame: what a step reads; after the table shared by its threads and that of its calls the rest is laid by codegen.step_text
 FRAME_SHARED, FRAME_CALLS, FRAME_WORDS = range(3)
-# calls: their number, then for each the kernel's function, its words of the frame, and whether threads meet before it
-STEP_KERNEL, STEP_TRIPS, STEP_DIMS, STEP_ARGS, STEP_MEETS, STEP_WORDS = range(6)
+# calls: their number, then for each the kernel's function, its words of the frame, whether threads meet before it, how many calls go
+# through the samples together, how many samples at a time, and the trips of a sample
+STEP_KERNEL, STEP_TRIPS, STEP_DIMS, STEP_ARGS, STEP_MEETS, STEP_TOGETHER, STEP_SAMPLES, STEP_UNIT, STEP_WORDS = range(9)
 # loop
 (LOOP_SHARED, LOOP_STEP, LOOP_EVEN, LOOP_ODD, LOOP_TAIL, LOOP_FULL_STEPS, LOOP_FIRST, LOOP_STEPS, LOOP_BUDGET, LOOP_DONE, LOOP_FEEDS,
  LOOP_FEED_COUNT, LOOP_MOVING, LOOP_MOVING_COUNT, LOOP_BATCH, LOOP_TAIL_ROWS) = range(16)

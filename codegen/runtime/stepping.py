@@ -35,12 +35,16 @@ from .layout import (
     STEP_DIMS,
     STEP_KERNEL,
     STEP_MEETS,
+    STEP_SAMPLES,
+    STEP_TOGETHER,
     STEP_TRIPS,
+    STEP_UNIT,
     STEP_WORDS,
     fields,
 )
 
-# One step: this thread's share of the trips of every kernel, in order. Returns the barrier count to go on with.
+# One step: this thread's share of every kernel, in order. Calls that go together share out samples, and go through a few of them at a
+# time; a call of its own is one for which a sample is a trip, and all of them are done at once. Returns the barrier count to go on with.
 STEP = f"""
 define i64 @kc_step(ptr %frame, i64 %thread, i64 %threads, i64 %target0) {{
 entry:
@@ -57,10 +61,11 @@ next:
 call:
   %offset = mul i64 %n, {STEP_WORDS}
   %entry.call = getelementptr i64, ptr %table, i64 %offset
-{fields("entry.call", kernel=(STEP_KERNEL, "ptr"), trips_word=(STEP_TRIPS, "i64"), dims_word=(STEP_DIMS, "i64"),
-         args_word=(STEP_ARGS, "i64"), meets=(STEP_MEETS, "i64"))}
-  %together = icmp ne i64 %meets, 0
-  br i1 %together, label %meet, label %share
+{fields("entry.call", trips_word=(STEP_TRIPS, "i64"), meets=(STEP_MEETS, "i64"), together=(STEP_TOGETHER, "i64"),
+         few=(STEP_SAMPLES, "i64"), unit=(STEP_UNIT, "i64"))}
+  %following = add i64 %n, %together
+  %met = icmp ne i64 %meets, 0
+  br i1 %met, label %meet, label %share
 meet:
   %target1 = call i64 @kc.meet(ptr %shared, i64 %threads, i64 %target)
   br label %share
@@ -68,24 +73,47 @@ share:
   %target2 = phi i64 [ %target, %call ], [ %target1, %meet ]
   %trips.place = getelementptr i64, ptr %frame, i64 %trips_word
   %trips = load i64, ptr %trips.place
-  %before = mul i64 %trips, %thread
+  %plain = icmp eq i64 %unit, 1
+  br i1 %plain, label %cut, label %divide
+divide:
+  %whole = udiv i64 %trips, %unit
+  br label %cut
+cut:
+  %samples = phi i64 [ %trips, %share ], [ %whole, %divide ]
+  %before = mul i64 %samples, %thread
   %before.up = add i64 %before, %up
-  %lo = udiv i64 %before.up, %threads
-  %after.up = add i64 %before.up, %trips
-  %hi = udiv i64 %after.up, %threads
-  %any = icmp ult i64 %lo, %hi
-  br i1 %any, label %work, label %done
+  %first = udiv i64 %before.up, %threads
+  %after.up = add i64 %before.up, %samples
+  %end = udiv i64 %after.up, %threads
+  br label %few.more
+few.more:
+  %at = phi i64 [ %first, %cut ], [ %to, %work ]
+  %any = icmp ult i64 %at, %end
+  br i1 %any, label %few.call, label %done
+few.call:
+  %left = sub i64 %end, %at
+  %most = call i64 @llvm.umin.i64(i64 %left, i64 %few)
+  %to = add i64 %at, %most
+  br label %work
 work:
+  %m = phi i64 [ %n, %few.call ], [ %m.next, %work ]
+  %m.offset = mul i64 %m, {STEP_WORDS}
+  %m.call = getelementptr i64, ptr %table, i64 %m.offset
+{fields("m.call", kernel=(STEP_KERNEL, "ptr"), dims_word=(STEP_DIMS, "i64"), args_word=(STEP_ARGS, "i64"), own=(STEP_UNIT, "i64"))}
+  %lo = mul i64 %at, %own
+  %hi = mul i64 %to, %own
   %dims = getelementptr i64, ptr %frame, i64 %dims_word
   %args = getelementptr i64, ptr %frame, i64 %args_word
   call void %kernel(ptr %args, ptr %dims, i64 %lo, i64 %hi)
-  br label %done
+  %m.next = add i64 %m, 1
+  %again = icmp ult i64 %m.next, %following
+  br i1 %again, label %work, label %few.more
 done:
-  %following = add i64 %n, 1
   br label %next
 out:
   ret i64 %target
 }}
+declare i64 @llvm.umin.i64(i64, i64)
 """
 
 # Step s uses the even or the odd frame (or the tail's); what moves in the frame of step s + 1 is written, and its rows are

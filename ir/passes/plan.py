@@ -8,12 +8,15 @@ two barriers threads do not know how far the others are.
 from __future__ import annotations
 
 import heapq
+import itertools
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
+from functools import partial
 
 from ..kernel import ACCUMULATE, LET, REDUCE, STORE, Eq, Kernel
 from ..kernel_edit import copy_kernel
 from ..program import LEARNED, Buffer, Lifetime, Program, Step
+from ..samples import Samples
 from ..scalar import plain_axes
 from ..types import is_static
 
@@ -63,8 +66,10 @@ class _Order:
         self.before.append(set(before))
         return len(self.kernels) - 1
 
-    def phases(self) -> list[list[int]]:
-        """Kernels in the earliest phase in which all that they wait for is done; inside a phase by number."""
+    def phases(self, samples: Samples | None) -> list[list[int]]:
+        """Kernels in the earliest phase in which all that they wait for is done, or is done in it sample by sample; inside a phase by
+        number, those that go along with others first."""
+        linked: set[int] = set()
         level: dict[int, int] = {}
         waiting = {n: len(b) for n, b in enumerate(self.before)}
         after: dict[int, list[int]] = {}
@@ -77,18 +82,21 @@ class _Order:
         while ready:
             n = heapq.heappop(ready)
             count += 1
-            level[n] = max((level[q] + 1 for q in self.before[n]), default=0)
+            along = {q for q in self.before[n] if samples.linked(q, n)} if samples else set()
+            level[n] = max((level[q] + (q not in along) for q in self.before[n]), default=0)
+            linked |= {m for q in along if level[q] == level[n] for m in (q, n)}
             for user in after.get(n, ()):
                 waiting[user] -= 1
                 if not waiting[user]:
                     heapq.heappush(ready, user)
         if count != len(self.kernels):
             raise AssertionError("the order of updates in place has a cycle")
-        for n, kernel in enumerate(self.kernels):
-            if not kernel.reads and len(kernel.writes) == 1:  # the border of an array: written when the rest of it is
-                level[n] = max([level[n], *(level[w] for w in self.writers.get(kernel.writes[0], ()))])
+        borders = {n for n, kernel in enumerate(self.kernels) if not kernel.reads and len(kernel.writes) == 1
+                   and len(self.writers.get(kernel.writes[0], ())) > 1}
+        for n in borders:  # written when the rest of the array is
+            level[n] = max(level[w] for w in self.writers[self.kernels[n].writes[0]])
         table: list[list[int]] = [[] for _ in range(max(level.values(), default=-1) + 1)]
-        for n in sorted(level):
+        for n in sorted(level, key=lambda n: (n not in linked and n not in borders, n)):
             table[level[n]].append(n)
         return table
 
@@ -268,24 +276,40 @@ def _root(buffers: Mapping[str, Buffer], name: str) -> str:
     return name
 
 
-def _barriers(phases: list[list[int]], order: _Order, buffers: Mapping[str, Buffer]) -> list[Step]:
-    steps: list[Step] = []
-    written: dict[str, set[str]] = {}  # memory -> the arrays that have been written there since the last barrier
-    read: set[str] = set()
+def _barriers(phases: list[list[int]], order: _Order, buffers: Mapping[str, Buffer], samples: Samples | None) -> list[Step]:
+    along: set[int] = set()  # kernels
+    barriers: set[int] = set()
+    written: dict[str, dict[int, str]] = {}  # memory -> the kernels that have written there since the last barrier, to which arrays
+    read: dict[str, set[int]] = {}
     for phase in phases:
+        needed = False  # a barrier, before the first of the phase that has to wait; where kernels go along, before the first of all
+        for n in phase if samples else ():
+            needed = needed or bool(_met(order.kernels[n], buffers, written, read))
         for n in phase:
             kernel = order.kernels[n]
-            reads = {_root(buffers, a) for a in kernel.reads}
-            writes = {_root(buffers, a): a for a in kernel.writes}
-            barrier = bool(reads & written.keys() or writes.keys() & read
-                           or any(not written.get(root, {array}) <= {array} for root, array in writes.items()))  # parts of one are disjoint
-            if barrier:
-                written, read = {}, set()
-            for root, array in writes.items():
-                written.setdefault(root, set()).add(array)
-            read |= reads
-            steps.append(Step(replace(kernel, name=f"k{len(steps)}"), barrier))
-    return steps
+            met = _met(kernel, buffers, written, read)
+            if needed or (met and not (samples and all(samples.linked(m, n) for m in met))):
+                written, read = {}, {}
+                barriers.add(n)
+            elif met:
+                along |= {n, *met}
+            needed = False
+            for array in kernel.writes:
+                written.setdefault(_root(buffers, array), {})[n] = array
+            for array in kernel.reads:
+                read.setdefault(_root(buffers, array), set()).add(n)
+    placed = itertools.chain.from_iterable(phases)
+    return [Step(replace(order.kernels[n], name=f"k{number}"), n in barriers, n in along) for number, n in enumerate(placed)]
+
+
+def _met(kernel: Kernel, buffers: Mapping[str, Buffer], written: Mapping[str, Mapping[int, str]], read: Mapping[str, set[int]]) -> set[int]:
+    """The kernels since the last barrier of which this one needs something, or the other way round. Parts of one array are disjoint."""
+    met = {m for array in kernel.reads for m in written.get(_root(buffers, array), ())}
+    for array in kernel.writes:
+        root = _root(buffers, array)
+        met |= {m for m, other in written.get(root, {}).items() if other != array}
+        met |= read.get(root, set())
+    return met
 
 
 def _lifetimes(steps: list[Step], buffers: Mapping[str, Buffer]) -> dict[str, Lifetime]:
@@ -331,6 +355,8 @@ def plan(program: Program) -> Program:
     outputs = _place_outputs(program, order, buffers)
     aliases = {a: b.of for a, b in buffers.items() if b.of and b.kind == "temp"}
     order.kernels = [replace(k, in_place={a: aliases[a] for a in k.writes if a in aliases}) for k in order.kernels]
-    steps = _held_still(_barriers(order.phases(), order, buffers), buffers)
+    learns = any(buffers[_root(buffers, a)].role in LEARNED for kernel in order.kernels for a in kernel.writes)
+    samples = Samples(order.kernels, partial(_root, buffers)) if learns else None
+    steps = _held_still(_barriers(order.phases(samples), order, buffers, samples), buffers)
     lifetimes = _lifetimes(steps, buffers)
     return replace(program, steps=tuple(steps), buffers=buffers, outputs=outputs, updates={}, lifetimes=lifetimes)

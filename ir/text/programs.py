@@ -30,7 +30,7 @@ def print_program(program: Program, verdicts: bool = False) -> str:
     for buffer in program.buffers.values():
         lines.append(f"  {buffer_text(buffer, program.lifetimes.get(buffer.name))}\n")
     for number, step in enumerate(program.steps):
-        lines.append(f"  step {number}{' barrier' if step.barrier else ''}\n")
+        lines.append(f"  step {number}{step.marks}\n")
         lines.append(print_kernel(step.kernel, "    "))
     lines.extend(f"  out {name_text(name)} = {name_text(buffer)}\n" for name, buffer in program.outputs.items())
     lines.extend(f"  update {name_text(state)} = {name_text(buffer)}\n" for state, buffer in program.updates.items())
@@ -76,9 +76,9 @@ def parse_program_at(cursor: Cursor) -> Program:
         elif cursor.accept("step"):
             if cursor.integer("the step's number") != len(steps):
                 raise cursor.error(f"step {len(steps)}", cursor.tokens[cursor.position - 1])
-            barrier = cursor.accept("barrier")
+            barrier, along = cursor.accept("barrier"), cursor.accept("along")
             cursor.end_line()
-            steps.append(Step(parse_kernel_at(cursor), barrier))
+            steps.append(Step(parse_kernel_at(cursor), barrier, along))
         elif cursor.accept("out") or cursor.accept("update"):
             table = outputs if token.text == "out" else updates
             key = cursor.name("a name")

@@ -136,7 +136,7 @@ def _kernel_seconds(executable: Executable, symbols: dict[str, int], threads: in
     found = []
     for one in executable.code.calls:
         def seconds(count: int, rounds: int, one: KernelCall = one) -> float:
-            repeated = replace(executable.code, calls=(replace(one, barrier=False),) * count)
+            repeated = replace(executable.code, calls=(replace(one, barrier=False, together=1),) * count)
             table = np.array(call_table(repeated, executable.loaded.addresses), np.int64)
             frame.words[layout.FRAME_CALLS] = table.ctypes.data
             best = float("inf")

@@ -104,7 +104,7 @@ def _part_of_program(program: Program, kept: list[int]) -> str:
     lines = [f"program {program.name}: {len(kept)} of {len(program.steps)} kernels"]
     lines += [f"  {buffer_text(program.buffers[a], program.lifetimes.get(a))}" for a in arrays]
     for n in kept:
-        lines.append(f"  step {n}{' barrier' if program.steps[n].barrier else ''}")
+        lines.append(f"  step {n}{program.steps[n].marks}")
         lines.append(print_kernel(program.steps[n].kernel, "    ").rstrip("\n"))
     return "\n".join(lines)
 

@@ -41,6 +41,12 @@ def _strided() -> tuple[list[Any], Data, int]:
             layers.AveragePooling2D(2, padding="same"), layers.ZeroPadding2D(1), layers.Flatten(), layers.Dense(6)], _normal(12, 12, 3), 6
 
 
+def _depthwise() -> tuple[list[Any], Data, int]:
+    return [keras.Input((11, 11, 3)), layers.Conv2D(18, 3, use_bias=False), layers.BatchNormalization(), layers.ReLU(),
+            layers.DepthwiseConv2D(3, padding="same"), layers.BatchNormalization(), layers.DepthwiseConv2D(3, strides=2, padding="same"),
+            layers.Conv2D(20, 1), layers.Flatten(), layers.Dense(5)], _normal(11, 11, 3), 5
+
+
 def _batch_normalization() -> tuple[list[Any], Data, int]:
     return [keras.Input((33,)), layers.Dense(48), layers.BatchNormalization(), layers.ReLU(), layers.Dense(21),
             layers.BatchNormalization(momentum=0.9), layers.Dense(4)], _normal(33), 4
@@ -66,7 +72,8 @@ def _wide() -> tuple[list[Any], Data, int]:
     return [keras.Input((1100,)), layers.Dense(150, activation="sigmoid"), layers.Dense(130, activation="softmax")], _normal(1100), 130
 
 
-TABLE = {"mlp": _mlp, "wide": _wide, "cnn": _cnn, "strided": _strided, "batch_normalization": _batch_normalization,
+TABLE = {"mlp": _mlp, "wide": _wide, "cnn": _cnn, "strided": _strided, "depthwise": _depthwise,
+         "batch_normalization": _batch_normalization,
          "layer_normalization": _layer_normalization, "sequence": _sequence, "narrow": _narrow}
 
 

@@ -8,9 +8,12 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
+import numpy.typing as npt
 import pytest
 
 from kcompile.codegen.executable import Executable
+from kcompile.codegen.runtime import layout
 from kcompile.codegen.runtime.pool import pool
 from kcompile.compiler import codegen_options
 
@@ -31,6 +34,30 @@ def test_same_bits_on_any_number_of_threads(name: str, optimizer: str, monkeypat
     for threads in (2, 4):
         assert _different(on(threads), alone) == [], f"on {threads} threads"
     assert pool(codegen_options()).started >= 3
+
+
+@pytest.mark.parametrize("name", ["cnn", "strided", "depthwise", "layer_normalization"])
+def test_same_bits_where_calls_go_through_samples_together(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of any number of samples at a time, and whatever is left for a thread."""
+    taken = set()
+
+    def calls(self: Executable, symbols: object) -> npt.NDArray[np.int64]:
+        taken.update(call.together for call in self.code.calls)
+        few = self.calls.copy()
+        words = few[1:].reshape(-1, layout.STEP_WORDS)
+        words[:, layout.STEP_SAMPLES] = np.minimum(words[:, layout.STEP_SAMPLES], at_a_time)
+        kept.append(few)
+        return few
+
+    kept: list[npt.NDArray[np.int64]] = []
+    monkeypatch.setattr(Executable, "threads_for", lambda self, symbols: 1)
+    monkeypatch.setattr(Executable, "calls_for", lambda self, symbols: self.calls_apart)
+    apart = trained(name, batch=29)
+    monkeypatch.setattr(Executable, "calls_for", calls)
+    for threads, at_a_time in ((1, 1), (2, 3), (3, 1000), (4, 2)):
+        monkeypatch.setattr(Executable, "threads_for", lambda self, symbols, threads=threads: threads)
+        assert _different(trained(name, batch=29), apart) == [], f"{at_a_time} at a time on {threads} threads"
+    assert max(taken) > 1
 
 
 def test_same_bits_in_a_second_run() -> None:
