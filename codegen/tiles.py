@@ -19,10 +19,13 @@ LOADS = 1.2  # multiply-adds that a load is worth: a tile of eight rows and one 
 NEAR = 0.2  # what a vector costs beyond that where panels lie in the second-level cache
 FAR = 1.0  # and where they come from further away
 MASKED = 1.05  # what masks and clamped addresses cost
+TRIP = 2.0  # what a trip of the sum costs beside these with vectors of 64 bytes, which leave two ports for everything that computes
+LAST = 1.04  # what it costs to tell a last tile from the others, there too
 IN_FLIGHT = 8  # sums that hide the latency of an addition
 MOST_VECTORS = 6
 SHORT = 0.03  # of an axis that would be computed twice: from here on the last tile gets code of its own
 CLAMPED_ROWS = 8  # rows of an axis of unknown length at most: each has an address of its own
+STREAMS = 8  # rows at most that lie in pages of their own: what follows the sum reads and writes a piece of each of them
 TYPICAL_BATCHES = (32, 64, 100, 128, 256)  # what an axis of unknown length may be; never more than what is likely
 
 
@@ -46,18 +49,20 @@ class Tile:
 
 @struct(frozen=True)
 class Room:
-    """What a tile may take: `registers` in all, of which at most `sums` for each of `blocks` accumulators."""
+    """What a tile may take: `registers` in all, of which at most `sums` for each of `blocks` accumulators. `trip`: what a trip of
+    the sum costs whatever the tile is, in multiply-adds."""
 
     registers: int
     sums: int
     blocks: int = 1
+    trip: float = 0.0
 
     def holds(self, vectors: int, height: int) -> bool:
         return vectors * height <= self.sums and self.blocks * vectors * height + vectors + 1 <= self.registers
 
 
-def best_tiles(columns: DimLike, lanes: int, rows: Mapping[str, DimLike], room: Room, heights: tuple[int, ...] = (),
-               far: bool = False, masked: bool = False) -> list[Tile]:
+def best_tiles(columns: DimLike, lanes: int, rows: Mapping[str, DimLike], room: Room, heights: tuple[int, ...] = (), far: bool = False,
+               masked: bool = False, apart: frozenset[str] = frozenset()) -> list[Tile]:
     """Every tile there is room for, the one that costs least for each result first.
 
     `columns`: extent along the lanes; `rows`: axis -> extent, in the order in which axes choose. `heights`: the only numbers of rows
@@ -67,7 +72,8 @@ def best_tiles(columns: DimLike, lanes: int, rows: Mapping[str, DimLike], room: 
     found = [Tile(vectors, dict(zip(rows, sizes, strict=True)))
              for vectors in range(1, MOST_VECTORS + 1) if vectors == 1 or not _covers(columns, lanes * (vectors - 1))
              for sizes in ([(n,) for n in heights] or _sizes(list(rows.values()), room.sums // vectors))
-             if room.holds(vectors, math.prod(sizes))]
+             if room.holds(vectors, math.prod(sizes))
+             and all(n <= STREAMS for axis, n in zip(rows, sizes, strict=True) if axis in apart)]
     if not found:  # so many sums at once that none of these fits: the smallest spills least
         return [Tile(1, dict.fromkeys(rows, min(heights, default=1)))]
 
@@ -76,16 +82,17 @@ def best_tiles(columns: DimLike, lanes: int, rows: Mapping[str, DimLike], room: 
     def rank(tile: Tile) -> tuple[float, int, int]:
         waste = wasted(columns, tile.vectors * lanes)
         masks = waste > 1 or any(wasted(rows[a], n) > 1 and not worth_a_short_tile(rows[a], n) for a, n in tile.rows.items())
-        waste *= math.prod(_last_rows(rows[axis], size, tile, each) for axis, size in tile.rows.items())
+        waste *= math.prod(_last_rows(rows[axis], size, tile, each, room.trip) for axis, size in tile.rows.items())
         waste *= MASKED if masked and masks else 1
-        return round(waste * cost(tile.vectors, tile.height, each), 2), abs(tile.vectors - 2), abs(tile.height - 8)
+        waste *= LAST if room.trip and any(worth_a_short_tile(rows[a], n) or clamped(rows[a], n) for a, n in tile.rows.items()) else 1
+        return round(waste * cost(tile.vectors, tile.height, each, room.trip), 2), abs(tile.vectors - 2), abs(tile.height - 8)
 
     return sorted(found, key=rank)
 
 
-def cost(vectors: int, rows: int, vector: float) -> float:
-    """Time of one product of a tile, in the time that its multiply-adds alone would take. `vector`: the extra cost of one."""
-    return (max(vectors * rows, LOADS * (vectors + rows), IN_FLIGHT) + vector * vectors) / (vectors * rows)
+def cost(vectors: int, rows: int, vector: float, trip: float = 0.0) -> float:
+    """Time of one product of a tile, in that of its multiply-adds alone. `vector`: the extra cost of one; `trip`: of all together."""
+    return (max(vectors * rows, LOADS * (vectors + rows), IN_FLIGHT) + vector * vectors + trip) / (vectors * rows)
 
 
 def wasted(extent: DimLike, size: int) -> float:
@@ -103,12 +110,17 @@ def worth_a_short_tile(extent: DimLike, size: int) -> bool:
     return not isinstance(extent, Dim) and extent > size and wasted(extent, size) >= 1 + SHORT
 
 
-def _last_rows(extent: DimLike, size: int, tile: Tile, vector: float) -> float:
+def clamped(extent: DimLike, size: int) -> bool:
+    """Whether tiles fill an axis of unknown length only by chance, where others would surely do."""
+    return isinstance(extent, Dim) and divisor(extent) > 1 and divisor(extent) % size > 0
+
+
+def _last_rows(extent: DimLike, size: int, tile: Tile, vector: float, trip: float) -> float:
     """What tiles of that size cost along an axis, as a multiple of what they would if all were whole."""
     if isinstance(extent, Dim) or not worth_a_short_tile(extent, size):
         return wasted(extent, size)
     left = extent % size
-    shorter = cost(tile.vectors, tile.height // size * left, vector) / cost(tile.vectors, tile.height, vector)
+    shorter = cost(tile.vectors, tile.height // size * left, vector, trip) / cost(tile.vectors, tile.height, vector, trip)
     return float((extent - left + left * shorter) / extent)
 
 

@@ -15,6 +15,7 @@ from .ahead import ahead
 from .block import block
 from .chunk import chunk
 from .foresee import foresee
+from .lead import lead
 from .loops import ScheduleError, collapse, parallel, reorder, tile, unroll, vectorize
 from .pack import keep, pack, pack_all, transpose
 from .portion import portion
@@ -29,7 +30,7 @@ from .trim import trim
 STEPS: dict[str, Callable[..., Nest]] = {
     step.__name__: step
     for step in (tile, vectorize, unroll, parallel, reorder, collapse, jam, rfactor, transpose, pack, stash, stash_turned, block,
-                 portion, ahead, foresee, strip, chunk, pack_all, keep, slide, singly, short, trim, prefetch)
+                 portion, ahead, foresee, strip, chunk, pack_all, keep, slide, singly, short, trim, prefetch, lead)
 }
 _STEP = re.compile(r"(\w+)\((.*)\)")
 
@@ -46,6 +47,6 @@ def apply(nest: Nest, step: str) -> Nest:
         raise ScheduleError(f"{step}: {error}") from None
 
 
-__all__ = ["STEPS", "ScheduleError", "ahead", "apply", "block", "chunk", "collapse", "foresee", "jam", "keep", "pack", "pack_all",
-           "parallel", "portion", "prefetch", "reorder", "rfactor", "short", "singly", "slide", "stash", "stash_turned", "strip",
-           "tile", "transpose", "trim", "unroll", "vectorize", "why_not_short", "why_not_singly", "why_not_slide"]
+__all__ = ["STEPS", "ScheduleError", "ahead", "apply", "block", "chunk", "collapse", "foresee", "jam", "keep", "lead", "pack",
+           "pack_all", "parallel", "portion", "prefetch", "reorder", "rfactor", "short", "singly", "slide", "stash", "stash_turned",
+           "strip", "tile", "transpose", "trim", "unroll", "vectorize", "why_not_short", "why_not_singly", "why_not_slide"]

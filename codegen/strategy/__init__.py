@@ -70,6 +70,7 @@ class _Planner(Maps, Panels, TurnedPanels, Rows, Tails):
         self._whole_tiles()
         self._prefetch()
         self._foresee()
+        self._lead()
         self._keep()
         return self.nest
 

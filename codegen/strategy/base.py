@@ -8,7 +8,7 @@ from ..access import chain, inner_loops
 from ..nest import Acc, Loop, Nest, Stmt, Store, statements
 from ..schedule import reorder, tile, vectorize
 from ..target import Target
-from ..tiles import Room, Tile
+from ..tiles import TRIP, Room, Tile
 
 
 @dataclass
@@ -54,7 +54,7 @@ class Scheduling:
     def _room(self, common: list[Loop]) -> Room:
         """Registers for a tile."""
         registers, blocks = self.target.registers, max(1, self._blocks(common))
-        return Room(registers, (registers - 4) // blocks, blocks)
+        return Room(registers, (registers - 4) // blocks, blocks, TRIP if self.target.vector_bytes == 64 else 0.0)
 
     def _blocks(self, common: list[Loop]) -> int:
         """Accumulators that are alive at once: the most that one body declares."""

@@ -11,8 +11,8 @@ from ..nest import Acc, Loop, Stmt, all_stores, loops, statements
 from ..packing import PACKED_BYTES, far_rows
 from ..row_blocks import RowBlocks, Traffic, row_blocks
 from ..schedule import chunk, jam, keep, pack, pack_all, reorder, rfactor, strip, tile, unroll
-from ..schedule.chunk import chunkable
-from ..strips import strip_rows
+from ..schedule.chunk import chunkable, operands
+from ..strips import PAGE, strip_rows
 from ..tiles import best_tiles
 from ..windows import Window, find_window, window_tile
 from .base import Scheduling
@@ -45,7 +45,7 @@ class Panels(Scheduling):
             far = self._panel_bytes(body, vector) > self.target.l2 // 2 and not near \
                 and any(static(loop.extent) is None for loop in common)  # else the sum is gone through in blocks, which are near
             self.choices = best_tiles(vector.extent, lanes, {loop.var: loop.extent for loop in rows}, room, far=far,
-                                      masked=bool(self.nest.in_place))
+                                      masked=bool(self.nest.in_place), apart=self._apart(rows))
             if far_rows(self.nest, common, body, vector, lanes, self.target):  # a panel that can be packed is worth more than any tile
                 widths = {tile.vectors for tile in self.choices}
                 fit = {n for n in widths if far_rows(self.nest, common, body, vector, lanes * n, self.target)}
@@ -60,8 +60,9 @@ class Panels(Scheduling):
             count = min(COLUMN_VECTORS if blocks else 4, available, room.sums)
             tiles = {}
         self.note(f"vectors along {vector.var}: {lanes} lanes, {count} side by side")
-        strip_size = self._strip(common, vector, rows, tiles, lanes * count)
-        packed = [] if strip_size or window else far_rows(self.nest, common, body, vector, lanes * count, self.target)
+        packed = [] if window else far_rows(self.nest, common, body, vector, lanes * count, self.target)
+        strip_size = self._strip(common, vector, rows, tiles, lanes * count, bool(packed))
+        packed = [] if strip_size else packed
         outermost, blocked = False, None
         if not window and not strip_size:
             blocked = self._row_blocks(common, vector, tiles, lanes * count)
@@ -109,6 +110,12 @@ class Panels(Scheduling):
             self.nest = pack(self.nest, array, vector.var, *over, lanes)
             self.note(f"{array} is packed for each panel: its rows lie far apart, and many tiles read the panel")
 
+    def _apart(self, rows: list[Loop]) -> frozenset[str]:
+        """Axes along which a row of a tile is pages from the next."""
+        found = accesses(self.nest, self.nest.body)
+        return frozenset(loop.var for loop in rows for a in found
+                         if not isinstance(n := a.coefficient(loop.var), int) or n * a.dtype.size > PAGE)
+
     def _write_out(self, window: Window) -> None:
         """Writes out the loop that a window slides along, so that its rows share what they read."""
         over = window.over
@@ -117,9 +124,12 @@ class Panels(Scheduling):
         self.nest = unroll(self.nest, over)
         self.note(f"{window.row} slides along {window.over}: {window.steps} of it are written out, and a vector is read once for all rows")
 
-    def _strip(self, common: list[Loop], vector: Loop, rows: list[Loop], tiles: Mapping[str, int], columns: int) -> int | None:
-        """Rows of the strips in which the epilogue is to run; None for tile by tile."""
+    def _strip(self, common: list[Loop], vector: Loop, rows: list[Loop], tiles: Mapping[str, int], columns: int, packs: bool) -> int | None:
+        """Rows of the strips in which the epilogue is to run; None for tile by tile, as where the panels can be packed in another way."""
         if len(rows) != 1 or tiles.get(rows[0].var, 1) == 1:
+            return None
+        sums = list(inner_loops(common[-1].body))
+        if packs and not (len(sums) == 1 and operands((sums[0],), rows[0].var, vector.var, sums[0].var)):
             return None
         return strip_rows(self.nest, self.target, common, vector, rows[0], (tiles[rows[0].var], columns))
 

@@ -1,17 +1,23 @@
-"""The last steps of a schedule: tiles that are not full step back, have code of their own or are done row by row; the rows of the next
-tile are asked for."""
+"""The last steps of a schedule: tiles that are not full step back, have code of their own or are done row by row; what will be read
+soon is asked for."""
 
 from __future__ import annotations
 
+from ...ir.scalar import Aff
 from ...ir.types import Dim
-from ..access import accesses, chain, inner_loops, static
-from ..nest import FOR, UNROLL, Loop, statements
-from ..schedule import foresee, prefetch, short, singly, slide, why_not_short, why_not_singly, why_not_slide
+from ..access import MANY, accesses, chain, guess, inner_loops, static
+from ..nest import FOR, UNROLL, Acc, Loop, all_loads, statements
+from ..schedule import foresee, lead, prefetch, short, singly, slide, why_not_short, why_not_singly, why_not_slide
+from ..schedule.ahead import LINE
 from ..schedule.foresee import foreseeable
+from ..schedule.lead import lines, tile_sums
 from ..schedule.prefetch import streams
 from ..tiles import worth_a_short_tile
 from .base import Scheduling
 
+CYCLES = 160  # before a line is loaded it is asked for: what the second-level cache takes, and most of what the third does
+MOST_LINES = 4  # asked for in a trip: there are as many free slots for loads
+LEAST_SUMS = 8  # of a tile, without which a trip is over before anything arrives
 NEXT = 8  # elements of an image that are asked for ahead, where a sum goes over it
 
 
@@ -66,3 +72,23 @@ class Tails(Scheduling):
             if loop and kind and isinstance(kind.size, Dim):
                 self.nest = foresee(self.nest, array, loop.var, trips)
                 self.note(f"what {array} holds that is new {trips} of {loop.var} later is asked for")
+
+    def _lead(self) -> None:
+        """Asks for the lines of a long sum some trips ahead, where those of a tile do not stay in the first-level cache."""
+        wanted: dict[tuple[str, str], int] = {}
+        for loop, vectors in tile_sums(self.nest.body, {}):
+            for array in dict.fromkeys(load.array for load in all_loads(loop.body)):
+                found = lines(loop, array)
+                if vectors >= LEAST_SUMS and 0 < len(found) <= MOST_LINES and self._read_by_a_tile(loop, found) > self.target.l1 * 3 // 4:
+                    wanted[array, loop.var] = -(-2 * CYCLES // vectors)
+        for (array, over), trips in wanted.items():
+            self.nest = lead(self.nest, array, over, trips)
+            self.note(f"of {array} what the sum over {over} takes {trips} trips later is asked for")
+
+    def _read_by_a_tile(self, over: Loop, found: list[Aff]) -> int:
+        """Bytes of the lines that a tile reads while it sums."""
+        trips = 1
+        for loop in inner_loops(self.nest.body):
+            if loop is over or (over in loop.inside and not any(isinstance(s, Acc) for s in loop.inside)):
+                trips *= guess(loop.extent, MANY) if found[0].coefficient(loop.var) != 0 else 1
+        return trips * len(found) * LINE

@@ -50,6 +50,16 @@ def test_what_comes_from_far_away_is_read_by_more_rows():
     assert cost(2, 8, 1.0) < cost(2, 4, 1.0)
 
 
+def test_where_a_trip_costs_something_tiles_are_tall():
+    flat, tall = (best_tile(64, 16, {"c": 96}, Room(32, 28, trip=trip)) for trip in (0.0, 2.0))
+    assert (flat.vectors, flat.height) == (2, 8)
+    assert tall.vectors * tall.height == 24
+
+
+def test_rows_in_pages_of_their_own_are_few():
+    assert best_tile(64, 16, {"n": 96}, Room(32, 28, trip=2.0), apart=frozenset({"n"})).height <= 8
+
+
 def test_masked_last_tiles_are_avoided():
     assert best_tile(256, 8, {"c": 256}, Room(16, 12)).height == 6
     assert best_tile(256, 8, {"c": 256}, Room(16, 12), masked=True).height == 4
