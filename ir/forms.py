@@ -18,6 +18,9 @@ from .replaced import replaced
 from .scalar import Const
 
 
+_NOTHING: frozenset[str] = frozenset()
+
+
 class Form:
     """A kernel whose name, label, source and arrays' names mean nothing: where it stands, arrays are known by their number."""
 
@@ -85,7 +88,8 @@ class Forms:
     def decide(self, producer: Placed, consumer: Placed, array: str, sole: bool, light: bool, company: Collection[str]) -> Row:
         """The row of the fusion table for an array that one writes and the other reads, itself or through a view. `company`: see Edge."""
         meeting, at = _Meeting(producer, consumer), producer.place[array]
-        beside = frozenset([own for own, name in zip(producer.form.arrays, producer.names, strict=True) if name in company])
+        beside = frozenset([own for own, name in zip(producer.form.arrays, producer.names, strict=True) if name in company]) \
+            if company else _NOTHING
         key = *meeting.key, at, sole, light, beside
         row = self._rows.get(key)
         if row is None:
@@ -138,8 +142,8 @@ class _Meeting:
 
     def __init__(self, producer: Placed, consumer: Placed) -> None:
         self._producer, self._consumer = producer, consumer
-        shared = consumer.place
-        self.at = tuple([shared.get(name, -1) for name in producer.names])
+        place = consumer.place.get
+        self.at = tuple([place(name, -1) for name in producer.names])
         self.key = producer.form, consumer.form, self.at
 
     def common(self) -> dict[str, str]:

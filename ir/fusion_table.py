@@ -312,3 +312,9 @@ def decide(edge: Edge, producer: str, consumer: str) -> Row:
 def _rows(producer: str, consumer: str) -> tuple[Row, ...]:
     """The rows for two kinds, in order."""
     return tuple(row for row in TABLE if producer in row.producers and consumer in row.consumers)
+
+
+@functools.cache
+def may_join(producer: str, consumer: str, early: bool) -> bool:
+    """Whether some row for two kinds fuses. `early`: one that is asked before the others."""
+    return any(row.action == INLINE or row.name in EARLY if early else row.action != APART for row in _rows(producer, consumer))

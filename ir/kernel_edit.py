@@ -13,41 +13,57 @@ WRITING = (STORE, ACCUMULATE)  # equations whose name is an array's
 
 
 def rename_arrays(kernel: Kernel, names: Mapping[str, str]) -> Kernel:
-    """The same kernel over other array names."""
+    """The same kernel over other array names. Equations that stay as they are keep what is known about them."""
+    changed = {old for old, new in names.items() if old != new}
+    if not changed:
+        return kernel
+
     def change(e: Expr) -> Expr | None:
-        return replaced(e, array=names.get(e.array, e.array)) if isinstance(e, Load) else None
-    equations = tuple([
-        replaced(q, expr=rewrite(q.expr, change), name=names.get(q.name, q.name) if q.kind in WRITING else q.name)
-        for q in kernel.equations
-    ])
+        return replaced(e, array=names[e.array]) if isinstance(e, Load) and e.array in changed else None
+
+    def rename(q: Eq) -> Eq:
+        writes = q.kind in WRITING and q.name in changed
+        reads = any([load.array in changed for load in q.loads])
+        if not writes and not reads:
+            return q
+        return replaced(q, expr=rewrite(q.expr, change) if reads else q.expr, name=names[q.name] if writes else q.name)
     arrays = {names.get(a, a): t for a, t in kernel.arrays.items()}
     in_place = {names.get(a, a): names.get(b, b) for a, b in kernel.in_place.items()}
     still = tuple([names.get(a, a) for a in kernel.still])
-    return replaced(kernel, arrays=arrays, equations=equations, in_place=in_place, still=still)
+    return replaced(kernel, arrays=arrays, equations=tuple([rename(q) for q in kernel.equations]), in_place=in_place, still=still)
 
 
 def rename_axes(kernel: Kernel, names: Mapping[str, str]) -> Kernel:
-    """The same kernel with other axis and equation-result names (one mapping for both: they share one namespace)."""
-    if all(a == b for a, b in names.items()):
+    """The same kernel with other axis and equation-result names (one mapping for both: they share one namespace).
+
+    Equations that stay as they are keep what is known about them."""
+    changed = frozenset([old for old, new in names.items() if old != new])
+    if not changed:
         return kernel
-    affs = {old: Aff.of(new) for old, new in names.items()}
+    affs = {old: Aff.of(names[old]) for old in changed}
 
     def move(aff: Aff) -> Aff:
         return aff.substitute(affs)
 
     def change(e: Expr) -> Expr | None:
         if isinstance(e, Load):
-            guards = tuple(Guard(move(g.index), g.lo, g.hi) for g in e.guards)
+            if changed.isdisjoint(e.variables):
+                return None
+            guards = tuple([Guard(move(g.index), g.lo, g.hi) for g in e.guards])
             return replaced(e, index=tuple([move(a) for a in e.index]), guards=guards)
         if isinstance(e, AxisValue):
             return AxisValue(move(e.index), e.dtype)
         if isinstance(e, Ref):
-            return Ref(names.get(e.name, e.name), e.dtype)
+            return Ref(names[e.name], e.dtype) if e.name in changed else None
         return None
 
     def rename(q: Eq) -> Eq:
-        local = q.kind not in WRITING
-        return replaced(q, name=names.get(q.name, q.name) if local else q.name, expr=rewrite(q.expr, change),
+        inside = not changed.isdisjoint(q.variables) or not changed.isdisjoint(q.refs)
+        name = names.get(q.name, q.name) if q.kind not in WRITING else q.name
+        if not inside and name == q.name and changed.isdisjoint(q.free) and changed.isdisjoint(q.over) \
+                and all([changed.isdisjoint(a.variables) for a in q.index]):
+            return q
+        return replaced(q, name=name, expr=rewrite(q.expr, change) if inside else q.expr,
                         free=tuple([names.get(a, a) for a in q.free]), over=tuple([names.get(a, a) for a in q.over]),
                         index=tuple([move(a) for a in q.index]))
     return replaced(kernel, axes={names.get(a, a): n for a, n in kernel.axes.items()},

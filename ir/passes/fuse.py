@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from ..forms import Forms, Placed
-from ..fusion_table import APART, EARLY, INLINE, MAPS, PASSED_ON, REDUCTIONS, Row
+from ..fusion_table import APART, EARLY, INLINE, MAPS, PASSED_ON, REDUCTIONS, Row, may_join
 from ..program import Program, Step, Verdict
 
 _NOBODY: frozenset[int] = frozenset()
@@ -122,11 +122,14 @@ class _Fuser:
 
     def fuse_one(self, c: int, only_inline: bool) -> bool:
         consumer = self.kernels[c]
+        kind = consumer.form.kind
         for array in consumer.reads:
             p = self.writer(array)
             if p is None or p == c:
                 continue
             producer = self.kernels[p]
+            if not may_join(producer.form.kind, kind, only_inline):
+                continue
             row = self.decision(p, c, array, self.is_sole(array, c))
             done = row.action == INLINE or row.name in EARLY if only_inline else row.action != APART
             if done and row.action != INLINE and (self.makes_cycle(p, c) or self.passes_on(c)):
