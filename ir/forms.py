@@ -1,42 +1,53 @@
-"""Kernels apart from the arrays they stand over. A model repeats itself (blocks of layers, an optimizer's update of each weight), so what
-fusion finds out about two kernels holds wherever the same two meet again over other arrays.
+"""Kernels apart from the arrays they stand over and from their extents. A model repeats itself (blocks of layers, larger and smaller ones,
+an optimizer's update of each weight), so what fusion finds out about two kernels holds wherever the same two meet again.
 
-A `Form` is a kernel over the arrays of the first place where it was seen; a `Placed` is a form and the names that its arrays have here.
-`Forms` remembers what came of each meeting: of which forms, which of their arrays are the same, and what was asked.
+A `Form` is a kernel over the arrays of the first place where it was seen, with numbers in place of extents (extents.py); a `Placed` is a
+form with the names of its arrays and its extents here. `Forms` remembers what came of each meeting: of which forms, which of their arrays
+and extents are the same, and what was asked.
 """
 
 from __future__ import annotations
 
 from collections.abc import Collection, Hashable
 
+from .extents import Extents, compact, numbered, renumbered, with_extents
 from .fusion import axis_mapping, inline, join_labels, merge, side_by_side, store_of, tidy, value_of
-from .fusion_table import SIDE_BY_SIDE, Edge, Row, decide, kind
+from .fusion_table import SIDE_BY_SIDE, Edge, Row, counts_extents, decide, kind
 from .kernel import Kernel
 from .kernel_edit import WRITING, rename_arrays
 from .lazy import lazy
 from .replaced import replaced
 from .scalar import Const
-
+from .structure import structure
 
 _NOTHING: frozenset[str] = frozenset()
 
 
 class Form:
-    """A kernel whose name, label, source and arrays' names mean nothing: where it stands, arrays are known by their number."""
+    """A kernel whose name, label, source, arrays' names and extents mean nothing: where it stands, these are known by their number."""
 
     def __init__(self, kernel: Kernel) -> None:
+        """`kernel`: with numbers in place of extents."""
         self.kernel = kernel
         self.arrays = tuple(kernel.arrays)
         self.reads = tuple([self.arrays.index(a) for a in kernel.reads])
         self.writes = tuple([self.arrays.index(a) for a in kernel.writes])
         self.kind = kind(kernel)
+        self._renumbered: dict[tuple[int, ...], Kernel] = {}
+
+    def renumbered(self, numbers: tuple[int, ...]) -> Kernel:
+        """The kernel with the numbers of its extents beside another form: see extents.py."""
+        known = self._renumbered.get(numbers)
+        if known is None:
+            known = self._renumbered[numbers] = renumbered(self.kernel, numbers)
+        return known
 
 
 class Placed:
-    """A form over the arrays `names` of a program, and where it comes from."""
+    """A form over the arrays `names` of a program, with its extents, and where it comes from."""
 
-    def __init__(self, form: Form, names: tuple[str, ...], label: str, source: str) -> None:
-        self.form, self.names, self.label, self.source = form, names, label, source
+    def __init__(self, form: Form, names: tuple[str, ...], extents: Extents, label: str, source: str) -> None:
+        self.form, self.names, self.extents, self.label, self.source = form, names, extents, label, source
         self.reads = tuple([names[n] for n in form.reads])
         self.writes = tuple([names[n] for n in form.writes])
 
@@ -46,7 +57,8 @@ class Placed:
 
     def kernel(self, name: str) -> Kernel:
         """The kernel itself, which remembers its form."""
-        made = replaced(over(self.form.kernel, self.names), name=name, label=self.label, source=self.source)
+        own = with_extents(over(self.form.kernel, self.names), self.extents)
+        made = replaced(own, name=name, label=self.label, source=self.source)
         made.__dict__["placed"] = self
         return made
 
@@ -57,7 +69,13 @@ class Placed:
 
 def place(kernel: Kernel) -> Placed:
     """A kernel as a form of its own."""
-    return Placed(Form(kernel), tuple(kernel.arrays), kernel.label, kernel.source)
+    own, extents = numbered(kernel)
+    return Placed(Form(own), tuple(kernel.arrays), extents, kernel.label, kernel.source)
+
+
+def identity(kernel: Kernel) -> Hashable:
+    """Equal for kernels, with numbers in place of extents, that are of one form."""
+    return structure(kernel), tuple(kernel.axes), tuple([q.name for q in kernel.equations if q.kind not in WRITING])
 
 
 def named(kernel: Kernel, name: str) -> Kernel:
@@ -81,21 +99,26 @@ class Forms:
 
     def __init__(self) -> None:
         self._rows: dict[Hashable, Row] = {}
-        self._inlined: dict[Hashable, tuple[Form, tuple[int, ...], bool]] = {}
-        self._merged: dict[Hashable, tuple[Form, tuple[int, ...]]] = {}
-        self._slim: dict[Hashable, tuple[Form, tuple[int, ...]]] = {}
+        self._inlined: dict[Hashable, tuple[_Made, bool]] = {}
+        self._merged: dict[Hashable, _Made] = {}
+        self._slim: dict[Hashable, _Made] = {}
+        self._forms: dict[Hashable, Form] = {}
 
     def decide(self, producer: Placed, consumer: Placed, array: str, sole: bool, light: bool, company: Collection[str]) -> Row:
         """The row of the fusion table for an array that one writes and the other reads, itself or through a view. `company`: see Edge."""
         meeting, at = _Meeting(producer, consumer), producer.place[array]
         beside = frozenset([own for own, name in zip(producer.form.arrays, producer.names, strict=True) if name in company]) \
             if company else _NOTHING
-        key = *meeting.key, at, sole, light, beside
+        counted = counts_extents(producer.form.kind, consumer.form.kind)
+        key = *meeting.key, at, sole, light, beside, meeting.extents if counted else ()
         row = self._rows.get(key)
         if row is None:
-            form = producer.form
-            edge = Edge(form.kernel, consumer.form.kernel, form.arrays[at], meeting.common(), sole, light, beside)
-            row = self._rows[key] = decide(edge, form.kind, consumer.form.kind)
+            form, reader = producer.form, consumer.form
+            own, its = meeting.own, reader.kernel
+            if counted:
+                own, its = (with_extents(kernel, meeting.extents) for kernel in (own, its))
+            edge = Edge(own, its, form.arrays[at], meeting.common(), sole, light, beside)
+            row = self._rows[key] = decide(edge, form.kind, reader.kind)
         return row
 
     def inline(self, producer: Placed, consumer: Placed, array: str) -> Placed:
@@ -105,11 +128,12 @@ class Forms:
         found = self._inlined.get(key)
         if found is None:
             own, shared = meeting.producer(), meeting.arrays[at]
-            found = self._inlined[key] = *meeting.made(inline(own, consumer.form.kernel, shared)), isinstance(value_of(own, shared), Const)
-        form, kept, literal = found
+            made = self._made(inline(own, consumer.form.kernel, shared), meeting.both)
+            found = self._inlined[key] = made, isinstance(value_of(own, shared), Const)
+        made, literal = found
         if literal:
-            return Placed(form, meeting.pick(kept), consumer.label, consumer.source)
-        return Placed(form, meeting.pick(kept), join_labels(producer.label, consumer.label), producer.source or consumer.source)
+            return meeting.placed(made, consumer.label, consumer.source)
+        return meeting.placed(made, join_labels(producer.label, consumer.label), producer.source or consumer.source)
 
     def merge(self, producer: Placed, consumer: Placed, row: Row) -> Placed:
         """See fusion.merge. The row of the table says how they fit."""
@@ -118,11 +142,10 @@ class Forms:
         found = self._merged.get(key)
         if found is None:
             match = side_by_side if row.name == SIDE_BY_SIDE else axis_mapping
-            mapping = match(producer.form.kernel, consumer.form.kernel, meeting.common())
+            mapping = match(meeting.own, consumer.form.kernel, meeting.common())
             assert mapping is not None
-            found = self._merged[key] = meeting.made(merge(meeting.producer(), consumer.form.kernel, mapping))
-        form, kept = found
-        return Placed(form, meeting.pick(kept), join_labels(producer.label, consumer.label), producer.source or consumer.source)
+            found = self._merged[key] = self._made(merge(meeting.producer(), consumer.form.kernel, mapping), meeting.both)
+        return meeting.placed(found, join_labels(producer.label, consumer.label), producer.source or consumer.source)
 
     def without(self, placed: Placed, dead: Collection[str]) -> Placed:
         """The kernel without its stores to these arrays, and without what only they needed. It may have no equation left."""
@@ -131,20 +154,53 @@ class Forms:
         found = self._slim.get((form, gone))
         if found is None:
             left = tuple([q for q in form.kernel.equations if q.kind not in WRITING or q.name not in gone])
-            slim = Form(tidy(replaced(form.kernel, equations=left)))
-            found = self._slim[form, gone] = slim, tuple([form.arrays.index(a) for a in slim.arrays])
-        slim, kept = found
-        return Placed(slim, tuple([placed.names[n] for n in kept]), placed.label, placed.source)
+            found = self._slim[form, gone] = self._made(replaced(form.kernel, equations=left), form.arrays)
+        return found.placed(placed.names, placed.extents, placed.label, placed.source)
+
+
+    def _made(self, kernel: Kernel, arrays: tuple[str, ...]) -> _Made:
+        """`arrays`: of the forms that it was made of, as it calls them."""
+        slim, extents = compact(tidy(kernel))
+        number = {a: n for n, a in enumerate(arrays)}
+        key = identity(slim)
+        form = self._forms.get(key)
+        if form is None:
+            form = self._forms[key] = Form(slim)
+        return _Made(form, tuple([number[a] for a in slim.arrays]), extents)
+
+
+class _Made:
+    """A form that was made of others, and where its arrays and its extents come from: their places among those of the others."""
+
+    def __init__(self, form: Form, arrays: tuple[int, ...], extents: tuple[int, ...]) -> None:
+        self.form, self.arrays, self.extents = form, arrays, extents
+
+    def placed(self, names: tuple[str, ...], extents: Extents, label: str, source: str) -> Placed:
+        """`names`, `extents`: what stands there in the program."""
+        return Placed(self.form, tuple([names[n] for n in self.arrays]), tuple([extents[n] for n in self.extents]), label, source)
 
 
 class _Meeting:
-    """Two forms, and which of the producer's arrays are which of the consumer's."""
+    """Two forms, and which of the producer's arrays and extents are which of the consumer's."""
 
     def __init__(self, producer: Placed, consumer: Placed) -> None:
         self._producer, self._consumer = producer, consumer
         place = consumer.place.get
         self.at = tuple([place(name, -1) for name in producer.names])
-        self.key = producer.form, consumer.form, self.at
+        self.extents = consumer.extents  # of both, the consumer's first
+        own = producer.extents
+        if own == self.extents:
+            self._numbers = tuple(range(len(own)))
+        else:
+            known = {extent: n for n, extent in enumerate(self.extents)}
+            self._numbers = tuple([known.setdefault(extent, len(known)) for extent in own])
+            self.extents = tuple(known)
+        self.key = producer.form, consumer.form, self.at, self._numbers
+
+    @property
+    def own(self) -> Kernel:
+        """The producer's form, with numbers for its extents that go with the consumer's."""
+        return self._producer.form.renumbered(self._numbers)
 
     def common(self) -> dict[str, str]:
         """The arrays that both have: what the producer's form calls them -> what the consumer's does."""
@@ -166,15 +222,13 @@ class _Meeting:
 
     def producer(self) -> Kernel:
         """The producer's form over them."""
-        return over(self._producer.form.kernel, self.arrays)
+        return over(self.own, self.arrays)
 
-    def made(self, kernel: Kernel) -> tuple[Form, tuple[int, ...]]:
-        """The form of what came of the meeting, and where `pick` finds its arrays."""
-        number = {a: n for n, a in enumerate((*self._consumer.form.arrays, *self.arrays))}
-        form = Form(kernel)
-        return form, tuple([number[a] for a in form.arrays])
+    @property
+    def both(self) -> tuple[str, ...]:
+        """The arrays of both, the consumer's first."""
+        return *self._consumer.form.arrays, *self.arrays
 
-    def pick(self, numbers: tuple[int, ...]) -> tuple[str, ...]:
-        """The names of arrays in the program."""
-        names = self._consumer.names + self._producer.names
-        return tuple([names[n] for n in numbers])
+    def placed(self, made: _Made, label: str, source: str) -> Placed:
+        """What came of the meeting, where it stands in the program."""
+        return made.placed(self._consumer.names + self._producer.names, self.extents, label, source)

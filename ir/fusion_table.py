@@ -318,3 +318,9 @@ def _rows(producer: str, consumer: str) -> tuple[Row, ...]:
 def may_join(producer: str, consumer: str, early: bool) -> bool:
     """Whether some row for two kinds fuses. `early`: one that is asked before the others."""
     return any(row.action == INLINE or row.name in EARLY if early else row.action != APART for row in _rows(producer, consumer))
+
+
+@functools.cache
+def counts_extents(producer: str, consumer: str) -> bool:
+    """Whether some row for two kinds asks how long an axis is, and not only whether it is as long as another one."""
+    return any(row.when is _static_row for row in _rows(producer, consumer))

@@ -23,7 +23,7 @@ def rename_arrays(kernel: Kernel, names: Mapping[str, str]) -> Kernel:
 
     def rename(q: Eq) -> Eq:
         writes = q.kind in WRITING and q.name in changed
-        reads = any([load.array in changed for load in q.loads])
+        reads = any(load.array in changed for load in q.loads)
         if not writes and not reads:
             return q
         return replaced(q, expr=rewrite(q.expr, change) if reads else q.expr, name=names[q.name] if writes else q.name)
@@ -61,7 +61,7 @@ def rename_axes(kernel: Kernel, names: Mapping[str, str]) -> Kernel:
         inside = not changed.isdisjoint(q.variables) or not changed.isdisjoint(q.refs)
         name = names.get(q.name, q.name) if q.kind not in WRITING else q.name
         if not inside and name == q.name and changed.isdisjoint(q.free) and changed.isdisjoint(q.over) \
-                and all([changed.isdisjoint(a.variables) for a in q.index]):
+                and all(changed.isdisjoint(a.variables) for a in q.index):
             return q
         return replaced(q, name=name, expr=rewrite(q.expr, change) if inside else q.expr,
                         free=tuple([names.get(a, a) for a in q.free]), over=tuple([names.get(a, a) for a in q.over]),

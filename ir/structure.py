@@ -2,64 +2,64 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+from collections.abc import Hashable, Mapping
 
 from .kernel import ACCUMULATE, STORE, Kernel
 from .scalar import Aff, Apply, AxisValue, Const, Expr, Load, Ref
 
 
 def structure(kernel: Kernel) -> Hashable:
-    """Equal for kernels that differ in nothing but names, label and source."""
-    return tuple(_Writer(kernel).parts)
+    """Equal for kernels that differ in nothing but names, label and source. Names are numbers here, and what has no fixed length says how
+    long it is."""
+    arrays = {name: n for n, name in enumerate(kernel.arrays)}
+    results = [q.name for q in kernel.equations if q.kind not in (STORE, ACCUMULATE)]
+    names = {name: n for n, name in enumerate(dict.fromkeys([*kernel.axes, *results]))}
+    parts: list[Hashable] = [len(kernel.axes), *kernel.axes.values(), len(arrays)]
+    for type_ in kernel.arrays.values():
+        parts += (type_.dtype.name, type_.shape)
+    for q in kernel.equations:
+        writes = q.kind in (STORE, ACCUMULATE)
+        parts += (q.kind, q.op, (arrays if writes else names)[q.name], len(q.free), len(q.over), len(q.index))
+        parts += [names[axis] for axis in q.free]
+        parts += [names[axis] for axis in q.over]
+        for aff in q.index:
+            _aff(aff, names, parts)
+        _expr(q.expr, arrays, names, parts)
+    parts += [(arrays[a], arrays.get(b, b)) for a, b in kernel.in_place.items()]
+    parts += [arrays[a] for a in kernel.still]
+    return tuple(parts)
 
 
-class _Writer:
-    """The kernel word by word; names are numbers, and what has no fixed length says how long it is."""
+def _aff(aff: Aff, names: Mapping[str, int], parts: list[Hashable]) -> None:
+    terms = aff.terms
+    if len(terms) == 1:
+        (name, factor), = terms
+        parts += (1, names[name], factor, aff.const)
+    else:
+        parts += (len(terms), *sorted([(names[name], factor) for name, factor in terms], key=_first), aff.const)
 
-    def __init__(self, kernel: Kernel) -> None:
-        self.arrays = {name: n for n, name in enumerate(kernel.arrays)}
-        results = [q.name for q in kernel.equations if q.kind not in (STORE, ACCUMULATE)]
-        self.names = {name: n for n, name in enumerate(dict.fromkeys([*kernel.axes, *results]))}
-        self.parts: list[Hashable] = [len(kernel.axes), *kernel.axes.values(), len(kernel.arrays)]
-        for type_ in kernel.arrays.values():
-            self.parts += (type_.dtype.name, type_.shape)
-        for q in kernel.equations:
-            writes = q.kind in (STORE, ACCUMULATE)
-            self.parts += (q.kind, q.op, (self.arrays if writes else self.names)[q.name], len(q.free), len(q.over), len(q.index))
-            self.parts += [self.names[axis] for axis in q.axes]
-            for aff in q.index:
-                self.aff(aff)
-            self.expr(q.expr)
-        self.parts += [(self.arrays[a], self.arrays.get(b, b)) for a, b in kernel.in_place.items()]
-        self.parts += [self.arrays[a] for a in kernel.still]
 
-    def aff(self, aff: Aff) -> None:
-        terms = aff.terms
-        if len(terms) == 1:
-            (name, factor), = terms
-            self.parts += (1, self.names[name], factor, aff.const)
-        else:
-            self.parts += (len(terms), *sorted([(self.names[name], factor) for name, factor in terms], key=_first), aff.const)
-
-    def expr(self, e: Expr) -> None:
-        if isinstance(e, Apply):
-            self.parts += (e.fn, e.dtype.name)
-            for arg in e.args:
-                self.expr(arg)
-        elif isinstance(e, Load):
-            self.parts += ("load", self.arrays[e.array], e.dtype.name, len(e.index), len(e.guards), _number(e.other))
-            for aff in e.index:
-                self.aff(aff)
-            for guard in e.guards:
-                self.aff(guard.index)
-                self.parts += (guard.lo, guard.hi)
-        elif isinstance(e, Ref):
-            self.parts += ("ref", self.names[e.name], e.dtype.name)
-        elif isinstance(e, AxisValue):
-            self.parts += ("axis", e.dtype.name)
-            self.aff(e.index)
-        else:
-            self.parts += ("const", _number(e))
+def _expr(e: Expr, arrays: Mapping[str, int], names: Mapping[str, int], parts: list[Hashable]) -> None:
+    sort = e.__class__
+    if sort is Apply:
+        parts += (e.fn, e.dtype.name)  # type: ignore[union-attr]
+        for arg in e.args:  # type: ignore[union-attr]
+            _expr(arg, arrays, names, parts)
+    elif sort is Load:
+        assert isinstance(e, Load)
+        parts += ("load", arrays[e.array], e.dtype.name, len(e.index), len(e.guards), _number(e.other))
+        for aff in e.index:
+            _aff(aff, names, parts)
+        for guard in e.guards:
+            _aff(guard.index, names, parts)
+            parts += (guard.lo, guard.hi)
+    elif sort is Ref:
+        parts += ("ref", names[e.name], e.dtype.name)  # type: ignore[union-attr]
+    elif sort is AxisValue:
+        parts += ("axis", e.dtype.name)
+        _aff(e.index, names, parts)  # type: ignore[union-attr,arg-type]
+    else:
+        parts += ("const", _number(e))  # type: ignore[arg-type]
 
 
 def _first(term: tuple[int, Hashable]) -> int:

@@ -7,10 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Hashable
 
-from ..forms import Form, Placed, over
+from ..extents import numbered
+from ..forms import Form, Placed, identity, over
 from ..graph import Graph, Node, Value
 from ..kernel import Kernel
 from ..kernel_edit import rename_arrays
+from ..lazy import lazy
 from ..op import OpaqueKernel
 from ..program import Buffer, Program, Step
 from ..replaced import replaced
@@ -31,6 +33,7 @@ class _Describer:
         self.steps: list[Step] = []
         self.names: dict[Value, str] = {}
         self.known: dict[Hashable, list[_Part]] = {}  # what ops have said of themselves
+        self.forms: dict[Hashable, Form] = {}
 
     def run(self) -> Program:
         for name, value in self.graph.params.items():
@@ -72,7 +75,7 @@ class _Describer:
         key = node.op.name, types, node.types, same, tuple([(name, frozen(value)) for name, value in node.attrs.items()])
         parts = self.known.get(key)
         if parts is None:  # an optimizer asks the same for each weight
-            parts = self.known[key] = [_Part(part, same) for part in kernel(types, node.types, node.attrs)]
+            parts = self.known[key] = [_Part(part, same, self.forms) for part in kernel(types, node.types, node.attrs)]
         names = {f"in{n}": self.names[v] for n, v in enumerate(node.inputs)}
         for n, value in enumerate(node.outputs):
             self.names[value] = names[f"out{n}"] = self.fresh(value.type)
@@ -86,21 +89,28 @@ class _Describer:
 
 
 class _Part:
-    """What an op says of itself over in0, in1, out0, tmp, ...: all nodes of which it says this have kernels of one form."""
+    """What an op says of itself over in0, in1, out0, tmp, ...: all nodes of which it says this have kernels of one form, and so do those
+    that differ in extents alone."""
 
-    def __init__(self, kernel: Kernel, same: tuple[int, ...]) -> None:
-        """`same`: for each operand the first one that is the same value."""
+    def __init__(self, kernel: Kernel, same: tuple[int, ...], forms: dict[Hashable, Form]) -> None:
+        """`same`: for each operand the first one that is the same value. `forms`: those that there are, and will be."""
         again = {f"in{n}": f"in{first}" for n, first in enumerate(same) if n != first}
         one = rename_arrays(kernel, again) if again else kernel
         used = {*one.reads, *one.writes}
         self.kernel = one if used == set(one.arrays) else replaced(one, arrays={a: t for a, t in one.arrays.items() if a in used})
-        self.form: Form | None = None
+        self._numbered, self._extents = numbered(self.kernel)
+        self._forms = forms
+
+    @lazy
+    def _key(self) -> Hashable:
+        return identity(self._numbered)
 
     def placed(self, names: dict[str, str], label: str, source: str) -> Placed:
         arrays = tuple([names[a] for a in self.kernel.arrays])
-        if self.form is None:
-            self.form = Form(over(self.kernel, arrays))
-        return Placed(self.form, arrays, label, source)
+        form = self._forms.get(self._key)
+        if form is None:
+            form = self._forms[self._key] = Form(over(self._numbered, arrays))
+        return Placed(form, arrays, self._extents, label, source)
 
 
 def describe(graph: Graph) -> Program:
