@@ -101,9 +101,10 @@ def _described(graph: Graph, target: Target) -> Program:
 
 def _fused(program: Program, target: Target) -> Program:
     from .ir.passes.borders import borders
+    from .ir.passes.centre import centre
     from .ir.passes.fuse import fuse
     from .ir.passes.split import split
-    return split(fuse(borders(program)))
+    return centre(split(fuse(borders(program))))
 
 
 def _planned(program: Program, target: Target) -> Program:
