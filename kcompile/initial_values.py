@@ -26,13 +26,17 @@ _asked = 0
 
 
 def takes(shape: Any, low: Any, high: Any, dtype: Any) -> bool:
-    """Whether values asked for now are to be made here: many, of the usual kind, and not the first."""
+    """Whether values could be made here: many, and of the usual kind."""
+    usual: bool = dtype == "float32" and tracing.current_trace() is None and isinstance(shape, (tuple, list)) \
+        and all(isinstance(size, int) for size in shape) and math.prod(shape) >= LARGE \
+        and all(isinstance(limit, (int, float)) for limit in (low, high)) and high - low > LEAST_SPREAD
+    return usual
+
+
+def count(shape: Any) -> bool:
+    """Counts the values of this shape as made; whether there are so many by now that it pays to make them here."""
     global _asked
-    if dtype != "float32" or tracing.current_trace() is not None or not isinstance(shape, (tuple, list)) \
-            or not all(isinstance(size, int) for size in shape) or math.prod(shape) < LARGE \
-            or not all(isinstance(limit, (int, float)) for limit in (low, high)) or not high - low > LEAST_SPREAD:
-        return False
-    _asked += math.prod(shape)
+    _asked += int(math.prod(shape))
     return _asked > PAYS
 
 

@@ -179,7 +179,7 @@ def uniform(shape: Any, minval: Any = 0.0, maxval: Any = 1.0, dtype: Any = None,
     found = standardize_dtype(dtype)
     if found.is_integer:
         return randint(shape, int(minval), int(maxval), found, seed)
-    if initial_values.takes(shape, minval, maxval, found):
+    if initial_values.takes(shape, minval, maxval, found) and initial_values.count(shape):
         return Tensor(initial_values.uniform(tuple(shape), minval, maxval, np.asarray(draw_seed(seed))), found)
     return _uniform(draw_seed(seed), shape, minval, maxval, _float_dtype(found, "uniform"))
 

@@ -291,7 +291,9 @@ class _Later:
         if isinstance(self.function, Zeros):
             return aligned_zeros(self.shape, numpy_dtype(self.dtype))
         with tracing.eager_scope():
-            return _own(cast_array(as_array(self.function(self.shape, dtype=self.dtype)), numpy_dtype(self.dtype)))
+            made = cast_array(as_array(self.function(self.shape, dtype=self.dtype)), numpy_dtype(self.dtype))
+        alone = made.flags.c_contiguous and made.flags.writeable and made.ctypes.data % ALIGNMENT == 0
+        return made if alone else _own(made)  # a pure initializer keeps nothing of what it made
 
 
 def _own(array: npt.NDArray[Any]) -> npt.NDArray[Any]:

@@ -43,6 +43,17 @@ from .layout import (
     fields,
 )
 
+
+def share(first: str, end: str, count: str) -> str:
+    """%first and %end of this thread's share of %count: every thread's begins where that of the one before it ends."""
+    return f"""  %{first}.scaled = mul i64 %{count}, %thread
+  %{first}.most = sub i64 %threads, 1
+  %{first}.up = add i64 %{first}.scaled, %{first}.most
+  %{first} = udiv i64 %{first}.up, %threads
+  %{end}.up = add i64 %{first}.up, %{count}
+  %{end} = udiv i64 %{end}.up, %threads"""
+
+
 # One step: this thread's share of every kernel, in order. Calls that go together share out samples, and go through a few of them at a
 # time; a call of its own is one for which a sample is a trip, and all of them are done at once. Returns the barrier count to go on with.
 STEP = f"""
@@ -51,7 +62,6 @@ entry:
 {fields("frame", shared=(FRAME_SHARED, "ptr"), calls=(FRAME_CALLS, "ptr"))}
   %count = load i64, ptr %calls
   %table = getelementptr i64, ptr %calls, i64 1
-  %up = sub i64 %threads, 1
   br label %next
 next:
   %n = phi i64 [ 0, %entry ], [ %following, %done ]
@@ -80,11 +90,7 @@ divide:
   br label %cut
 cut:
   %samples = phi i64 [ %trips, %share ], [ %whole, %divide ]
-  %before = mul i64 %samples, %thread
-  %before.up = add i64 %before, %up
-  %first = udiv i64 %before.up, %threads
-  %after.up = add i64 %before.up, %samples
-  %end = udiv i64 %after.up, %threads
+{share("first", "end", "samples")}
   br label %few.more
 few.more:
   %at = phi i64 [ %first, %cut ], [ %to, %work ]
@@ -220,13 +226,7 @@ move:
   %k.more = icmp ult i64 %k.next, %moving_count
   br i1 %k.more, label %move, label %rest
 rest:
-  %lo.scaled = mul i64 %rows, %thread
-  %up = sub i64 %threads, 1
-  %lo.up = add i64 %lo.scaled, %up
-  %lo = udiv i64 %lo.up, %threads
-  %hi.scaled = add i64 %lo.scaled, %rows
-  %hi.up = add i64 %hi.scaled, %up
-  %hi = udiv i64 %hi.up, %threads
+{share("lo", "hi", "rows")}
   %some = icmp ult i64 %lo, %hi
   %any = icmp ne i64 %feed_count, 0
   %work = and i1 %some, %any

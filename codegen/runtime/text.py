@@ -30,7 +30,7 @@ from .layout import (
 )
 from .stepping import LOOP, STEP
 from .system import support
-from .waiting import BARRIER, SLEEPERS, SLOW_YIELD, SPIN
+from .waiting import BARRIER, SLEEPERS, SPIN
 
 _WORKER = f"""
 define internal ptr @kc.worker(ptr %mail) {{
@@ -58,11 +58,7 @@ tired:
   %hopeful = icmp ult i64 %tries, {SPIN + IDLE_YIELDS}
   br i1 %hopeful, label %yield, label %prepare
 yield:
-  %before = call i64 @kc.now()
-  call void @kc.yield()
-  %after = call i64 @kc.now()
-  %took = sub i64 %after, %before
-  %long = icmp ugt i64 %took, {SLOW_YIELD}
+  %long = call i1 @kc.yield.slow()
   %one.more = add i64 %tries, 1
   %yielded = select i1 %long, i64 {SPIN + IDLE_YIELDS}, i64 %one.more
   br label %look

@@ -16,6 +16,17 @@ LEAST_SPIN = 16  # and at least: half as many after every wait for which they we
 SLOW_YIELD = 100_000  # nanoseconds: somebody else ran meanwhile
 LOADED_WAITS = 256  # waits that sleep at once after a slow yield
 
+YIELD = f"""
+define internal i1 @kc.yield.slow() {{
+  %before = call i64 @kc.now()
+  call void @kc.yield()
+  %after = call i64 @kc.now()
+  %took = sub i64 %after, %before
+  %slow = icmp ugt i64 %took, {SLOW_YIELD}
+  ret i1 %slow
+}}
+"""
+
 WAIT = f"""
 define internal void @kc.wait(ptr %word, i64 %wanted, ptr %shared) {{
 entry:
@@ -59,11 +70,7 @@ choose:
   %doze = icmp ne i64 %busy, 0
   br i1 %doze, label %down, label %yield
 yield:
-  %before = call i64 @kc.now()
-  call void @kc.yield()
-  %after = call i64 @kc.now()
-  %took = sub i64 %after, %before
-  %long = icmp ugt i64 %took, {SLOW_YIELD}
+  %long = call i1 @kc.yield.slow()
   br i1 %long, label %slow, label %check
 slow:
   store atomic i64 {LOADED_WAITS}, ptr %loaded monotonic, align 8
@@ -101,7 +108,7 @@ done:
 """
 
 # Meeting the other threads
-BARRIER = WAIT + """
+BARRIER = YIELD + WAIT + """
 define internal i64 @kc.meet(ptr %shared, i64 %threads, i64 %target) {
 entry:
   %alone = icmp eq i64 %threads, 1
