@@ -1,8 +1,9 @@
-"""The modules of one step to objects: from the cache, by LLVM in a thread while this one goes on lowering, and by a helper process.
+"""The modules of one step to objects: from the cache, by LLVM in a helper process while this one goes on lowering, and then by both.
 
-llvmlite lets go of the interpreter's lock while LLVM works, but lets one module at a time into LLVM; so there is one thread, and a
-second process for steps that are worth its start. Both begin as soon as it is known that something will be compiled: thread and
-helper have made the runtime and are ready when the first module comes.
+llvmlite compiles one module at a time in a process. On two processors a step that is worth the start of a helper has one processor for
+what Python does and one for LLVM; whoever waits for the last modules lends a hand. With more processors, and for steps that are
+not worth a helper, a thread of this process compiles beside the lowering: llvmlite lets go of the interpreter's lock meanwhile. All
+begin as soon as it is known that something will be compiled, with the runtime, and are ready when the first module comes.
 """
 
 from __future__ import annotations
@@ -10,11 +11,12 @@ from __future__ import annotations
 import contextlib
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from . import cache
 from .helper import OBJECT, Helper
 from .options import CodegenOptions
+from .runtime.pool import missing_runtime, pool
 from .target import Target
 
 SWITCH_SECONDS = 0.0005  # how long a thread that comes out of LLVM waits for the one that lowers; Python's own 5 ms are a module's time
@@ -30,15 +32,21 @@ class Compilers:
         self._helper: Helper | None = None
         self._thread: threading.Thread | None = None
         self._error: BaseException | None = None
+        self._quick = contextlib.ExitStack()
 
     def start(self, help: bool) -> None:
         """Modules will come. `help`: so many that a second process is worth its start."""
         self._helper = Helper(self.target, OBJECT, self._made)
         if help:
             self._helper.start()
-        if self.target.cores > 1:
+        helped = self._helper.thread is not None
+        if helped and self.target == Target.host(self.options) and (text := missing_runtime(self.options)) is not None:
+            self.submit(text)
+        if self.target.cores > (2 if helped else 1):
             self._thread = threading.Thread(target=self._serve, name="kcompile compiler", daemon=True)
             self._thread.start()
+        if helped or self._thread is not None:
+            self._quick.enter_context(_quick_switches())
 
     def submit(self, text: str) -> None:
         """Raises nothing: what LLVM has to say about a text comes from `objects`."""
@@ -48,6 +56,11 @@ class Compilers:
             self._objects[text] = found
         elif self._helper is not None:
             self._helper.add(text)
+
+    @property
+    def made(self) -> Mapping[str, bytes]:
+        """Every object so far, by its text."""
+        return self._objects
 
     def objects(self, texts: tuple[str, ...]) -> list[bytes]:
         """The objects of these modules, in order; those not submitted yet are compiled now. Raises InvalidText."""
@@ -68,7 +81,10 @@ class Compilers:
             self._helper.finish()
             if self._thread is not None:
                 self._thread.join()
+            elif self._helper.thread is not None:
+                self._work()
             self._helper.close()
+            self._quick.close()
         self._helper = self._thread = None
 
     def give_up(self) -> None:
@@ -78,15 +94,20 @@ class Compilers:
         self.close()
 
     def _serve(self) -> None:
-        from .runtime.pool import pool
+        """The thread's."""
+        try:
+            pool(self.options, self._objects)
+        except BaseException as error:
+            self._error = error
+        self._work()
 
+    def _work(self) -> None:
+        """Compiles here what nobody has begun, until nothing more will come."""
         helper = self._helper
         assert helper is not None
         try:
-            with _quick_switches():
-                pool(self.options)
-                while (text := helper.next()) is not None:
-                    self._compile(text)
+            while self._error is None and (text := helper.next()) is not None:
+                self._compile(text)
         except BaseException as error:
             self._error = error
 

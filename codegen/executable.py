@@ -179,7 +179,7 @@ class Executable:
         self.program = program = code.storage
         self.loaded = Loaded(compilers.objects(code.modules), code.functions())
         self.calls, self.calls_apart = [np.array(call_table(code, self.loaded.addresses, together), np.int64) for together in (True, False)]
-        self.pool = pool(options)
+        self.pool = pool(options, compilers.made)
         self.pointers = pointer_words(code)
         self.panels = Panels(self) if code.panels else None
         self.given = tuple(b.name for b in program.buffers.values() if b.kind in GIVEN and not b.of)

@@ -15,10 +15,12 @@ import threading
 from collections import deque
 from collections.abc import Callable
 from pathlib import Path
+from typing import IO
 
 from .target import Target
 
 OBJECT, ASSEMBLY = "object", "assembly"
+AHEAD = 2  # modules that a helper is given at a time
 
 
 class Helper:
@@ -31,7 +33,8 @@ class Helper:
         self.target, self.kind, self.made = target, kind, made
         self.waiting: deque[str] = deque()
         self._changed = threading.Condition()
-        self._closed = False
+        self._closed = self._ended = False
+        self._given: deque[str] = deque()  # to the helper, which has not answered yet
         self.thread: threading.Thread | None = None
 
     def start(self) -> None:
@@ -43,7 +46,7 @@ class Helper:
     def add(self, text: str) -> None:
         with self._changed:
             self.waiting.append(text)
-            self._changed.notify()
+            self._changed.notify_all()
 
     def take(self) -> str | None:
         """The module that came last, for the caller to compile; None when the helper has the rest."""
@@ -64,19 +67,32 @@ class Helper:
             self.thread.join()
             self.thread = None
 
+    def next(self) -> str | None:
+        """The module that came first, waited for; None when nothing more will come."""
+        with self._changed:
+            self._changed.wait_for(lambda: self.waiting or self._closed)
+            with contextlib.suppress(IndexError):  # `take` has just taken the last one
+                return self.waiting.popleft()
+        return None
+
+    def _next_for_helper(self) -> str | None:
+        """The same for the helper, which is given one module beside the one that it is at: the next is there when it is done, even if this
+        process is busy. Not when nothing more will come: then others may be free earlier."""
+        def is_time() -> bool:
+            return self._ended or (self._closed and not self.waiting) \
+                or (bool(self.waiting) and len(self._given) < (1 if self._closed else AHEAD))
+
+        with self._changed:
+            self._changed.wait_for(is_time)
+            if self._ended or not self.waiting:
+                return None
+            self._given.append(self.waiting.popleft())
+            return self._given[-1]
+
     def _serve(self) -> None:
         """The helper's thread here: gives it one module after another."""
         with contextlib.suppress(OSError):  # no process, or one that ended: what it did not do is done here
             self._talk()
-
-    def next(self) -> str | None:
-        """The module that came first, waited for; None when nothing more will come."""
-        with self._changed:
-            while not self.waiting and not self._closed:
-                self._changed.wait()
-            with contextlib.suppress(IndexError):  # `take` has just taken the last one
-                return self.waiting.popleft()
-        return None
 
     def _talk(self) -> None:
         import llvmlite
@@ -85,19 +101,35 @@ class Helper:
         command = [sys.executable, "-I", "-S", str(script), self.kind, str(Path(llvmlite.__file__).parents[1])]
         target = {"triple": self.target.triple, "cpu": self.target.cpu, "features": self.target.features}
         with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as process:
-            assert process.stdin is not None and process.stdout is not None
-            process.stdin.write(json.dumps(target).encode() + b"\n")
-            while (text := self.next()) is not None:
-                given = text.encode()
-                process.stdin.write(len(given).to_bytes(8, "little") + given)
-                process.stdin.flush()
-                head = process.stdout.read(8)
-                size = int.from_bytes(head, "little")
-                content = process.stdout.read(size)
-                if len(head) < 8 or len(content) < size:
-                    break
-                if content:
-                    self.made(text, content)
+            given, answers = process.stdin, process.stdout
+            assert given is not None and answers is not None
+            listener = threading.Thread(target=self._listen, args=(answers,), name="kcompile compiler", daemon=True)
+            listener.start()
+            try:
+                given.write(json.dumps(target).encode() + b"\n")
+                while (text := self._next_for_helper()) is not None:
+                    content = text.encode()
+                    given.write(len(content).to_bytes(8, "little") + content)
+                    given.flush()
+            finally:
+                with contextlib.suppress(OSError):
+                    given.close()
+                listener.join()
+
+    def _listen(self, answers: IO[bytes]) -> None:
+        """Takes what the helper makes, in the order in which it was given."""
+        while True:
+            head = answers.read(8)
+            size = int.from_bytes(head, "little")
+            content = answers.read(size)
+            with self._changed:
+                self._ended = len(head) < 8 or len(content) < size
+                text = self._given.popleft() if not self._ended else ""
+                self._changed.notify_all()
+            if self._ended:
+                return
+            if content:
+                self.made(text, content)
 
 
 def can_spawn() -> bool:

@@ -6,6 +6,7 @@ import ctypes
 import os
 import threading
 import weakref
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -28,10 +29,11 @@ class Pool:
     during a call.
     """
 
-    def __init__(self, options: CodegenOptions) -> None:
+    def __init__(self, options: CodegenOptions, made: Mapping[str, bytes]) -> None:
         target = Target.host(options)
         # Never collected: workers may still be waking up in this code while the interpreter shuts down.
-        code = object_for(runtime_text(target.triple), target, options, "runtime")
+        text = runtime_text(target.triple)
+        code = made[text] if text in made else object_for(text, target, options, "runtime")
         self.loaded = Loaded([code], ["kc_call", "kc_step", "kc_loop"])
         self.loaded.keep_forever()
         self.call = _CALL(self.loaded.addresses["kc_call"])
@@ -96,13 +98,18 @@ _making = threading.Lock()
 _renewed: weakref.WeakSet[Any] = weakref.WeakSet()
 
 
-def pool(options: CodegenOptions) -> Pool:
-    """The process's pool; `options` say where its code may be cached when it is first made."""
+def missing_runtime(options: CodegenOptions) -> str | None:
+    """The text of the module that `pool` needs when it is first called; None where there is a pool."""
+    return runtime_text(Target.host(options).triple) if _pool is None else None
+
+
+def pool(options: CodegenOptions, made: Mapping[str, bytes] | None = None) -> Pool:
+    """The process's pool; `options` say where its code may be cached when it is first made, `made` has objects by their text."""
     global _pool
     if _pool is None:
         with _making:
             if _pool is None:
-                _pool = Pool(options)
+                _pool = Pool(options, made or {})
     return _pool
 
 

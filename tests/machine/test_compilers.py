@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
 import sys
+import threading
 import time
 
 import pytest
@@ -14,6 +16,7 @@ from kcompile.codegen.compilers import Compilers
 from kcompile.codegen.module import InvalidText, Loaded, object_code
 from kcompile.codegen.object_code import FINAL_ADDRESSES
 from kcompile.codegen.options import CodegenOptions
+from kcompile.codegen.runtime.pool import pool
 from kcompile.codegen.step_text import has_final_addresses
 from kcompile.codegen.target import Target
 
@@ -22,8 +25,9 @@ TEXTS = tuple(f"define i64 @f{n}(i64 %x) {{\n  %y = add i64 %x, {n}\n  ret i64 %
 
 @pytest.fixture
 def target(monkeypatch) -> Target:
-    """A machine with two cores, so that there is a helper."""
+    """A machine with two cores, so that there is a helper; the runtime is there already."""
     from dataclasses import replace
+    pool(CodegenOptions(cache_dir=None))
     return replace(Target.host(), cores=2)
 
 
@@ -38,7 +42,7 @@ def compilers(target, options, monkeypatch=None) -> Compilers:
     """At work, with a helper; `monkeypatch`: one that has all to do."""
     made = Compilers(target, options, "test")
     if monkeypatch is not None:
-        monkeypatch.setattr(Compilers, "_serve", lambda self: None)
+        monkeypatch.setattr(Compilers, "_work", lambda self: None)
     made.start(help=True)
     return made
 
@@ -48,10 +52,10 @@ def test_the_same_objects_whoever_makes_them(target, tmp_path, monkeypatch, help
     helped = compilers(target, CodegenOptions(cache_dir=tmp_path), monkeypatch if helper_alone else None)
     for text in TEXTS:
         helped.submit(text)
-    wait_for(lambda: len(helped._objects) == len(TEXTS))
-    before = COUNTERS.compiled
+    if helper_alone:
+        wait_for(lambda: all(text in helped.made for text in TEXTS))
     objects = helped.objects(TEXTS)
-    assert COUNTERS.compiled == before and objects == [object_code(text, target) for text in TEXTS]
+    assert objects == [object_code(text, target) for text in TEXTS]
     loaded = Loaded(objects, ["f5"])
     assert loaded.addresses["f5"]
     loaded.close()
@@ -98,16 +102,59 @@ def test_a_text_that_llvm_refuses_is_explained_here(target, monkeypatch, helper_
         helped.objects((bad,))
 
 
+def test_with_two_processors_this_process_lends_a_hand_at_the_end(target, monkeypatch):
+    """The helper, given two modules at a time, has begun nothing else when the last was submitted."""
+    release, listen = threading.Event(), helper_module.Helper._listen
+    monkeypatch.setattr(helper_module.Helper, "_listen", lambda self, answers: release.wait() and listen(self, answers))
+    here: list[str] = []
+    compile_here = Compilers._compile
+    monkeypatch.setattr(Compilers, "_compile", lambda self, text: (here.append(text), compile_here(self, text), release.set()))
+    helped = compilers(target, CodegenOptions(cache_dir=None))
+    assert helped._thread is None
+    for text in TEXTS:
+        helped.submit(text)
+    wait_for(lambda: len(helped._helper._given) == helper_module.AHEAD)
+    assert list(helped._helper.waiting) == list(TEXTS[2:]) and not here
+    assert helped.objects(TEXTS) == [object_code(text, target) for text in TEXTS]
+    assert here[0] == TEXTS[2] and not set(here) & set(TEXTS[:2])
+
+
+def test_the_helper_makes_the_runtime_first():
+    """Where there is none yet: in a process of its own. Without a cache, too, it is compiled once."""
+    script = """
+from kcompile.codegen.compilers import Compilers
+from kcompile.codegen.options import CodegenOptions
+from kcompile.codegen.runtime.pool import pool
+from kcompile.codegen.runtime import pool
+from kcompile.codegen.target import Target
+from kcompile.codegen import cache
+from dataclasses import replace
+Target.host = staticmethod(lambda options=None, host=replace(Target.host(), cores=2): host)
+Compilers._work = lambda self: None
+options = CodegenOptions(cache_dir=None)
+compilers = Compilers(Target.host(), options, "test")
+compilers.start(help=True)
+compilers.objects(())
+assert list(compilers.made) == [pool.missing_runtime(options)] and cache.COUNTERS.compiled == 1
+assert pool.pool(options, compilers.made).step_entry and cache.COUNTERS.compiled == 1
+assert pool.missing_runtime(options) is None
+"""
+    subprocess.run([sys.executable, "-c", script], check=True)
+
+
 def test_threads_switch_as_before_and_end(target):
     """Also where the modules are given up."""
+    from dataclasses import replace
     usual = sys.getswitchinterval()
-    for end in (lambda one: one.objects(TEXTS), Compilers.give_up):
-        helped = compilers(target, CodegenOptions(cache_dir=None))
-        threads = helped._thread, helped._helper.thread
-        for text in TEXTS:
-            helped.submit(text)
-        end(helped)
-        assert not any(thread.is_alive() for thread in threads) and sys.getswitchinterval() == usual
+    for cores in (2, 3):
+        for end in (lambda one: one.objects(TEXTS), Compilers.give_up):
+            helped = compilers(replace(target, cores=cores), CodegenOptions(cache_dir=None))
+            threads = [thread for thread in (helped._thread, helped._helper.thread) if thread is not None]
+            assert len(threads) == cores - 1 and sys.getswitchinterval() < usual
+            for text in TEXTS:
+                helped.submit(text)
+            end(helped)
+            assert not any(thread.is_alive() for thread in threads) and sys.getswitchinterval() == usual
 
 
 def test_assembly_is_the_same_with_and_without_a_helper(target, monkeypatch):
