@@ -105,6 +105,13 @@ def wasted(extent: DimLike, size: int) -> float:
     return float(-(-extent // size) * size / extent)
 
 
+def rows_of_a_sample(extent: DimLike, size: int) -> int:
+    """The rows that a loop along the batch has for each sample, where these are many and tiles of that size would be of two samples, so
+    that the kernel could not go through samples together with others; else 0."""
+    rows = divisor(extent) if isinstance(extent, Dim) else 0
+    return rows if rows >= 2 * size and rows % size else 0
+
+
 def worth_a_short_tile(extent: DimLike, size: int) -> bool:
     """Whether a last tile that steps back would compute too much twice."""
     return not isinstance(extent, Dim) and extent > size and wasted(extent, size) >= 1 + SHORT

@@ -83,9 +83,11 @@ def _stream(load: Load, over: Loop, unrolled: dict[str, Loop], around: tuple[Loo
     (row,) = moving
     rows = static(row.extent) or 1
     tiles = [loop for loop in around if loop.step > 1 and index.coefficient(loop.back or loop.var) == extent]
-    if index.coefficient(row.var) != extent or rows < 2 or len(tiles) != 1:
+    if index.coefficient(row.var) != extent or rows < 2 or not tiles:
         return None
-    (tile,) = tiles
+    tile = tiles[-1]  # of a sample, whose last tile asks for its own rows
+    if len(tiles) > 2 or (len(tiles) == 2 and around[around.index(tile) - 1] is not tiles[0]):
+        return None  # of a block of rows, which is in a near cache for all panels but the first
     name = f"{tile.var.removesuffix('.o')}.p"
     first = apply("min", AxisValue(Aff.of(tile.var) + tile.step), AxisValue(Aff.of(0) + (tile.extent - rows)))
     following = Let(name, apply("max", first, Const(0, i64)), index=True)

@@ -13,7 +13,7 @@ from ..row_blocks import RowBlocks, Traffic, row_blocks
 from ..schedule import chunk, jam, keep, pack, pack_all, reorder, rfactor, strip, tile, unroll
 from ..schedule.chunk import chunkable, operands
 from ..strips import PAGE, strip_rows
-from ..tiles import best_tiles
+from ..tiles import best_tiles, rows_of_a_sample
 from ..windows import Window, find_window, window_tile
 from .base import Scheduling
 
@@ -70,12 +70,15 @@ class Panels(Scheduling):
             if packed and not self.whole:
                 blocked = None  # a panel that is packed just before its rows is packed once
         self._cut(vector.var, lanes * count, lanes)
-        names = []
+        names, by_samples = [], False
         for loop in rows:
             size, var = tiles.get(loop.var, 1), loop.var
             if size == 1:
                 continue
             cut = strip_size or (blocked.cut if blocked else 0)
+            if not cut and not packed and not outermost and len(common) == 2 and (sample := rows_of_a_sample(loop.extent, size)):
+                cut, by_samples = sample, True
+                self.note(f"{sample} rows of {var} are a sample: no tile has rows of two")
             if cut:
                 self.nest = tile(self.nest, var, cut)
                 var = f"{var}.i"
@@ -93,6 +96,8 @@ class Panels(Scheduling):
         for size in tiles.values():
             accumulators *= size
         others = [loop.var for loop in common if loop.var != vector.var]
+        if by_samples:
+            others = [f"{others[0]}.o", f"{others[0]}.i"]
         if blocked:
             others = [f"{others[0]}.o", f"{others[0]}.i"] if blocked.cut else others
             self.note(f"{blocked.rows} rows at a time for all panels: what they read stays in the second-level cache")
