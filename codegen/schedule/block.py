@@ -37,19 +37,21 @@ def block(nest: Nest, over: str, size: int) -> Nest:
     groups = _groups(inner, acc)
     if len(groups) != 1:
         raise ScheduleError(f"{step}: {acc.name} is summed in {len(groups)} places")
-    position, elements = _position(groups[0], tiles, step)
+    own = {dim.var for dim in acc.dims}
+    group = [loop for loop in groups[0] if loop.var in own]  # not a loop that sums and is written out: a sum waits once
+    position, elements = _position(group, tiles, step)
     kept = {**nest.scratch, name: (acc.dtype, elements)}
     extent, later = inner.extent, f"{over}.b"
 
     def summed(guard: Guard, moved: Aff, clip: Clip) -> tuple[Stmt, ...]:
         """The accumulators with what the blocks before have left, and this block added."""
         before = Load(name, (position,), acc.dtype, (guard,), Const(0, acc.dtype))
-        start = _around(groups[0], (Accum(acc.name, before),))
+        start = _around(group, (Accum(acc.name, before),))
         return acc, start, replace(inner, extent=size, body=substitute(inner.body, {over: moved}), clip=clip)
 
     here = Aff.of({later: 1, over: 1}, size)
     rest = (*summed(Guard(Aff.of(later), 1, extent), here, Clip(Aff.of(later, size), extent)),
-            _around(groups[0], (Store(name, position, Ref(acc.name, acc.dtype)),)))
+            _around(group, (Store(name, position, Ref(acc.name, acc.dtype)),)))
     first = (*summed(Guard(Aff.of(0, extent), size + 1, extent + 1), Aff.of(over), Clip(Aff.of(0), extent)), *body[2:])
     lead = tuple(s for s in nest.body if not isinstance(s, Loop))
     blocks = Loop(later, extent - size, _nested(tiles, rest), step=size)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -12,6 +14,7 @@ from kcompile.codegen.schedule import ScheduleError, apply
 from kcompile.codegen.strategy import plan
 from kcompile.codegen.target import Target
 from kcompile.ir.text.kernels import parse_kernel
+from kcompile.ir.types import f32
 
 from .harness import Native
 from .test_native import KERNELS, assert_close, evaluate, inputs, run_native
@@ -23,6 +26,17 @@ kernel long_filter_gradient
   write dw: f32[3, 2, 24, 40]
   reduce s[u, v, c, o] = add over n, y, x of t[n, y + u, x + v, c] * d[n, y, x, o]
   store dw[u, v, c, o] = s * 0.5
+""".lstrip())
+
+
+# A window slides along x, so that all of x is written out in each tile.
+WINDOWS = parse_kernel("""
+kernel depthwise_gradient
+  axes ky:3, kx:3, c:136, n:B, y:7, x:7
+  read image: f32[B, 9, 9, 136], d: f32[B, 7, 7, 136]
+  write dw: f32[3, 3, 136]
+  reduce s[ky, kx, c] = add over n, y, x of image[n, y + ky, x + kx, c] * d[n, y, x, c]
+  store dw[ky, kx, c] = s
 """.lstrip())
 
 
@@ -69,6 +83,18 @@ def test_chosen_blocks(batch: int) -> None:
     arrays = inputs(LONG, {"B": batch})
     nest = plan(lower(LONG), Target.named("avx2"))
     assert_close(LONG, run_native(Native(nest), arrays, {"B": batch}), evaluate(LONG, arrays, {"B": batch}), "long")
+
+
+@pytest.mark.parametrize("batch", [1, 2, 3, 8])
+@pytest.mark.parametrize("target", ["avx512", "avx2"])
+def test_a_loop_that_sums_and_is_written_out_adds_once(target: str, batch: int) -> None:
+    nest = plan(lower(WINDOWS), replace(Target.named(target), l2=64 << 10))
+    steps = [step for step in nest.steps if step.startswith(("unroll(x", "block("))]
+    lanes = Target.named(target).lanes(f32)
+    assert len(steps) == 2 and nest.scratch["sums.s"][1] == 9 * -(-136 // lanes) * lanes
+    arrays = inputs(WINDOWS, {"B": batch})
+    found = run_native(Native(nest), arrays, {"B": batch}, shares=3)
+    assert_close(WINDOWS, found, evaluate(WINDOWS, arrays, {"B": batch}), "depthwise gradient")
 
 
 def test_tiles_of_unknown_number_are_refused() -> None:
