@@ -14,6 +14,7 @@ from .target import Target
 
 WAITING_BYTES = 512 << 10  # the sums of all tiles wait on the stack of a worker
 FEW_TILES = 8  # fewer tiles may read everything from memory
+LONG_TRIP = 16  # vectors that a trip adds to
 LEAST_TRIPS = 64  # of a loop that sums and holds no other: fewer cost more to begin than they bring
 
 
@@ -36,7 +37,7 @@ def settle_blocks(nest: Nest, target: Target) -> Nest:
     if count < FEW_TILES or waiting > WAITING_BYTES or not moved or not all(isinstance(n, int) and n > 0 for n in moved.values()):
         return nest
     step = sum(int(str(n)) for n in moved.values())
-    if guess(over.extent, MANY) * step <= target.l2 // 2:  # all of it fits
+    if guess(over.extent, MANY) * step <= target.l2 // 2 or _stays(tiles, accs[0], target, nest):  # all of it fits, or what is read again
         return nest
     size = 1 << max(0, (target.l2 // 4 // step).bit_length() - 1)
     least = 1 if any(isinstance(s, Loop) and s.mode == FOR for s in statements(over.body)) else LEAST_TRIPS
@@ -51,6 +52,23 @@ def settle_blocks(nest: Nest, target: Target) -> Nest:
     nest = ahead(cut, over.var) if 2 * size * step <= target.l2 else cut
     note = f"{size} of {over.var} at a time: {size * step >> 10} KB that {count} tiles read while it lies in the second-level cache"
     return replace(nest, notes=(*nest.notes, note))
+
+
+def _stays(tiles: list[Loop], acc: Acc, target: Target, nest: Nest) -> bool:
+    """Whether what a tile reads again is still in the second-level cache from the last time, and its sum long enough a trip for requests
+    ahead of it (`lead`) to arrive."""
+    if math.prod(d.extent for d in acc.dims if not d.vector) < LONG_TRIP:
+        return False
+    body = tiles[-1].body
+    read = [a for a in accesses(nest, body[1:2]) if not a.store]
+    inside = [s for s in statements(body[1:2]) if isinstance(s, Loop)]
+
+    def bytes_read(around: list[Loop]) -> int:
+        loops = [*around, *inside]
+        return sum(a.dtype.size * math.prod(-(-guess(s.extent, MANY) // s.step) for s in loops if a.depends_on(s.var)) for a in read)
+
+    again = [n for n, loop in enumerate(tiles) if not all(a.depends_on(loop.var) for a in read)]
+    return all(bytes_read(tiles[n + 1:]) <= target.l2 // 2 for n in again)
 
 
 def _shared_out(nest: Nest, acc: Acc, tiles: list[Loop], target: Target) -> Nest:

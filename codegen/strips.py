@@ -11,6 +11,7 @@ from .target import Target
 
 STRIP_BYTES = 192 << 10  # sums of a strip lie in the second-level cache until their epilogue
 FEW_TILES = 8  # of rows: for fewer, packing a panel does not pay
+PACKED_FOR = 4  # tiles at least for which a panel is packed, where their sums take no more than a quarter of that cache
 STRIPS = 2  # at least so many for each core
 PAGE = 4096  # bytes between rows, each of which is then in a page of its own
 UNEVEN = 1.03  # what one core may have to do more than with the best of strips
@@ -39,7 +40,8 @@ def strip_rows(nest: Nest, target: Target, common: list[Loop], vector: Loop, row
     if sum(moved.values()) <= target.l2 // 2:
         return None
     kept = -(-width // columns) * columns * max(a.dtype.size for a in accesses(nest, after))
-    count = min(STRIP_BYTES // kept, height // (STRIPS * target.cores)) // rows
+    most = max(STRIP_BYTES // kept, min(target.l2 // 4 // kept, PACKED_FOR * rows))
+    count = min(most, height // (STRIPS * target.cores)) // rows
     return rows * _even(count, -(-height // rows), target.cores) if count >= 1 and height >= FEW_TILES * rows else None
 
 

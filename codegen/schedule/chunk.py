@@ -1,6 +1,7 @@
 """A step for long sums of a strip's tiles: chunk.
 
-    chunk(k, j.o, i.i.o, 64)    for j.o { for i.i.o { acc c ; for k { c += x[k, i] * d[k, j] } ; each { strip.c[..] = c } } }
+    chunk(k, j.o, i.i.o, 64, ahead)
+                                for j.o { for i.i.o { acc c ; for k { c += x[k, i] * d[k, j] } ; each { strip.c[..] = c } } }
                                 ->  for k.b step 64
                                       for k.p in 0..64 { chunk.x[..] = x[k.b + k.p, ...] }
                                       for j.o
@@ -8,8 +9,8 @@
                                         for i.i.o { acc c ; c += strip.c[..] ; prefetch d[..]
                                                     for k in 0..64 { c += chunk.x * chunk.d } ; strip.c = c }
 
-Both operands lie side by side in the caches while all tiles of the strip take them, however far apart their rows are in memory; the tiles
-ask for the rows of the next panel (prefetch d). The strip's array holds the sums between chunks.
+Both operands lie side by side in the caches while all tiles of the strip take them, however far apart their rows are in memory; if asked
+to, the tiles ask for the rows of the next panel (prefetch d). The strip's array holds the sums between chunks.
 """
 
 from __future__ import annotations
@@ -45,9 +46,10 @@ class _Parts:
         return perfect_chain(self.group)
 
 
-def chunk(nest: Nest, over: str, panel: str, rows: str, size: int) -> Nest:
-    """Goes through the sum `over` of a strip `size` at a time, with both operands of a chunk packed."""
-    step = f"chunk({over}, {panel}, {rows}, {size})"
+def chunk(nest: Nest, over: str, panel: str, rows: str, size: int, ahead: str = "") -> Nest:
+    """Goes through the sum `over` of a strip `size` at a time, with both operands of a chunk packed; where `ahead` is given, the tiles
+    ask for the next panel."""
+    step = f"chunk({over}, {panel}, {rows}, {size}{', ahead' if ahead else ''})"
     scratch = dict(nest.scratch)
     done = False
 
@@ -59,7 +61,7 @@ def chunk(nest: Nest, over: str, panel: str, rows: str, size: int) -> Nest:
         if parts is None:
             raise ScheduleError(f"{step}: {panel} is not the loop over the panels of a strip that sums over {over}")
         done = True
-        return (_chunked(parts, size, nest, scratch, step),)
+        return (_chunked(parts, size, bool(ahead), scratch, step),)
 
     body = map_body(nest.body, change)
     if not done:
@@ -98,7 +100,7 @@ def chunkable(loops: list[Loop], row: str, lane: str) -> bool:
     return len(loops) == 1 and loops[0].plain and operands(tuple(loops), row, lane, loops[0].var) is not None
 
 
-def _chunked(parts: _Parts, size: int, nest: Nest, scratch: dict[str, tuple[DType, int]], step: str) -> Loop:
+def _chunked(parts: _Parts, size: int, ahead: bool, scratch: dict[str, tuple[DType, int]], step: str) -> Loop:
     row, lane = parts.tile[0], parts.tile[-1]
     units = parts.tile[1:-1]
     over, extent = parts.sum.var, parts.sum.extent
@@ -149,7 +151,7 @@ def _chunked(parts: _Parts, size: int, nest: Nest, scratch: dict[str, tuple[DTyp
         start = (replace(loop, body=start),)
     asked: tuple[Stmt, ...] = ()
     stride, line = across.index[0].coefficient(over), LINE // across.dtype.size
-    if isinstance(stride, int) and stride >= line:  # the next panel: its rows lie apart
+    if ahead and isinstance(stride, int) and stride >= line:  # the next panel: its rows lie apart
         at, count = share([parts.rows], size, stride)
         nothing = {lane.var: Aff(), unit: Aff(), over: Aff.of(later), parts.panel.var: Aff.of(parts.panel.var, parts.panel.step)}
         place = across.index[0].substitute(nothing) + at

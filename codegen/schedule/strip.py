@@ -18,6 +18,9 @@ from ..nest import FOR, UNROLL, Acc, Loop, Nest, Stmt, Store, map_body, statemen
 from .loops import ScheduleError, record
 from .stash import is_epilogue, perfect_chain, summed, with_loads
 
+SAME_SETS = 256  # elements: rows so far apart, or a multiple of it, fight for a few sets of the first-level cache
+PAD = 16  # elements, which move each row to the next set
+
 
 def strip(nest: Nest, panel: str, *rows: str) -> Nest:
     """Takes the epilogue out of the run-time loops `panel` and `rows` (outermost first; the last is the tile's unrolled loop)."""
@@ -77,4 +80,6 @@ def _position(panel: Loop, around: list[Loop], inner: list[Loop]) -> tuple[Aff, 
             raise ScheduleError(f"strip: {loop.var} steps by {loop.step}, which is no part of {size}")
         terms[loop.var] = size // loop.step
         size *= -(-int(str(loop.extent)) // loop.step)
+        if loop is panel and size % SAME_SETS == 0:
+            size += PAD
     return Aff.of(terms), size

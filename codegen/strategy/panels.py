@@ -17,6 +17,7 @@ from ..tiles import best_tiles, rows_of_a_sample
 from ..windows import Window, find_window, window_tile
 from .base import Scheduling
 
+LARGE_BATCH = 512  # samples whose operand may be further away than the second-level cache
 CHUNK = 128  # of a sum, of which both operands are packed for a strip of tiles
 LIKELY = 3  # tiles that cost nearly the same
 MANY_ROWS = 64  # rows at the least for which each thread packs all of an operand
@@ -150,7 +151,10 @@ class Panels(Scheduling):
         self.note(f"{size} rows of {row.var} keep their sums: the epilogue then runs along whole rows of memory")
         (over,) = inner_loops(common[-1].body)
         if chunkable(loops(self.nest, over.var), tile_row, f"{vector.var}.i.v"):
-            self.nest = chunk(self.nest, over.var, panel, rows, CHUNK)
+            (_, across) = operands(tuple(loops(self.nest, over.var)), tile_row, f"{vector.var}.i.v", over.var) or (None, None)
+            kind = self.nest.arrays[across.array] if across else None
+            far = kind is not None and guess(kind.size, LARGE_BATCH) * kind.dtype.size > self.target.l2 // 2
+            self.nest = chunk(self.nest, over.var, panel, rows, CHUNK, *(["ahead"] if far else []))
             self.note(f"{CHUNK} of {over.var} at a time, packed: both operands lie in the first-level cache for all tiles of the strip")
 
     def _row_blocks(self, common: list[Loop], vector: Loop, tiles: Mapping[str, int], width: int) -> RowBlocks | None:
