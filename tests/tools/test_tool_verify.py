@@ -154,3 +154,15 @@ def test_units_at_the_kink_of_a_relu_are_no_failure():
                               keras.layers.Dense(8, activation="relu"), keras.layers.Dense(1)])
     model.compile("sgd", "mse")
     assert model.verify().passed, str(model.verify())
+
+
+def test_the_slope_of_what_cannot_matter_is_no_failure():
+    """A bias before a normalization has a gradient of zero: what is left of it is roundings, with no slope to compare with."""
+    keras.utils.set_random_seed(1)
+    model = keras.Sequential([keras.Input((6,)), keras.layers.Dense(8), keras.layers.BatchNormalization(), keras.layers.Dense(8, "tanh"),
+                              keras.layers.Dense(1)])
+    model.compile("sgd", "mse", loss_weights=1e3)
+    found = model.verify()
+    bias = next(c for c in found.of("gradient") if c.layer == model.trainable_variables[1].path)
+    assert found.passed and bias.error > tool.GRADIENT_TOLERANCE and bias.allowed > 1.0, str(found)
+    assert all(c.allowed == tool.GRADIENT_TOLERANCE for c in found.of("gradient") if c is not bias)
