@@ -20,7 +20,7 @@ from dataclasses import replace
 
 from ...ir.scalar import Aff
 from ..access import static
-from ..nest import FOR, VECTOR, Acc, Accum, Loop, Nest, Prefetch, Stmt, all_loads, statements
+from ..nest import FOR, VECTOR, Acc, Accum, Loop, Nest, Prefetch, Stmt, Store, all_loads, all_stores, statements
 from .ahead import LINE
 from .loops import ScheduleError, record
 
@@ -46,10 +46,26 @@ def _with_requests(array: str, body: tuple[Stmt, ...], around: tuple[Loop, ...],
     names = [loop.var for loop in around]
     begins = var in names and any(isinstance(s, Acc) for s in body)
     sums = bool(names) and names[-1] == var and not any(isinstance(s, Acc) for s in statements(body))
+    if begins and any(s.array == array for s in all_stores(body)):
+        return (*[Prefetch(array, index) for index in _stores(array, body, around[names.index(var)], trips)], *body)
     if begins or sums:
         return (*[Prefetch(array, index) for index in _first_reads(array, body, around, names.index(var), trips, begins)], *body)
     return tuple([replace(s, body=_with_requests(array, s.body, (*around, s), var, trips)) if isinstance(s, Loop) and s.mode == FOR else s
                   for s in body])
+
+
+def _stores(array: str, body: tuple[Stmt, ...], loop: Loop, trips: int) -> list[Aff]:
+    """The indices at which a tile stores to an array that many trips of the loop later, a line each; none where that is not known."""
+    stores = [s for s in all_stores(body) if s.array == array]
+    if len(stores) != 1 or not isinstance(stores[0], Store):
+        return []
+    index, within = stores[0].index, {s.back or s.var: s for s in statements(body) if isinstance(s, Loop)}
+    distance = _shift(index, loop)
+    offsets = _offsets(index, [s for var, s in within.items() if s.mode != VECTOR and index.coefficient(var) != 0])
+    if not offsets or distance is None or distance <= 0:
+        return []
+    base = index.substitute(dict.fromkeys(within, Aff()))
+    return _one_a_line(base, sorted(o + trips * distance for o in offsets), stores[0].expr.dtype.size)
 
 
 def _first_reads(array: str, body: tuple[Stmt, ...], around: tuple[Loop, ...], at: int, trips: int, slides: bool) -> list[Aff]:
@@ -74,11 +90,14 @@ def _first_reads(array: str, body: tuple[Stmt, ...], around: tuple[Loop, ...], a
     for shift in shifts[:at]:
         if shift is not None:
             read |= {o - shift for o in later}  # by the last trip of that loop, in the same place
+    return _one_a_line(index.substitute(dict.fromkeys(within, Aff())), sorted(later - read), loads[0].dtype.size)
+
+
+def _one_a_line(base: Aff, offsets: Sequence[int], size: int) -> list[Aff]:
     lines: list[int] = []
-    for offset in sorted(later - read):
-        if not lines or offset - lines[-1] >= LINE // loads[0].dtype.size:
+    for offset in offsets:
+        if not lines or offset - lines[-1] >= LINE // size:
             lines.append(offset)
-    base = index.substitute(dict.fromkeys(within, Aff()))
     return [base + offset for offset in lines] if len(lines) <= MOST else []
 
 

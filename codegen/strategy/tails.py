@@ -18,6 +18,7 @@ from .base import Scheduling
 CYCLES = 160  # before a line is loaded it is asked for: what the second-level cache takes, and most of what the third does
 MOST_LINES = 4  # asked for in a trip: there are as many free slots for loads
 LEAST_SUMS = 8  # of a tile, without which a trip is over before anything arrives
+STORED = 4096  # bytes between what a tile stores and what is asked for when it begins
 NEXT = 8  # elements of an image that are asked for ahead, where a sum goes over it
 
 
@@ -72,6 +73,18 @@ class Tails(Scheduling):
             if loop and kind and isinstance(kind.size, Dim):
                 self.nest = foresee(self.nest, array, loop.var, trips)
                 self.note(f"what {array} holds that is new {trips} of {loop.var} later is asked for")
+        for array in dict.fromkeys(a.array for a in accesses(self.nest, body) if a.store and not long):
+            kind = self.nest.arrays.get(array)
+            far = [(x, n) for x in common if kind and (n := self._moved(array, x) * kind.dtype.size) >= STORED // 4]
+            trips = -(-STORED // far[-1][1]) if far else 0
+            if far and kind and isinstance(kind.size, Dim) and foreseeable(self.nest, array, far[-1][0].var, trips):
+                self.nest = foresee(self.nest, array, far[-1][0].var, trips)
+                self.note(f"where {array} is stored to {trips} of {far[-1][0].var} later is asked for")
+
+    def _moved(self, array: str, loop: Loop) -> int:
+        """By how many elements a trip of a loop moves what is stored, if that is known."""
+        n = next(a for a in accesses(self.nest, (loop,)) if a.store and a.array == array).coefficient(loop.back or loop.var)
+        return n * loop.step if isinstance(n, int) else 0
 
     def _lead(self) -> None:
         """Asks for the lines of a long sum some trips ahead, where those of a tile do not stay in the first-level cache."""
