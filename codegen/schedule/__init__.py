@@ -25,12 +25,13 @@ from .singly import singly, why_not_singly
 from .slide import slide, why_not_slide
 from .stash import stash, stash_turned
 from .strip import strip
+from .sweep import sweep
 from .trim import trim
 
 STEPS: dict[str, Callable[..., Nest]] = {
     step.__name__: step
     for step in (tile, vectorize, unroll, parallel, reorder, collapse, jam, rfactor, transpose, pack, stash, stash_turned, block,
-                 portion, ahead, foresee, strip, chunk, pack_all, keep, slide, singly, short, trim, prefetch, lead)
+                 portion, ahead, foresee, strip, chunk, pack_all, keep, slide, singly, short, trim, prefetch, lead, sweep)
 }
 _STEP = re.compile(r"(\w+)\((.*)\)")
 
@@ -49,4 +50,4 @@ def apply(nest: Nest, step: str) -> Nest:
 
 __all__ = ["STEPS", "ScheduleError", "ahead", "apply", "block", "chunk", "collapse", "foresee", "jam", "keep", "lead", "pack",
            "pack_all", "parallel", "portion", "prefetch", "reorder", "rfactor", "short", "singly", "slide", "stash", "stash_turned",
-           "strip", "tile", "transpose", "trim", "unroll", "vectorize", "why_not_short", "why_not_singly", "why_not_slide"]
+           "strip", "sweep", "tile", "transpose", "trim", "unroll", "vectorize", "why_not_short", "why_not_singly", "why_not_slide"]

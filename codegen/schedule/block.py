@@ -34,28 +34,24 @@ def block(nest: Nest, over: str, size: int) -> Nest:
     if any(isinstance(loop.extent, Dim) for loop in tiles):
         raise ScheduleError(f"{step}: the number of tiles is not known")
     name = f"sums.{acc.name}"
-    groups = _groups(inner, acc)
-    if len(groups) != 1:
-        raise ScheduleError(f"{step}: {acc.name} is summed in {len(groups)} places")
-    own = {dim.var for dim in acc.dims}
-    group = [loop for loop in groups[0] if loop.var in own]  # not a loop that sums and is written out: a sum waits once
-    position, elements = _position(group, tiles, step)
+    group = summed_group(inner, acc, step)
+    place, elements = position(group, tiles, step)
     kept = {**nest.scratch, name: (acc.dtype, elements)}
     extent, later = inner.extent, f"{over}.b"
 
     def summed(guard: Guard, moved: Aff, clip: Clip) -> tuple[Stmt, ...]:
         """The accumulators with what the blocks before have left, and this block added."""
-        before = Load(name, (position,), acc.dtype, (guard,), Const(0, acc.dtype))
-        start = _around(group, (Accum(acc.name, before),))
+        before = Load(name, (place,), acc.dtype, (guard,), Const(0, acc.dtype))
+        start = around(group, (Accum(acc.name, before),))
         return acc, start, replace(inner, extent=size, body=substitute(inner.body, {over: moved}), clip=clip)
 
     here = Aff.of({later: 1, over: 1}, size)
     rest = (*summed(Guard(Aff.of(later), 1, extent), here, Clip(Aff.of(later, size), extent)),
-            _around(group, (Store(name, position, Ref(acc.name, acc.dtype)),)))
+            around(group, (Store(name, place, Ref(acc.name, acc.dtype)),)))
     first = (*summed(Guard(Aff.of(0, extent), size + 1, extent + 1), Aff.of(over), Clip(Aff.of(0), extent)), *body[2:])
     lead = tuple(s for s in nest.body if not isinstance(s, Loop))
-    blocks = Loop(later, extent - size, _nested(tiles, rest), step=size)
-    return record(replace(nest, scratch=kept), (*lead, blocks, *_nested(tiles, first)), step)
+    blocks = Loop(later, extent - size, nested(tiles, rest), step=size)
+    return record(replace(nest, scratch=kept), (*lead, blocks, *nested(tiles, first)), step)
 
 
 def _tiles(body: tuple[Stmt, ...]) -> tuple[list[Loop], tuple[Stmt, ...]]:
@@ -68,22 +64,32 @@ def _tiles(body: tuple[Stmt, ...]) -> tuple[list[Loop], tuple[Stmt, ...]]:
     return tiles, inside
 
 
+def summed_group(loop: Loop, acc: Acc, step: str) -> list[Loop]:
+    """The unrolled and vector loops around the statement that sums, outermost first; not a loop that sums and is written out, since a sum
+    waits once."""
+    found = _groups(loop, acc)
+    if len(found) != 1:
+        raise ScheduleError(f"{step}: {acc.name} is summed in {len(found)} places")
+    own = {dim.var for dim in acc.dims}
+    return [loop for loop in found[0] if loop.var in own]
+
+
 def _groups(loop: Loop, acc: Acc) -> list[list[Loop]]:
     """The unrolled and vector loops around each statement that sums, outermost first."""
     out: list[list[Loop]] = []
 
-    def visit(body: tuple[Stmt, ...], around: list[Loop]) -> None:
+    def visit(body: tuple[Stmt, ...], outer: list[Loop]) -> None:
         for s in body:
             if isinstance(s, Loop):
-                visit(s.body, [*around, s] if s.mode != FOR else around)
+                visit(s.body, [*outer, s] if s.mode != FOR else outer)
             elif isinstance(s, Accum) and s.name == acc.name:
-                out.append(around)
+                out.append(outer)
 
     visit(loop.body, [])
     return out
 
 
-def _position(group: list[Loop], tiles: list[Loop], step: str) -> tuple[Aff, int]:
+def position(group: list[Loop], tiles: list[Loop], step: str) -> tuple[Aff, int]:
     """Where an accumulator waits: tile after tile, and how many elements there are. Dead rows and lanes have their places too."""
     terms: dict[str, DimLike] = {}
     size = 1
@@ -98,7 +104,7 @@ def _position(group: list[Loop], tiles: list[Loop], step: str) -> tuple[Aff, int
     return Aff.of(terms), size
 
 
-def _around(group: list[Loop], body: tuple[Stmt, ...]) -> Loop:
+def around(group: list[Loop], body: tuple[Stmt, ...]) -> Loop:
     for loop in reversed(group):
         body = (replace(loop, body=body, clip=None),)
     (outer,) = body
@@ -106,7 +112,7 @@ def _around(group: list[Loop], body: tuple[Stmt, ...]) -> Loop:
     return outer
 
 
-def _nested(tiles: list[Loop], body: tuple[Stmt, ...]) -> tuple[Stmt, ...]:
+def nested(tiles: list[Loop], body: tuple[Stmt, ...]) -> tuple[Stmt, ...]:
     for loop in reversed(tiles):
         body = (replace(loop, body=body),)
     return body

@@ -18,6 +18,7 @@ from ..tiles import Tile
 from .maps import Maps
 from .panels import Panels
 from .rows import Rows
+from .sweeps import Sweeps
 from .tails import Tails
 from .turned import TurnedPanels
 
@@ -38,7 +39,7 @@ def tile_choices(nest: Nest, target: Target) -> list[Tile]:
     return planner.choices
 
 
-class _Planner(Maps, Panels, TurnedPanels, Rows, Tails):
+class _Planner(Maps, Panels, TurnedPanels, Rows, Sweeps, Tails):
     """One strategy after the other, until one suits."""
 
     def run(self) -> Nest:
@@ -63,6 +64,7 @@ class _Planner(Maps, Panels, TurnedPanels, Rows, Tails):
             self._row(inner)
         else:
             self.note("no axis suits vectors: one element at a time")
+        self._sweep()
         self._share()
         self._pack_whole()
         self.nest = settle_blocks(self.nest, self.target)

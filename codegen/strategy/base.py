@@ -20,6 +20,7 @@ class Scheduling:
     tile: Tile | None = None
     choices: list[Tile] = field(default_factory=list)  # the best first
     apart: bool = False  # the vectors of a sum: no row of a tile shares one with another, but by a window that slides
+    swept: bool = False  # all tiles go through the rows of an image together
     whole: list[tuple[str, str, tuple[str, ...]]] = field(default_factory=list)  # operands packed whole: array, lanes along, summed over
     kept: list[str] = field(default_factory=list)  # those of them whose panels are kept from call to call
 

@@ -65,6 +65,13 @@ class Tails(Scheduling):
         if not self.apart or not sums:
             return
         long = (static(sums[0].extent) or 0) >= NEXT
+        rows = [x for x in body if isinstance(x, Loop) and any(isinstance(s, Acc) for s in x.inside)]
+        if long and common and self.swept:
+            for array in dict.fromkeys(a.array for a in accesses(self.nest, sums[0].body) if not a.store):
+                if foreseeable(self.nest, array, rows[0].var, 1):
+                    self.nest = foresee(self.nest, array, rows[0].var, 1)
+                    self.note(f"what {array} holds that is new 1 of {rows[0].var} later is asked for")
+            return
         around = sums[:1] if long else common
         trips = max(1, NEXT // sums[0].step) if long else 1
         for array in dict.fromkeys(a.array for a in accesses(self.nest, body) if not a.store):
