@@ -17,7 +17,7 @@ from .arena import ALIGNMENT, aligned
 from .changes import COUNT
 from .runtime import layout
 from .runtime.pool import NativeCall
-from .step import call_words
+from .step import call_words, table_of
 
 if TYPE_CHECKING:
     from .executable import Executable, Frame
@@ -69,13 +69,13 @@ class Panels:
         """One call in which all threads fill all panels: a step whose calls are those of the filling functions."""
         executable = self._executable
         words = aligned(layout.FRAME_WORDS + 3 * len(sources), np.int64)
-        table = [len(sources)]
+        table = []
         for n, (name, address) in enumerate(self.addresses().items()):
             kernel = executable.code.panels[name].kernel
             trips = layout.FRAME_WORDS + 3 * n
             words[trips:trips + 3] = kernel.trips.evaluate({}), sources[n], address
-            table += call_words(executable.loaded.addresses[kernel.name], trips, trips, trips + 1, meets=False)
-        calls = np.array(table, np.int64)
+            table.append(call_words(executable.loaded.addresses[kernel.name], trips, trips, trips + 1, meets=False))
+        calls = np.array(table_of(table), np.int64)
         words[layout.FRAME_CALLS] = calls.ctypes.data
         threads = min(executable.options.threads or executable.pool.cores, layout.MAX_WORKERS + 1)
         call = NativeCall(executable.pool, executable.pool.step_entry, words.ctypes.data, threads)

@@ -11,10 +11,14 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from ..ir.program import Program
-from ..ir.types import Dim, evaluate_dim, is_static
+from ..ir.types import Dim, TensorType, evaluate_dim, is_static
+from .arena import ALIGNMENT
 from .nest import Let, Loop, Nest
+from .runtime.layout import MOST_ARGS
 from .step import KernelCall
 from .target import Target
+
+PRIVATE_ROOM = 512 << 10  # of a thread's stack
 
 
 def trips_of_a_sample(nest: Nest) -> int:
@@ -55,14 +59,43 @@ def joined(program: Program, calls: Sequence[KernelCall], target: Target) -> tup
 
 
 def _join(program: Program, calls: list[KernelCall], run: Sequence[int], target: Target) -> None:
-    if len(run) > 1:
-        most = max(1, target.l2 // 2 // max(1, _sample_bytes(program, (calls[n] for n in run))))
-        for n in run:
-            calls[n] = replace(calls[n], together=len(run) if n == run[0] else 0, samples=most)
+    if len(run) < 2:
+        return
+    most = max(1, target.l2 // 2 // max(1, _sample_bytes(program, (calls[n] for n in run))))
+    places = _private(program, run, most)
+    for n in run:
+        roots = [program.root(array) if array in program.buffers else "" for array in calls[n].arrays]
+        own = tuple([(at, *places[root]) for at, root in enumerate(roots) if root in places])
+        calls[n] = replace(calls[n], together=len(run) if n == run[0] else 0, samples=most, private=own)
+
+
+def _private(program: Program, run: Sequence[int], samples: int) -> dict[str, tuple[int, int]]:
+    """Temps that no call outside of the run sees: the bytes of a sample, and where in a thread's own memory so many of them begin."""
+    inside = set(run)
+    users: dict[str, set[int]] = {}
+    for n, step in enumerate(program.steps):
+        for array in step.kernel.arrays:
+            users.setdefault(program.root(array), set()).add(n)
+    if any(len(program.steps[n].kernel.arrays) > MOST_ARGS for n in run):
+        return {}
+    found: dict[str, tuple[int, int]] = {}
+    place = 0
+    for root, steps in users.items():
+        buffer = program.buffers[root]
+        if buffer.kind == "temp" and steps <= inside and not is_static(buffer.type.size):
+            size = _of_a_sample(buffer.type)
+            if place + samples * size <= PRIVATE_ROOM:
+                found[root] = size, place
+                place += -(-samples * size // ALIGNMENT) * ALIGNMENT
+    return found
 
 
 def _sample_bytes(program: Program, calls: Iterable[KernelCall]) -> int:
     """What the calls read and write of a sample."""
     roots = {program.root(array) for call in calls for array in call.arrays if array in program.buffers}
-    sizes = [program.buffers[root].type for root in roots]
-    return sum(evaluate_dim(t.size, dict.fromkeys(t.symbols, 1)) * t.dtype.size for t in sizes if not is_static(t.size))
+    types = [program.buffers[root].type for root in roots]
+    return sum(_of_a_sample(t) for t in types if not is_static(t.size))
+
+
+def _of_a_sample(kind: TensorType) -> int:
+    return int(evaluate_dim(kind.size, dict.fromkeys(kind.symbols, 1)) * kind.dtype.size)

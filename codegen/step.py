@@ -15,6 +15,7 @@ from kcompile.ir.struct import struct
 
 from ..ir.program import Buffer, Lifetime
 from ..ir.types import DimLike
+from .runtime import layout
 from .trips import Trips
 
 WHOLE = 1 << 62  # more samples than there are
@@ -46,7 +47,8 @@ class NativeKernel:
 class KernelCall:
     """One call of the step. `arrays` are buffer names in the order of the function's arguments, names of panels after them; words are
     the frame's. `together`: how many calls, this one among them, every thread goes through with so many samples at a time (`samples`)
-    before it takes the next ones; 0 for those inside, 1 for a call of its own."""
+    before it takes the next ones; 0 for those inside, 1 for a call of its own. `private`: of arrays that no other call sees but those, so
+    that they lie in a thread's own memory: which of `arrays`, the bytes of a sample, and where it begins."""
 
     kernel: NativeKernel
     arrays: tuple[str, ...]
@@ -56,6 +58,7 @@ class KernelCall:
     args_word: int
     together: int = 1
     samples: int = 0
+    private: tuple[tuple[int, int, int], ...] = ()
 
 
 @struct(frozen=True)
@@ -105,24 +108,36 @@ class StepCode:
 
 
 def call_table(code: StepCode, addresses: Mapping[str, int], together: bool = True) -> list[int]:
-    """What the runtime reads of the calls: how many there are, then the words of each.
+    """What the runtime reads of the calls.
 
     Not `together`: each call shares out all of its trips by itself, whatever a sample is; threads meet before each that needs another."""
-    table = [len(code.calls)]
+    calls: list[list[int]] = []
+    private: list[int] = []
+    most = 0
+    told = layout.STEPS_HEAD + layout.STEP_WORDS * len(code.calls)
     for number, call in enumerate(code.calls):
         words = addresses[call.kernel.name], call.trips_word, call.dims_word, call.args_word
         if together and call.together != 1:
-            table += call_words(*words, call.barrier and number > 0, call.together, call.samples, call.kernel.unit)
+            place = told + len(private) if call.private else 0
+            calls.append(call_words(*words, call.barrier and number > 0, call.together, call.samples, call.kernel.unit, place))
+            if call.private:
+                private += [len(call.arrays), len(call.private), *(word for one in call.private for word in one)]
+                most = max(most, *(begin + call.samples * size for _, size, begin in call.private))
         else:
-            table += call_words(*words, number > 0 and (call.barrier or not call.together))
-    return table
+            calls.append(call_words(*words, number > 0 and (call.barrier or not call.together)))
+    return [*table_of(calls, most), *private]
+
+
+def table_of(calls: list[list[int]], private: int = 0) -> list[int]:
+    """Calls as the runtime reads them. `private`: the bytes that each thread needs for itself."""
+    return [len(calls), private, *(word for words in calls for word in words)]
 
 
 def call_words(address: int, trips: int, dims: int, args: int, meets: bool, together: int = 1, samples: int = WHOLE,
-               unit: int = 1) -> list[int]:
+               unit: int = 1, private: int = 0) -> list[int]:
     """The words of one call: its kernel's address, its words of the frame, whether threads meet before it, how many calls go through
-    the samples together, how many of these at a time, and the trips of one."""
-    return [address, trips, dims, args, meets, together, samples, unit]
+    the samples together, how many of these at a time, the trips of one, and the word of the table that tells its private arrays."""
+    return [address, trips, dims, args, meets, together, samples, unit, private]
 
 
 def fill_frame(code: StepCode, words: list[int], symbols: Mapping[str, int]) -> None:

@@ -14,9 +14,16 @@ IDLE_YIELDS = 1000  # yields of an idle worker before it sleeps
 CLOSE_CALLS = 500_000  # nanoseconds between two small calls that find workers asleep, within which these are woken for the next one
 # frame: what a step reads; after the table shared by its threads and that of its calls the rest is laid by codegen.step_text
 FRAME_SHARED, FRAME_CALLS, FRAME_WORDS = range(3)
-# calls: their number, then for each the kernel's function, its words of the frame, whether threads meet before it, how many calls go
-# through the samples together, how many samples at a time, and the trips of a sample
-STEP_KERNEL, STEP_TRIPS, STEP_DIMS, STEP_ARGS, STEP_MEETS, STEP_TOGETHER, STEP_SAMPLES, STEP_UNIT, STEP_WORDS = range(9)
+# calls: their number, the bytes of memory that each thread has for itself, then for each the kernel's function, its words of the frame,
+# whether threads meet before it, how many calls go through the samples together, how many samples at a time, the trips of a sample, and
+# the word of the table where its private arrays are told (0: it has none)
+STEPS_COUNT, STEPS_PRIVATE, STEPS_HEAD = range(3)
+(STEP_KERNEL, STEP_TRIPS, STEP_DIMS, STEP_ARGS, STEP_MEETS, STEP_TOGETHER, STEP_SAMPLES, STEP_UNIT, STEP_PRIVATE, STEP_WORDS) = range(10)
+# private arrays of a call: how many arguments it has, how many of them are private, then for each its number, the bytes of a sample, and
+# the byte of the thread's own memory where it begins
+PRIVATE_ARGS, PRIVATE_COUNT, PRIVATE_HEAD = range(3)
+PRIVATE_ARG, PRIVATE_BYTES, PRIVATE_PLACE, PRIVATE_WORDS = range(4)
+MOST_ARGS = 128  # of a call that has private arrays
 # loop
 (LOOP_SHARED, LOOP_STEP, LOOP_EVEN, LOOP_ODD, LOOP_TAIL, LOOP_FULL_STEPS, LOOP_FIRST, LOOP_STEPS, LOOP_BUDGET, LOOP_DONE, LOOP_FEEDS,
  LOOP_FEED_COUNT, LOOP_MOVING, LOOP_MOVING_COUNT, LOOP_BATCH, LOOP_TAIL_ROWS) = range(16)

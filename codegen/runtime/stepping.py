@@ -27,19 +27,31 @@ from .layout import (
     LOOP_STOP,
     LOOP_TAIL,
     LOOP_TAIL_ROWS,
+    MOST_ARGS,
     MOVE_BASE,
     MOVE_ODD,
     MOVE_STRIDE,
     MOVE_WORDS,
+    PRIVATE_ARG,
+    PRIVATE_ARGS,
+    PRIVATE_BYTES,
+    PRIVATE_COUNT,
+    PRIVATE_HEAD,
+    PRIVATE_PLACE,
+    PRIVATE_WORDS,
     STEP_ARGS,
     STEP_DIMS,
     STEP_KERNEL,
     STEP_MEETS,
+    STEP_PRIVATE,
     STEP_SAMPLES,
     STEP_TOGETHER,
     STEP_TRIPS,
     STEP_UNIT,
     STEP_WORDS,
+    STEPS_COUNT,
+    STEPS_HEAD,
+    STEPS_PRIVATE,
     fields,
 )
 
@@ -55,13 +67,16 @@ def share(first: str, end: str, count: str) -> str:
 
 
 # One step: this thread's share of every kernel, in order. Calls that go together share out samples, and go through a few of them at a
-# time; a call of its own is one for which a sample is a trip, and all of them are done at once. Returns the barrier count to go on with.
+# time; a call of its own is one for which a sample is a trip, and all of them are done at once. Arrays that nobody sees but the calls of
+# one run lie in the thread's own memory, where a few samples after the other take the same place. Returns the barrier count to go on with.
 STEP = f"""
 define i64 @kc_step(ptr %frame, i64 %thread, i64 %threads, i64 %target0) {{
 entry:
 {fields("frame", shared=(FRAME_SHARED, "ptr"), calls=(FRAME_CALLS, "ptr"))}
-  %count = load i64, ptr %calls
-  %table = getelementptr i64, ptr %calls, i64 1
+{fields("calls", count=(STEPS_COUNT, "i64"), private_bytes=(STEPS_PRIVATE, "i64"))}
+  %table = getelementptr i64, ptr %calls, i64 {STEPS_HEAD}
+  %private = alloca i8, i64 %private_bytes, align 64
+  %own.args = alloca [{MOST_ARGS} x i64], align 64
   br label %next
 next:
   %n = phi i64 [ 0, %entry ], [ %following, %done ]
@@ -93,7 +108,7 @@ cut:
 {share("first", "end", "samples")}
   br label %few.more
 few.more:
-  %at = phi i64 [ %first, %cut ], [ %to, %work ]
+  %at = phi i64 [ %first, %cut ], [ %to, %go ]
   %any = icmp ult i64 %at, %end
   br i1 %any, label %few.call, label %done
 few.call:
@@ -102,15 +117,24 @@ few.call:
   %to = add i64 %at, %most
   br label %work
 work:
-  %m = phi i64 [ %n, %few.call ], [ %m.next, %work ]
+  %m = phi i64 [ %n, %few.call ], [ %m.next, %go ]
   %m.offset = mul i64 %m, {STEP_WORDS}
   %m.call = getelementptr i64, ptr %table, i64 %m.offset
-{fields("m.call", kernel=(STEP_KERNEL, "ptr"), dims_word=(STEP_DIMS, "i64"), args_word=(STEP_ARGS, "i64"), own=(STEP_UNIT, "i64"))}
+{fields("m.call", kernel=(STEP_KERNEL, "ptr"), dims_word=(STEP_DIMS, "i64"), args_word=(STEP_ARGS, "i64"), own=(STEP_UNIT, "i64"),
+         told=(STEP_PRIVATE, "i64"))}
   %lo = mul i64 %at, %own
   %hi = mul i64 %to, %own
   %dims = getelementptr i64, ptr %frame, i64 %dims_word
   %args = getelementptr i64, ptr %frame, i64 %args_word
-  call void %kernel(ptr %args, ptr %dims, i64 %lo, i64 %hi)
+  %all.shared = icmp eq i64 %told, 0
+  br i1 %all.shared, label %go, label %privately
+privately:
+  %list = getelementptr i64, ptr %calls, i64 %told
+  call void @kc.privately(ptr %own.args, ptr %args, ptr %list, ptr %private, i64 %at)
+  br label %go
+go:
+  %given = phi ptr [ %args, %work ], [ %own.args, %privately ]
+  call void %kernel(ptr %given, ptr %dims, i64 %lo, i64 %hi)
   %m.next = add i64 %m, 1
   %again = icmp ult i64 %m.next, %following
   br i1 %again, label %work, label %few.more
@@ -120,6 +144,36 @@ out:
   ret i64 %target
 }}
 declare i64 @llvm.umin.i64(i64, i64)
+define internal void @kc.privately(ptr %own, ptr %args, ptr %list, ptr %private, i64 %at) {{
+entry:
+{fields("list", count=(PRIVATE_ARGS, "i64"), privates=(PRIVATE_COUNT, "i64"))}
+  br label %copy
+copy:
+  %n = phi i64 [ 0, %entry ], [ %n.next, %copy ]
+  %from = getelementptr i64, ptr %args, i64 %n
+  %arg = load i64, ptr %from
+  %to = getelementptr i64, ptr %own, i64 %n
+  store i64 %arg, ptr %to
+  %n.next = add i64 %n, 1
+  %more = icmp ult i64 %n.next, %count
+  br i1 %more, label %copy, label %place
+place:
+  %m = phi i64 [ 0, %copy ], [ %m.next, %place ]
+  %offset.words = mul i64 %m, {PRIVATE_WORDS}
+  %offset = add i64 %offset.words, {PRIVATE_HEAD}
+  %one = getelementptr i64, ptr %list, i64 %offset
+{fields("one", number=(PRIVATE_ARG, "i64"), bytes=(PRIVATE_BYTES, "i64"), begin=(PRIVATE_PLACE, "i64"))}
+  %before = mul i64 %at, %bytes
+  %back = sub i64 %begin, %before
+  %address = getelementptr i8, ptr %private, i64 %back
+  %slot = getelementptr i64, ptr %own, i64 %number
+  store ptr %address, ptr %slot
+  %m.next = add i64 %m, 1
+  %others = icmp ult i64 %m.next, %privates
+  br i1 %others, label %place, label %out
+out:
+  ret void
+}}
 """
 
 # Step s uses the even or the odd frame (or the tail's); what moves in the frame of step s + 1 is written, and its rows are

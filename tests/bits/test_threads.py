@@ -44,7 +44,7 @@ def test_same_bits_where_calls_go_through_samples_together(name: str, monkeypatc
     def calls(self: Executable, symbols: object) -> npt.NDArray[np.int64]:
         taken.update(call.together for call in self.code.calls)
         few = self.calls.copy()
-        words = few[1:].reshape(-1, layout.STEP_WORDS)
+        words = few[layout.STEPS_HEAD:layout.STEPS_HEAD + layout.STEP_WORDS * few[0]].reshape(-1, layout.STEP_WORDS)
         words[:, layout.STEP_SAMPLES] = np.minimum(words[:, layout.STEP_SAMPLES], at_a_time)
         kept.append(few)
         return few
