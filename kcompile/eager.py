@@ -59,17 +59,18 @@ class _Slot:
 def run(body: tracing.Body, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     """Call a function under `@operation` on eager values; results are Tensors."""
     arrays: list[Array] = []
+    tensors: list[Array] = []
     key_parts: list[Any] = [body]
     remembered = [value for value in (*args, *kwargs.values()) if hasattr(value, "_keras_logits")] if body.remembers else []
-    plan_args = [_plan(value, body.tensor_position(i), arrays, key_parts) for i, value in enumerate(args)]
+    plan_args = [_plan(value, body.tensor_position(i), arrays, tensors, key_parts) for i, value in enumerate(args)]
     plan_kwargs = {}
     for name, value in kwargs.items():
         key_parts.append(name)
-        plan_kwargs[name] = _plan(value, name in body.tensors, arrays, key_parts)
+        plan_kwargs[name] = _plan(value, name in body.tensors, arrays, tensors, key_parts)
     for value in remembered:
         slot = next(s for s in (*plan_args, *plan_kwargs.values()) if isinstance(s, _Slot) and arrays[s.index] is value._array)
         key_parts.append("logits")
-        slot.logits = _plan(value._keras_logits, True, arrays, key_parts).index
+        slot.logits = _plan(value._keras_logits, True, arrays, tensors, key_parts).index
     key = tuple(key_parts)
     try:
         traced = _cache.get(key)
@@ -84,7 +85,7 @@ def run(body: tracing.Body, args: tuple[Any, ...], kwargs: dict[str, Any]) -> An
             _cache[key] = traced
             if len(_cache) > CACHE_SIZE:
                 _cache.popitem(last=False)
-    return _finish(traced, _compute(traced, arrays))
+    return _finish(traced, _compute(traced, arrays), arrays, tensors)
 
 
 def run_host(body: tracing.Body, function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
@@ -96,13 +97,15 @@ def run_host(body: tracing.Body, function: Callable[..., Any], args: tuple[Any, 
 
     given = [enter(value, body.tensor_position(i)) for i, value in enumerate(args)]
     named = {name: enter(value, name in body.tensors) for name, value in kwargs.items()}
+    arrays = [value for value in tree.flatten([given, list(named.values())]) if isinstance(value, np.ndarray)]
     with np.errstate(all="ignore"):
         result = function(*given, **named)
-    return tree.map_structure(lambda leaf: Tensor(_own(leaf)) if isinstance(leaf, (np.ndarray, np.generic)) else leaf, result)
+    return tree.map_structure(lambda leaf: Tensor(_own(leaf, arrays)) if isinstance(leaf, (np.ndarray, np.generic)) else leaf, result)
 
 
-def _plan(value: Any, is_tensor: bool, arrays: list[Array], key: list[Any]) -> Any:
-    """The argument with slots in place of arrays; what the trace depends on is appended to the key."""
+def _plan(value: Any, is_tensor: bool, arrays: list[Array], tensors: list[Array], key: list[Any]) -> Any:
+    """The argument with slots in place of arrays; what the trace depends on is appended to the key. `tensors`: the arrays that are
+    those of eager tensors, which nobody writes."""
     if isinstance(value, (Tensor, np.ndarray, Variable)) or (hasattr(value, "__array__") and not isinstance(value, (type, KerasTensor))):
         if not is_tensor:  # a static argument given as an array: its numbers
             plain = tuple(np.asarray(value).tolist()) if np.ndim(value) else np.asarray(value).item()
@@ -111,10 +114,12 @@ def _plan(value: Any, is_tensor: bool, arrays: list[Array], key: list[Any]) -> A
         array = _stored(value)
         key.append((array.shape, array.dtype.char, "array"))
         arrays.append(array)
+        if isinstance(value, Tensor):
+            tensors.append(array)
         return _Slot(len(arrays) - 1)
     if isinstance(value, (list, tuple)) and tree.is_nested(value):
         key.append((type(value).__name__, len(value)))
-        parts = [_plan(item, is_tensor, arrays, key) for item in value]
+        parts = [_plan(item, is_tensor, arrays, tensors, key) for item in value]
         return tuple(parts) if isinstance(value, tuple) else parts
     key.append(_frozen(value))
     return value
@@ -240,16 +245,23 @@ def _run_native(traced: Traced, params: dict[str, Array]) -> list[Array]:
     return results
 
 
-def _finish(traced: Traced, results: list[Array]) -> Any:
-    tensors = [Tensor(_own(array), dtype) for array, dtype in zip(results, traced.dtypes, strict=False)]
-    extra = [Tensor(_own(array)) for array in results[len(tensors):]]
-    everything = tensors + extra
+def _finish(traced: Traced, results: list[Array], given: list[Array], tensors: list[Array]) -> Any:
+    made = [Tensor(_own(array, given, tensors), dtype) for array, dtype in zip(results, traced.dtypes, strict=False)]
+    extra = [Tensor(_own(array, given, tensors)) for array in results[len(made):]]
+    everything = made + extra
     for position, source in traced.logits.items():
         everything[position]._keras_logits = everything[source]  # type: ignore[attr-defined]
     return tree.map_structure(lambda leaf: everything[leaf.index] if isinstance(leaf, _Slot) else leaf, traced.result)
 
 
-def _own(array: Any) -> Array:
-    """The result as an array that nobody else writes: a view into an argument (a reshape, a slice) is copied."""
+def _own(array: Any, given: Sequence[Array], tensors: Sequence[Array] = ()) -> Array:
+    """The result as an array that nobody else writes: an argument, or a view of one (a reshape, a slice), is copied, unless it is all of a
+    tensor's: that is never written."""
     found: Array = np.asarray(array)
-    return found.copy() if found.base is not None else found
+    if found.base is None and not any(found is one for one in given):
+        return found
+    for one in tensors:
+        if (found is one or found.base is one or (found.base is not None and found.base is one.base)) \
+                and found.nbytes == one.nbytes and found.flags.c_contiguous:
+            return found
+    return found.copy()

@@ -9,6 +9,7 @@ from kcompile import ops, random, tracing
 from kcompile.compiler import compile_graph
 from kcompile.ir.evaluate import evaluate
 from kcompile.tensor import KerasTensor, TracedTensor
+from kcompile.variables import Variable
 
 rng = np.random.default_rng(2)
 X = rng.uniform(-2, 2, (5, 4, 6)).astype("float32")
@@ -230,3 +231,24 @@ def test_large_windows_are_compiled():
     large = np.asarray(ops.conv(images, w))
     assert any(entry.native is not None for entry in eager._cache.values())
     np.testing.assert_allclose(large[:1, :6, :6], small, rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("op", [lambda x: ops.cast(x, "float32"), ops.stop_gradient, lambda x: ops.reshape(x, (6,)), ops.transpose,
+                                lambda x: ops.broadcast_to(x, (2, 3))])
+def test_a_result_is_not_the_memory_of_who_asked(op):
+    given = np.arange(6, dtype="float32").reshape(2, 3)
+    variable = Variable(given)
+    results = op(given), op(variable), op(variable.value)
+    before = [np.array(result) for result in results]
+    given += 7.0
+    variable.assign_add(given)
+    for result, old in zip(results, before, strict=True):
+        assert np.array_equal(np.array(result), old)
+
+
+def test_all_of_a_tensor_is_no_second_array():
+    x = ops.exp(np.zeros((2, 3), "float32"))
+    for same in (ops.cast(x, "float32"), ops.stop_gradient(x), ops.reshape(x, (3, 2))):
+        assert np.shares_memory(same._array, x._array)
+    for other in (ops.transpose(x), ops.reshape(x, (6,))[0:2] + 0.0, x * 1.0, ops.cast(x, "float64")):
+        assert not np.shares_memory(other._array, x._array)
