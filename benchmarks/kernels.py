@@ -23,6 +23,7 @@ from kcompile.compiler import compile_graph
 from kcompile.ir.evaluate import evaluate
 from kcompile.tools.roofline import measure
 from kcompile.tracing import Trace, gradients
+from kcompile.variables import aligned_empty
 
 Shapes = dict[str, tuple[Any, ...]]
 CHECKED_ROWS = 2
@@ -115,12 +116,18 @@ def traced(case: Case):
 
 
 def arrays_of(case: Case, executable, batch: int) -> dict[str, Any]:
-    """Random inputs by name, and room for the result."""
+    """Random inputs by name, and room for the result: on the boundaries where variables and temporary arrays of a step lie, too."""
     rng = np.random.default_rng(0)
-    arrays = {name: rng.normal(0, 1, [batch if n is None else n for n in shape]).astype("float32") for name, shape in case.shapes.items()}
+    arrays = {name: aligned(rng.normal(0, 1, [batch if n is None else n for n in shape])) for name, shape in case.shapes.items()}
     result = executable.program.outputs["y"]
     shape = [n if isinstance(n, int) else n.evaluate({"B": batch}) for n in executable.program.buffers[result].type.shape]
-    return {**arrays, result: np.zeros(shape, "float32")}
+    return {**arrays, result: aligned(np.zeros(shape))}
+
+
+def aligned(values):
+    array = aligned_empty(values.shape, np.dtype("float32"))
+    array[...] = values
+    return array
 
 
 def check(case: Case, graph, executable) -> None:

@@ -14,6 +14,7 @@ from .target import Target
 
 WAITING_BYTES = 512 << 10  # the sums of all tiles wait on the stack of a worker
 FEW_TILES = 8  # fewer tiles may read everything from memory
+MOST = 1024  # samples that a batch may hold, where what it reads should surely stay
 LONG_TRIP = 16  # vectors that a trip adds to
 LEAST_TRIPS = 64  # of a loop that sums and holds no other: fewer cost more to begin than they bring
 
@@ -65,7 +66,7 @@ def _stays(tiles: list[Loop], acc: Acc, target: Target, nest: Nest) -> bool:
 
     def bytes_read(around: list[Loop]) -> int:
         loops = [*around, *inside]
-        return sum(a.dtype.size * math.prod(-(-guess(s.extent, MANY) // s.step) for s in loops if a.depends_on(s.var)) for a in read)
+        return sum(a.dtype.size * math.prod(-(-guess(s.extent, MOST) // s.step) for s in loops if a.depends_on(s.var)) for a in read)
 
     again = [n for n, loop in enumerate(tiles) if not all(a.depends_on(loop.var) for a in read)]
     return all(bytes_read(tiles[n + 1:]) <= target.l2 // 2 for n in again)

@@ -71,7 +71,7 @@ def best_tiles(columns: DimLike, lanes: int, rows: Mapping[str, DimLike], room: 
     """
     found = [Tile(vectors, dict(zip(rows, sizes, strict=True)))
              for vectors in range(1, MOST_VECTORS + 1) if vectors == 1 or not _covers(columns, lanes * (vectors - 1))
-             for sizes in ([(n,) for n in heights] or _sizes(list(rows.values()), room.sums // vectors))
+             for sizes in ([(n,) for n in heights] or tile_sizes(list(rows.values()), room.sums // vectors))
              if room.holds(vectors, math.prod(sizes))
              and all(n <= STREAMS for axis, n in zip(rows, sizes, strict=True) if axis in apart)]
     if not found:  # so many sums at once that none of these fits: the smallest spills least
@@ -135,7 +135,7 @@ def _covers(extent: DimLike, width: int) -> bool:
     return not isinstance(extent, Dim) and extent <= width
 
 
-def _sizes(extents: list[DimLike], room: int) -> Iterator[tuple[int, ...]]:
+def tile_sizes(extents: list[DimLike], room: int) -> Iterator[tuple[int, ...]]:
     """Every choice of rows for each axis with a product of at most `room`."""
     if not extents:
         yield ()
@@ -144,5 +144,5 @@ def _sizes(extents: list[DimLike], room: int) -> Iterator[tuple[int, ...]]:
     clamped = isinstance(extent, Dim) and divisor(extent) == 1
     most = min(room, CLAMPED_ROWS) if clamped else min(room, divisor(extent) if not isinstance(extent, Dim) else room)
     for size in range(1, most + 1):
-        for rest in _sizes(extents[1:], room // size):
+        for rest in tile_sizes(extents[1:], room // size):
             yield size, *rest

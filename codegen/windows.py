@@ -1,21 +1,26 @@
-"""Sums in which neighbouring rows of a tile read the same vectors, one after the other: depthwise convolutions and their gradients.
+"""Sums in which neighbouring rows of a tile read the same values, one after the other: convolutions and their gradients.
 
-A load whose index moves with a row of the tile just as it moves with a loop that sums is a window sliding along. Where it moves with the
-lanes too, no row shares anything else: written out, the loop that sums reads each vector once for all rows whose windows hold it.
+A load whose index moves with a row of the tile just as it moves with a loop that sums is a window sliding along. Written out, the
+loop that sums reads each value once for all rows whose windows hold it. Two kinds gain by that. Where all loads move with the lanes
+(depthwise convolutions), rows share nothing else. A tile that is but one vector wide (up to 16 channels) loads a value for each
+multiply-add, which is as much as a processor can: with the three taps of a window written out it loads less than half of that.
 """
 
 from __future__ import annotations
 
+import itertools
+import math
 from collections.abc import Mapping
 from functools import partial
 
 from kcompile.ir.struct import struct
 
 from .access import accesses, inner_loops, static
-from .nest import Loop, Nest, Stmt, statements
+from .nest import FOR, Loop, Nest, Stmt, statements
 from .target import Target
-from .tiles import Room, Tile, wasted
+from .tiles import IN_FLIGHT, LOADS, Room, Tile, tile_sizes, wasted
 
+TAPS = 5  # of a window whose taps are written out for a product
 WIDE = 7  # a window of more elements is not written out whole
 
 
@@ -46,6 +51,54 @@ def find_window(nest: Nest, body: tuple[Stmt, ...], vector: Loop, rows: list[Loo
                 most = 4 if target.registers >= 32 else 2
                 return Window(row.var, over.var, next(n for n in (most, 3, 2, 1) if extent % n == 0))
     return None
+
+
+def find_taps(nest: Nest, common: list[Loop], target: Target) -> Window | None:
+    """The window of a product whose lanes are one vector, of which only the other operand moves with them; None where there is none."""
+    body = common[-1].body if common else ()
+    sums = [loop for loop in inner_loops(body) if loop.mode == FOR]
+    loads = [a for a in accesses(nest, tuple(s for s in body if isinstance(s, Loop))) if not a.store]
+    if len(loads) != 2 or not all(loop.plain for loop in sums):
+        return None
+    guarded = {var for a in loads for guard in a.guards for var in guard.index.variables}
+    for slid, other in (loads, loads[::-1]):
+        lanes = [x for x in common if other.coefficient(x.var) == 1 and not slid.depends_on(x.var)]
+        if len(lanes) != 1 or not target.lanes(other.dtype) // 2 < (static(lanes[0].extent) or 0) <= target.lanes(other.dtype):
+            continue
+        for over, row in itertools.product(reversed(sums), common):
+            slides = slid.coefficient(over.var) == slid.coefficient(row.var) != 0 and not guarded & {over.var, row.var}
+            steps = _written_out(static(over.extent), static(row.extent), over is sums[-1])
+            if slides and steps and other.depends_on(over.var) and not other.depends_on(row.var):
+                return Window(row.var, over.var, steps)
+    return None
+
+
+def _written_out(over: int | None, row: int | None, last: bool) -> int:
+    """How many trips of the loop that sums are written out: all taps of a small window, of a long sum over an image a few; 0 for none."""
+    if over is None or row is None:
+        return 0
+    if 2 <= over <= TAPS and row >= 2 * over:
+        return over
+    return next((n for n in (5, 4, 3) if over % n == 0), 0) if 2 <= row <= TAPS and last else 0
+
+
+def taps_tile(window: Window, rows: Mapping[str, int], room: Room) -> Tile:
+    """The tile of one vector that costs least for each result."""
+    axes = list(rows)
+
+    def rank(sizes: tuple[int, ...]) -> tuple[float, int]:
+        height, slid = math.prod(sizes), sizes[axes.index(window.row)]
+        done = height * window.steps
+        loads = height // slid * (slid + window.steps - 1) + window.steps
+        waste = math.prod(wasted(rows[axis], n) for axis, n in zip(axes, sizes, strict=True))
+        return round(waste * (max(done, LOADS * loads, IN_FLIGHT) + room.trip) / done, 2), height
+
+    def fits(sizes: tuple[int, ...]) -> bool:
+        slid = sizes[axes.index(window.row)]
+        return math.prod(sizes) + window.steps + min(slid, window.steps) <= room.registers
+
+    best = min(filter(fits, tile_sizes([rows[axis] for axis in axes], room.sums)), key=rank)
+    return Tile(1, dict(zip(axes, best, strict=True)))
 
 
 def window_tile(window: Window, rows: Mapping[str, int], room: Room) -> Tile:

@@ -15,13 +15,12 @@ a page that is not there can take longer than all the rest.
 from __future__ import annotations
 
 import itertools
-import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import replace
 
 from ...ir.scalar import Aff, AxisValue, apply
 from ..access import static
-from ..nest import FOR, Acc, Accum, Let, Loop, Nest, Prefetch, Stmt, all_loads, map_body
+from ..nest import FOR, UNROLL, Acc, Accum, Let, Loop, Nest, Prefetch, Stmt, all_loads, map_body
 from .ahead import LINE
 from .loops import ScheduleError, record
 
@@ -29,7 +28,7 @@ from .loops import ScheduleError, record
 def lead(nest: Nest, array: str, over: str, trips: int) -> Nest:
     """Asks in each trip of the sums over `over` for the lines of the array that `trips` trips later are loaded."""
     step = f"lead({array}, {over}, {trips})"
-    asked = {id(loop) for loop, _ in tile_sums(nest.body, {}) if loop.var == over and lines(loop, array)}
+    asked = {id(loop) for loop, _ in tile_sums(nest.body) if loop.var == over and lines(loop, array)}
     if not asked:
         raise ScheduleError(f"{step}: no sum over {over} loads lines of {array} that move with it")
 
@@ -41,18 +40,19 @@ def lead(nest: Nest, array: str, over: str, trips: int) -> Nest:
     return record(nest, map_body(nest.body, change), step)
 
 
-def tile_sums(body: tuple[Stmt, ...], alive: Mapping[str, int]) -> Iterator[tuple[Loop, int]]:
-    """The innermost run-time loops of tiles, each with the number of vectors that it adds to.
-
-    `alive`: of the accumulators that are declared around, how many vectors each is."""
-    alive = {**alive, **{s.name: math.prod(d.extent for d in s.dims if not d.vector) for s in body if isinstance(s, Acc)}}
+def tile_sums(body: tuple[Stmt, ...]) -> Iterator[tuple[Loop, int]]:
+    """The innermost run-time loops of tiles, each with the number of vectors that a trip adds up."""
     for stmt in body:
         if isinstance(stmt, Loop) and stmt.mode == FOR:
-            added = {s.name for s in stmt.inside if isinstance(s, Accum) and s.name in alive}
-            if not added or any(isinstance(s, Loop) and s.mode == FOR for s in stmt.inside):
-                yield from tile_sums(stmt.body, alive)
-            elif stmt.step == 1:
-                yield stmt, sum(alive[name] for name in added)
+            if any(isinstance(s, Acc) or (isinstance(s, Loop) and s.mode == FOR) for s in stmt.inside):
+                yield from tile_sums(stmt.body)
+            elif not stmt.back and (added := _added(stmt.body)):
+                yield stmt, added
+
+
+def _added(body: tuple[Stmt, ...]) -> int:
+    return sum(_added(s.body) * (int(str(s.extent)) // s.step if s.mode == UNROLL else 1) if isinstance(s, Loop) else isinstance(s, Accum)
+               for s in body)
 
 
 def lines(over: Loop, array: str) -> list[Aff]:
@@ -65,7 +65,7 @@ def lines(over: Loop, array: str) -> list[Aff]:
     (index,) = load.index
     line = LINE // load.dtype.size
     moved = index.coefficient(over.var)
-    if load.guards or not isinstance(moved, int) or moved < line // 2:
+    if load.guards or not isinstance(moved, int) or moved * over.step < line // 2:
         return []
     ranges = [_range(index, var, loop) for var, loop in inside.items() if index.coefficient(var) != 0]
     starts: list[int] = []
@@ -79,7 +79,7 @@ def lines(over: Loop, array: str) -> list[Aff]:
 def _requests(nest: Nest, over: Loop, array: str, trips: int) -> tuple[Stmt, ...]:
     """The first line by name, no further than the last of the array; the others beside it."""
     found = lines(over, array)
-    later = found[0] + int(str(found[0].coefficient(over.var))) * trips
+    later = found[0] + int(str(found[0].coefficient(over.var))) * over.step * trips
     apart = [int(str((line + found[0] * -1).const)) for line in found]
     kind = nest.arrays.get(array)
     if kind is None:  # private memory has more behind it

@@ -15,6 +15,7 @@ from ..schedule.loops import can_collapse
 from ..schedule.trim import bound
 from ..target import Target
 from ..tiles import Tile
+from ..windows import find_taps
 from .maps import Maps
 from .panels import Panels
 from .rows import Rows
@@ -43,6 +44,7 @@ class _Planner(Maps, Panels, TurnedPanels, Rows, Sweeps, Tails):
     """One strategy after the other, until one suits."""
 
     def run(self) -> Nest:
+        self.taps = find_taps(self.nest, chain(self.nest.body), self.target)
         self._collapse_all()
         common = chain(self.nest.body)
         reduces = has_accumulators(self.nest.body)
@@ -85,9 +87,10 @@ class _Planner(Maps, Panels, TurnedPanels, Rows, Sweeps, Tails):
 
     def _collapse_all(self) -> None:
         """Makes neighbouring loops one wherever every index allows it: fewer loops, longer vectors."""
+        apart = {self.taps.row, self.taps.over} if self.taps else set()
         while True:
             pair = next(((outer.var, outer.body[0].var) for outer in inner_loops(self.nest.body)
-                         if len(outer.body) == 1 and isinstance(outer.body[0], Loop)
+                         if len(outer.body) == 1 and isinstance(outer.body[0], Loop) and not apart & {outer.var, outer.body[0].var}
                          and can_collapse(self.nest, outer.var, outer.body[0].var)), None)
             if pair is None:
                 return

@@ -9,6 +9,7 @@ from ..nest import Acc, Loop, Nest, Stmt, Store, statements
 from ..schedule import reorder, tile, vectorize
 from ..target import Target
 from ..tiles import TRIP, Room, Tile
+from ..windows import Window
 
 
 @dataclass
@@ -19,6 +20,7 @@ class Scheduling:
     target: Target
     tile: Tile | None = None
     choices: list[Tile] = field(default_factory=list)  # the best first
+    taps: Window | None = None  # of a product of which one operand slides along the rows
     apart: bool = False  # the vectors of a sum: no row of a tile shares one with another, but by a window that slides
     swept: bool = False  # all tiles go through the rows of an image together
     whole: list[tuple[str, str, tuple[str, ...]]] = field(default_factory=list)  # operands packed whole: array, lanes along, summed over

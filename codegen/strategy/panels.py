@@ -7,14 +7,14 @@ from collections.abc import Mapping
 
 from ..access import accesses, divisor, guess, inner_loops, static, useful_lanes
 from ..epilogue import settle_epilogue
-from ..nest import Acc, Loop, Stmt, all_stores, loops, statements
+from ..nest import FOR, Acc, Loop, Stmt, all_stores, loops, statements
 from ..packing import PACKED_BYTES, far_rows
 from ..row_blocks import RowBlocks, Traffic, row_blocks
 from ..schedule import chunk, jam, keep, pack, pack_all, reorder, rfactor, strip, tile, unroll
 from ..schedule.chunk import chunkable, operands
 from ..strips import PAGE, strip_rows
 from ..tiles import best_tiles, rows_of_a_sample
-from ..windows import Window, find_window, window_tile
+from ..windows import Window, find_window, taps_tile, window_tile
 from .base import Scheduling
 
 LARGE_BATCH = 512  # samples whose operand may be further away than the second-level cache
@@ -34,12 +34,14 @@ class Panels(Scheduling):
         rows = self._row_axes(common, vector, body)
         extent = static(vector.extent)
         available = 4 if extent is None else -(-extent // lanes)
-        window = find_window(self.nest, body, vector, rows, self.target)
+        alone = find_window(self.nest, body, vector, rows, self.target)
+        window = alone or self.taps
         inside = tuple(s for s in body if isinstance(s, Loop))
         self.apart = all(a.depends_on(vector.var) for a in accesses(self.nest, inside) if not a.store)
         if window:
-            best = window_tile(window, {loop.var: static(loop.extent) or 1 for loop in rows}, room)
-            rows = sorted(rows, key=lambda loop: loop.var == window.row)  # the window's row moves fastest
+            slid = window.row  # moves fastest
+            rows = [loop for loop in rows if loop.var != slid] + [loop for loop in common if loop.var == slid]
+            best = (window_tile if alone else taps_tile)(window, {loop.var: static(loop.extent) or 1 for loop in rows}, room)
             count, tiles = 1, best.rows
         elif rows:
             near = bool(far_rows(self.nest, common, body, vector, 2 * lanes, self.target))
@@ -62,7 +64,7 @@ class Panels(Scheduling):
             tiles = {}
         self.note(f"vectors along {vector.var}: {lanes} lanes, {count} side by side")
         packed = [] if window else far_rows(self.nest, common, body, vector, lanes * count, self.target)
-        strip_size = self._strip(common, vector, rows, tiles, lanes * count, bool(packed))
+        strip_size = None if window else self._strip(common, vector, rows, tiles, lanes * count, bool(packed))
         packed = [] if strip_size else packed
         outermost, blocked = False, None
         if not window and not strip_size:
@@ -125,10 +127,13 @@ class Panels(Scheduling):
     def _write_out(self, window: Window) -> None:
         """Writes out the loop that a window slides along, so that its rows share what they read."""
         over = window.over
+        inside = [loop.var for loop in inner_loops(loops(self.nest, over)[0].body) if loop.mode == FOR]
+        if inside:
+            self.nest = reorder(self.nest, *inside, over)
         if static(loops(self.nest, over)[0].extent) != window.steps:
             self.nest, over = tile(self.nest, over, window.steps), f"{over}.i"
         self.nest = unroll(self.nest, over)
-        self.note(f"{window.row} slides along {window.over}: {window.steps} of it are written out, and a vector is read once for all rows")
+        self.note(f"{window.row} slides along {window.over}: {window.steps} of it are written out, and what they hold is read once")
 
     def _strip(self, common: list[Loop], vector: Loop, rows: list[Loop], tiles: Mapping[str, int], columns: int, packs: bool) -> int | None:
         """Rows of the strips in which the epilogue is to run; None for tile by tile, as where the panels can be packed in another way."""

@@ -16,8 +16,8 @@ from ..tiles import worth_a_short_tile
 from .base import Scheduling
 
 CYCLES = 160  # before a line is loaded it is asked for: what the second-level cache takes, and most of what the third does
-MOST_LINES = 4  # asked for in a trip: there are as many free slots for loads
-LEAST_SUMS = 8  # of a tile, without which a trip is over before anything arrives
+MOST_LINES = 4  # of an array that are asked for in a trip, or one for every LEAST_SUMS products: so many loads are free
+LEAST_SUMS = 8  # of a trip, without which it is over before anything arrives
 STORED = 4096  # bytes between what a tile stores and what is asked for when it begins
 NEXT = 8  # elements of an image that are asked for ahead, where a sum goes over it
 
@@ -95,11 +95,14 @@ class Tails(Scheduling):
 
     def _lead(self) -> None:
         """Asks for the lines of a long sum some trips ahead, where those of a tile do not stay in the first-level cache."""
+        if self.apart:
+            return  # windows: see above
         wanted: dict[tuple[str, str], int] = {}
-        for loop, vectors in tile_sums(self.nest.body, {}):
+        for loop, vectors in tile_sums(self.nest.body):
             for array in dict.fromkeys(load.array for load in all_loads(loop.body)):
                 found = lines(loop, array)
-                if vectors >= LEAST_SUMS and 0 < len(found) <= MOST_LINES and self._read_by_a_tile(loop, found) > self.target.l1 * 3 // 4:
+                few = 0 < len(found) <= max(MOST_LINES, vectors // LEAST_SUMS)
+                if vectors >= LEAST_SUMS and few and self._read_by_a_tile(loop, found) > self.target.l1 * 3 // 4:
                     wanted[array, loop.var] = -(-2 * CYCLES // vectors)
         for (array, over), trips in wanted.items():
             self.nest = lead(self.nest, array, over, trips)
