@@ -15,7 +15,7 @@ from dataclasses import replace
 
 from ...ir.scalar import Aff, Const, Guard, Load, Ref
 from ...ir.types import Dim, DimLike
-from ..nest import FOR, Acc, Accum, Clip, Loop, Nest, Stmt, Store, statements, substitute
+from ..nest import FOR, Acc, Accum, Clip, Loop, Nest, Stmt, Store, identity, statements, substitute
 from .loops import ScheduleError, record
 
 
@@ -41,7 +41,7 @@ def block(nest: Nest, over: str, size: int) -> Nest:
 
     def summed(guard: Guard, moved: Aff, clip: Clip) -> tuple[Stmt, ...]:
         """The accumulators with what the blocks before have left, and this block added."""
-        before = Load(name, (place,), acc.dtype, (guard,), Const(0, acc.dtype))
+        before = Load(name, (place,), acc.dtype, (guard,), Const(identity(acc.op, acc.dtype), acc.dtype))
         start = around(group, (Accum(acc.name, before),))
         return acc, start, replace(inner, extent=size, body=substitute(inner.body, {over: moved}), clip=clip)
 

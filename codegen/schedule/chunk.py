@@ -23,7 +23,7 @@ from kcompile.ir.struct import struct
 from ...ir.scalar import Aff, Const, Guard, Load, rewrite, walk
 from ...ir.types import DType
 from ..access import divisor
-from ..nest import UNROLL, VECTOR, Acc, Accum, Clip, Loop, Nest, Stmt, Store, map_body, statements, substitute
+from ..nest import UNROLL, VECTOR, Acc, Accum, Clip, Loop, Nest, Stmt, Store, identity, map_body, statements, substitute
 from .ahead import LINE, guarded, lines, share
 from .loops import ScheduleError, record
 from .stash import perfect_chain
@@ -145,7 +145,8 @@ def _chunked(parts: _Parts, size: int, ahead: bool, scratch: dict[str, tuple[DTy
         return (replace(stmt, expr=rewrite(stmt.expr, packed)),) if isinstance(stmt, Accum) else \
             (replace(stmt, body=map_body(stmt.body, summed), clip=None),) if isinstance(stmt, Loop) else None
 
-    before = Load(parts.kept.array, (parts.kept.index,), parts.acc.dtype, (Guard(Aff.of(later), 1, extent),), Const(0, parts.acc.dtype))
+    nothing_yet = Const(identity(parts.acc.op, parts.acc.dtype), parts.acc.dtype)
+    before = Load(parts.kept.array, (parts.kept.index,), parts.acc.dtype, (Guard(Aff.of(later), 1, extent),), nothing_yet)
     start: tuple[Stmt, ...] = (Accum(parts.acc.name, before),)
     for loop in reversed(parts.tile):
         start = (replace(loop, body=start),)

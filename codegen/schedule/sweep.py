@@ -16,7 +16,7 @@ from dataclasses import replace
 
 from ...ir.scalar import Aff, Const, Guard, Load, Ref
 from ..access import chain
-from ..nest import Acc, Accum, Loop, Nest, Stmt, Store, map_body, statements
+from ..nest import Acc, Accum, Loop, Nest, Stmt, Store, identity, map_body, statements
 from .block import around, nested, position, summed_group
 from .loops import ScheduleError, record
 
@@ -38,7 +38,7 @@ def sweep(nest: Nest, over: str) -> Nest:
     name = f"sums.{acc.name}"
     place, elements = position(group, tiles, step)
     guard = (Guard(Aff.of(over), 1, inner.extent),)
-    before = around(group, (Accum(acc.name, Load(name, (place,), acc.dtype, guard, Const(0, acc.dtype))),))
+    before = around(group, (Accum(acc.name, Load(name, (place,), acc.dtype, guard, Const(identity(acc.op, acc.dtype), acc.dtype))),))
     left = around(group, (Accum(acc.name, Load(name, (place,), acc.dtype)),))
     kept = around(group, (Store(name, place, Ref(acc.name, acc.dtype)),))
     swept = replace(inner, body=nested(tiles, (acc, before, *inner.body, kept)))

@@ -53,6 +53,15 @@ def test_same_bits(target: str, c: int, y: int, x: int, stride: int, batch: int)
     np.testing.assert_array_equal(swept["p"], alone["p"])
 
 
+@pytest.mark.parametrize("op", ["min", "max", "mul"])
+def test_sums_of_another_kind_begin_with_what_changes_nothing(op: str) -> None:
+    one = parse_kernel(TEXT.format(c=40, y=5, x=9, h=7, w=11, stride="").replace("= add over", f"= {op} over"))
+    nest = plan(lower(one), Target.named("avx512"))
+    assert "sweep(y)" in nest.steps
+    arrays = {name: np.abs(array) + 1 for name, array in inputs(one, {"B": 2}).items()}
+    assert_close(one, run_native(Native(nest), arrays, {"B": 2}), evaluate(one, arrays, {"B": 2}), op)
+
+
 def test_the_interpreter_agrees() -> None:
     one = kernel(40, 5, 9)
     arrays, symbols = inputs(one, {"B": 2}), {"B": 2}
