@@ -287,6 +287,13 @@ class Executable:
     def most_threads(self) -> int:
         return min(self.options.threads or self.pool.cores, layout.MAX_WORKERS + 1)
 
+    def release(self) -> None:
+        """Give the memory of temps back until the next call, which takes it anew: for steps that few will run again soon."""
+        with self._lock:
+            self._largest, self.offsets, self.arena, self.arena_address = {}, {}, aligned(0), 0
+            self._bound.clear()
+            self._loops.clear()
+
     def threads_for(self, symbols: Mapping[str, int]) -> int:
         """One where the step is too short for what it costs to meet others."""
         most = self.most_threads

@@ -27,6 +27,7 @@ Array = npt.NDArray[Any]
 CACHE_SIZE = 1024  # signatures remembered; loops over ever new static arguments must not grow it
 # How long numpy takes for a multiply-add of these ops, in units of that of a matrix product.
 SLOWNESS = {"dot": 1, "conv": 8, "conv_input_grad": 8, "conv_filter_grad": 8, "window_max": 2, "window_sum": 2}
+KEPT_BYTES = 1 << 20  # of temps: an operation that needs more gives them back, since a model is made of many operations
 NATIVE_WORK = 64_000_000  # units from which compiling (0.05 to 0.1 s, the first time) pays
 
 
@@ -242,6 +243,8 @@ def _run_native(traced: Traced, params: dict[str, Array]) -> list[Array]:
         results.append(np.empty([int(d) for d in kind.shape], kind.dtype.numpy))  # type: ignore[arg-type]
         arrays[program.outputs[f"r{i}"]] = results[-1]
     traced.native.run(arrays, {})
+    if traced.native.arena.nbytes > KEPT_BYTES:
+        traced.native.release()
     return results
 
 

@@ -146,6 +146,20 @@ def test_many_batch_sizes(program: Program) -> None:
     assert same(by_single_steps(executable, np.arange(5), 5, 1), wanted)
 
 
+def test_memory_that_was_given_back_is_taken_anew(program: Program, executable: Executable) -> None:
+    x, target = data(16)
+    found = []
+    for _ in range(2):
+        out, states = buffers(program, 16), initial_states(program)
+        executable.run({"x": x, "target": target, **out, **states}, {"B": 16}, 2)
+        assert executable.arena.nbytes > 0
+        found.append([*out.values(), *states.values()])
+        executable.release()
+        assert executable.arena.nbytes == 0
+    for one, other in zip(*found, strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
 def test_a_larger_batch_moves_the_arena(program: Program) -> None:
     executable = compile_program(program, options=CodegenOptions(cache_dir=None))
     small = by_single_steps(executable, np.arange(8), 8, 1)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from kcompile import ops, random, tracing
+from kcompile import eager, ops, random, tracing
 from kcompile.compiler import compile_graph
 from kcompile.ir.evaluate import evaluate
 from kcompile.tensor import KerasTensor, TracedTensor
@@ -252,3 +252,12 @@ def test_all_of_a_tensor_is_no_second_array():
         assert np.shares_memory(same._array, x._array)
     for other in (ops.transpose(x), ops.reshape(x, (6,))[0:2] + 0.0, x * 1.0, ops.cast(x, "float64")):
         assert not np.shares_memory(other._array, x._array)
+
+
+def test_an_operation_that_needs_much_memory_gives_it_back():
+    eager._cache.clear()
+    x = np.ones((2, 64, 64, 32), "float32")
+    y = ops.conv(x, np.ones((3, 3, 32, 96), "float32"), padding="same")
+    (traced,) = [t for t in eager._cache.values() if t.native is not None]
+    assert traced.native.arena.nbytes == 0 and y.shape == (2, 64, 64, 96)
+    assert np.array_equal(ops.conv(x, np.ones((3, 3, 32, 96), "float32"), padding="same"), y) and float(y[1, 5, 5, 7]) == 288.0
