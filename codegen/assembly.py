@@ -43,7 +43,7 @@ class Assembler:
         given: list[str] = []
         seen: set[str] = set()
         try:
-            for text in map(_marked, texts):
+            for text in (_marked(text, self.target) for text in texts):
                 given.append(text)
                 if text not in seen:
                     seen.add(text)
@@ -60,7 +60,7 @@ def foreign_assemblies(texts: Sequence[str], target: Target) -> list[str]:
     binding = llvm_binding()
     binding.initialize_all_targets()
     binding.initialize_all_asmprinters()
-    return [_here(_marked(text), target) for text in texts]
+    return [_here(_marked(text, target), target) for text in texts]
 
 
 def _in_a_process(texts: Sequence[str], target: Target) -> list[str]:
@@ -78,10 +78,10 @@ def _in_a_process(texts: Sequence[str], target: Target) -> list[str]:
     return found
 
 
-def _marked(text: str) -> str:
+def _marked(text: str, target: Target) -> str:
     """The text as a step's modules have it: beginning with the line that says how its addresses are compiled."""
     from .step_text import has_final_addresses
-    return text if text.startswith(FINAL_ADDRESSES) or not has_final_addresses(text) else FINAL_ADDRESSES + text
+    return text if text.startswith(FINAL_ADDRESSES) or not has_final_addresses(text, target) else FINAL_ADDRESSES + text
 
 
 def _here(marked: str, target: Target) -> str:

@@ -22,6 +22,7 @@ from .text_builder import join
 from .work import estimate
 
 MODULE_LINES = 300  # kernels are spread over modules of about this size
+WIDE = 64  # bytes of vectors that leave processors enough time for addresses
 LONG_LOOP = 40  # loads and stores in a block, from which addresses are left as they are
 
 Compile = Callable[[Kernel, Target, str], tuple[str, NativeKernel]]
@@ -59,7 +60,7 @@ def step_code(program: Program, target: Target, compile: Compile = compile_kerne
         raise ValueError(f"program {program.name!r} has not been planned: it still has updates of {', '.join(program.updates)}")
     kernels: dict[Hashable, NativeKernel] = {}
     panels: dict[str, KeptPanel] = {}
-    modules = _Modules(emitted)
+    modules = _Modules(target, emitted)
     calls: list[KernelCall] = []
     word = FRAME_WORDS
     for step in program.steps:
@@ -89,13 +90,13 @@ def panel_name(panel: PanelKernel, source: str) -> str:
 class _Modules:
     """Kernels in order, joined into modules of about MODULE_LINES lines: those whose loops LLVM is to work on, and the others."""
 
-    def __init__(self, emitted: Callable[[str], None]) -> None:
-        self.emitted = emitted
+    def __init__(self, target: Target, emitted: Callable[[str], None]) -> None:
+        self.target, self.emitted = target, emitted
         self.done: list[str] = []
         self.open: dict[str, list[str]] = {"": [], FINAL_ADDRESSES: []}
 
     def add(self, text: str) -> None:
-        head = FINAL_ADDRESSES if has_final_addresses(text) else ""
+        head = FINAL_ADDRESSES if has_final_addresses(text, self.target) else ""
         group = self.open[head]
         group.append(text)
         if sum(t.count("\n") for t in group) >= MODULE_LINES:
@@ -113,9 +114,10 @@ class _Modules:
         return self.done
 
 
-def has_final_addresses(text: str) -> bool:
-    """Whether LLVM has nothing to win by other induction variables: loops without multiply-adds, or long ones."""
-    if "@llvm.fma." not in text:
+def has_final_addresses(text: str, target: Target) -> bool:
+    """Whether LLVM has nothing to win by other induction variables than the text's own (see emit/indices.py): with wide vectors, in loops
+    without multiply-adds, and in long ones."""
+    if target.vector_bytes >= WIDE or "@llvm.fma." not in text:
         return True
     accesses = 0
     for line in text.splitlines():

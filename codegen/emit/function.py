@@ -12,6 +12,7 @@ from ...ir.scalar import Aff, Guard
 from ...ir.types import Dim, DimLike
 from .. import scalar_code
 from ..nest import (
+    FOR,
     UNROLL,
     VECTOR,
     Acc,
@@ -29,9 +30,10 @@ from ..nest import (
     statements,
 )
 from ..target import Target
+from .indices import Index, Lanes, Sums
 from .statements import Key, Statements
 from .transpose import write_transposed
-from .values import Index, Lanes, Operand
+from .values import Operand
 
 
 def emit(nest: Nest, target: Target, name: str) -> str:
@@ -240,6 +242,9 @@ class _Function(Statements):
             w.label(inside)
             self.block = inside
         depth = scopes.depth
+        around, self.sums = self.sums, None
+        if updated and not _has_loop(body) and all(loop.mode == FOR and not loop.parallel for loop, _ in variables):
+            self.sums = Sums(depth, counter)
         for loop, value in variables:
             text = value(counter)
             self.indices[loop.var] = Index(text=text, depth=depth) if text != "0" else Index()
@@ -247,13 +252,21 @@ class _Function(Statements):
                 whole = w.call("i64", "llvm.smin.i64", ("i64", text), ("i64", str(loop.last_whole)))
                 self.indices[loop.back] = Index(text=whole, depth=depth)
         self.body(body)
+        moving, self.sums = self.sums.moving if self.sums is not None else [], around
+        moved = [w.value(f"add i64 {name}, {factor * step}") for name, _, factor in moving]
         following = w.value(f"add i64 {counter}, {step}")
         if surely_once:
             more = w.value(f"icmp slt i64 {following}, {end}")
             w.line(f"br i1 {more}, label %{label}, label %{after}")
         else:
             w.line(f"br label %{label}")
-        w.lines[counter_line] = f"  {counter} = phi i64 [ {start}, %{before} ], [ {following}, %{self.block} ]"
+        head = [f"  {counter} = phi i64 [ {start}, %{before} ], [ {following}, %{self.block} ]"]
+        for (name, beside, factor), second in zip(moving, moved, strict=True):
+            first = start if start == "0" else self.pure_at(depth - 1, f"mul i64 {start}, {factor}")
+            if beside:
+                first = beside if first == "0" else self.pure_at(depth - 1, f"add i64 {beside}, {first}")
+            head.append(f"  {name} = phi i64 [ {first}, %{before} ], [ {second}, %{self.block} ]")
+        w.lines[counter_line] = "\n".join(head)
         for line, phi, kind, first, name, key in phis:
             last = self.accs[name].values[key].text
             w.lines[line] = f"  {phi} = phi {kind} [ {first}, %{before} ], [ {last}, %{self.block} ]"
@@ -265,6 +278,11 @@ class _Function(Statements):
         for (name, key), operand in entered.items():
             self.accs[name].values[key] = operand
         self.written(stored)
+
+
+def _has_loop(body: tuple[Stmt, ...]) -> bool:
+    """Whether something in the body is a loop when it runs."""
+    return any(isinstance(s, Loop) and s.mode not in (UNROLL, VECTOR) for s in statements(body))
 
 
 def _write_all(waiting: list[Callable[[], None]]) -> None:

@@ -15,9 +15,10 @@ from ...ir.types import DimLike, boolean, i64
 from .. import scalar_code
 from ..nest import Acc, Accum, Clip, Fold, Let, Nest, Prefetch, Store, all_stores, identity
 from ..target import Target
+from .indices import Index
 from .memory import suffix as memory_suffix
 from .scopes import Scopes
-from .values import Index, Operand, Values
+from .values import Operand, Values
 
 Key = tuple[int, ...]
 

@@ -1,4 +1,4 @@
-"""Expressions of a nest as LLVM values: index arithmetic, masks, loads, applications.
+"""Expressions of a nest as LLVM values: masks, loads, applications.
 
 A value is uniform (lanes == 1) until something in it depends on the vector variable; a uniform operand of a vector
 operation is broadcast. Equal values are emitted once while they are in reach.
@@ -9,9 +9,10 @@ from __future__ import annotations
 from kcompile.ir.struct import struct
 
 from ...ir.scalar import Aff, AxisValue, Const, Expr, Guard, Load, Ref
-from ...ir.types import Dim, DimLike, DType, boolean, i64
+from ...ir.types import DType, boolean, i64
 from .. import scalar_code
-from ..nest import Clip, Nest
+from ..nest import Nest
+from .indices import Indices
 from .memory import ZERO_CELL, memory_constant, suffix
 from .scopes import Scopes
 
@@ -25,134 +26,14 @@ class Operand:
     lanes: int = 1
 
 
-@struct(frozen=True)
-class Index:
-    """The current value of a loop variable or index: a constant, or an operand of type i64 (a vector if `lanes` > 1)."""
-
-    const: int = 0
-    text: str = ""
-    depth: int = 0
-    lanes: int = 1
-    unrolled: bool = False  # differs between the copies of an unrolled body: added last, so that the copies share the rest
-
-
-@struct(frozen=True)
-class Lanes:
-    """The vector variable in force: its number of lanes and its clip."""
-
-    var: str
-    count: int
-    clip: Clip | None
-
-
-class Values:
-    """Emits expressions. `indices` holds the loop variables in scope; `index` and `named` look up lets and accumulators."""
+class Values(Indices):
+    """Emits expressions. `index` and `named` look up lets and accumulators."""
 
     def __init__(self, nest: Nest, scopes: Scopes) -> None:
-        self.nest = nest
-        self.scopes = scopes
-        self.w = scopes.writer
-        self.indices: dict[str, Index] = {}
-        self.vector: Lanes | None = None
-        self.pointers: dict[str, str] = {}
+        super().__init__(nest, scopes)
         self.versions: dict[str, int] = {}  # of arrays that the nest writes: counts the writes so far
-        self.dims: dict[str, str] = {}
 
-    # Index arithmetic
-
-    def index(self, var: str) -> Index:
-        """The current value of a loop variable or of an index let."""
-        return self.indices[var]
-
-    def dim(self, dim: DimLike) -> str:
-        """An i64 operand holding a dimension."""
-        if not isinstance(dim, Dim):
-            return str(dim)
-        known = self.scopes.recall(("dim", dim))
-        if known is not None:
-            return str(known)
-        total = ""
-        with self.scopes.at(0) as w:
-            for monomial, factor in dim.terms:
-                part = "" if monomial else str(factor)
-                for name in monomial:
-                    part = w.value(f"mul i64 {part}, {self.dims[name]}") if part else self.dims[name]
-                if monomial and factor != 1:
-                    part = w.value(f"mul i64 {part}, {factor}")
-                total = w.value(f"add i64 {total}, {part}") if total else part
-        self.scopes.remember(("dim", dim), total, 0)
-        return total
-
-    def scalar(self, aff: Aff) -> tuple[Index, int]:
-        """The run-time part of an index without the vector variable and vector indices, and its constant part."""
-        const = 0
-        terms: list[tuple[int, str, int]] = []
-        late: list[tuple[int, str, int]] = []
-        if isinstance(aff.const, Dim):
-            terms.append((0, self.dim(aff.const), 1))
-        else:
-            const = aff.const
-        for var, factor in aff.terms:
-            if self.vector and var == self.vector.var:
-                continue
-            index = self.index(var)
-            if index.lanes > 1:
-                continue
-            if isinstance(factor, Dim):
-                if index.text or index.const:
-                    terms.append((index.depth, self._times_dim(index, factor), 1))
-                continue
-            const += factor * index.const
-            if index.text:
-                (late if index.unrolled else terms).append((index.depth, index.text, factor))
-        terms = sorted(terms + late, key=lambda t: t[0])
-        return self._sum(tuple(terms)), const
-
-    def _times_dim(self, index: Index, factor: Dim) -> str:
-        key = ("times", index, factor)
-        known = self.scopes.recall(key)
-        if known is None:
-            operand = self.dim(factor)
-            with self.scopes.at(index.depth) as w:
-                known = w.value(f"mul i64 {index.text or index.const}, {operand}")
-            self.scopes.remember(key, known, index.depth)
-        return str(known)
-
-    def _sum(self, terms: tuple[tuple[int, str, int], ...]) -> Index:
-        """The sum of factor * operand, each prefix emitted where its operands are known."""
-        if not terms:
-            return Index()
-        key = ("sum", terms)
-        known = self.scopes.recall(key)
-        if known is not None:
-            return known  # type: ignore[return-value]
-        before = self._sum(terms[:-1])
-        depth, text, factor = terms[-1]
-        part = text if factor == 1 else self.pure_at(depth, f"mul i64 {text}, {factor}")
-        with self.scopes.at(depth) as w:
-            result = Index(text=w.value(f"add i64 {before.text}, {part}") if before.text else part, depth=depth)
-        self.scopes.remember(key, result, depth)
-        return result
-
-    def integer(self, aff: Aff) -> tuple[str, int]:
-        """An i64 operand with the scalar value of an index, and the depth at which it is known."""
-        base, const = self.scalar(aff)
-        if not base.text:
-            return str(const), 0
-        if not const:
-            return base.text, base.depth
-        key = ("plus", base.text, const)
-        known = self.scopes.recall(key)
-        if known is None:
-            with self.scopes.at(base.depth) as w:
-                known = w.value(f"add i64 {base.text}, {const}")
-            self.scopes.remember(key, known, base.depth)
-        return str(known), base.depth
-
-    def _vector_terms(self, aff: Aff) -> list[tuple[str, DimLike]]:
-        """The terms of an index that differ from lane to lane."""
-        return [(v, c) for v, c in aff.terms
-                if (self.vector and v == self.vector.var) or self.index(v).lanes > 1]
+    # Values of indices, lane by lane
 
     def vector_index(self, aff: Aff) -> str:
         """An operand of <lanes x i64> with the value of an index in every lane."""
@@ -172,23 +53,6 @@ class Values:
         return f"<{', '.join(f'{element} {n}' for n in range(count))}>"
 
     # Values
-
-    def pure_at(self, depth: int, instruction: str) -> str:
-        """Like `pure`, in the scope of that depth, where the operands are known. A value known only further in is of no use there."""
-        known = self.scopes.recall(instruction, depth)
-        if known is None:
-            with self.scopes.at(depth) as w:
-                known = w.value(instruction)
-            self.scopes.remember(instruction, known, depth)
-        return str(known)
-
-    def pure(self, instruction: str) -> str:
-        """The result of an instruction without effects, emitted once while it is in reach."""
-        known = self.scopes.recall(instruction)
-        if known is None:
-            known = self.w.value(instruction)
-            self.scopes.remember(instruction, known)
-        return str(known)
 
     def broadcast(self, x: Operand, lanes: int) -> Operand:
         """The value in every lane."""
@@ -300,21 +164,6 @@ class Values:
         return total
 
     # Memory
-
-    def pointer(self, array: str, aff: Aff) -> str:
-        """Address of an element; for a vector, of lane 0."""
-        base, const = self.scalar(aff)
-        element = scalar_code.memory_type(self.nest.dtype_of(array), 1)
-        start = self.pointers[array]
-        if base.text:
-            key = ("pointer", array, base.text)
-            known = self.scopes.recall(key)
-            if known is None:
-                with self.scopes.at(base.depth) as w:
-                    known = w.value(f"getelementptr {element}, ptr {start}, i64 {base.text}")
-                self.scopes.remember(key, known, base.depth)
-            start = str(known)
-        return self.pure(f"getelementptr {element}, ptr {start}, i64 {const}") if const else start
 
     def addresses(self, array: str, aff: Aff) -> str:
         """A vector of addresses."""
