@@ -100,11 +100,12 @@ def _described(graph: Graph, target: Target) -> Program:
 
 
 def _fused(program: Program, target: Target) -> Program:
+    from .ir.passes.again import again
     from .ir.passes.borders import borders
     from .ir.passes.centre import centre
     from .ir.passes.fuse import fuse
     from .ir.passes.split import split
-    return centre(split(fuse(borders(program))))
+    return again(centre(split(fuse(borders(program)))))
 
 
 def _planned(program: Program, target: Target) -> Program:

@@ -23,7 +23,7 @@ from ..types import is_static
 FEW_ELEMENTS = 1 << 14  # of an array that stays in the caches however it lies
 
 
-class _Order:
+class Order:
     """Which kernel must come before which: reads after writes, and writes in place after other reads."""
 
     def __init__(self, program: Program) -> None:
@@ -84,13 +84,16 @@ class _Order:
             count += 1
             along = {q for q in self.before[n] if samples.linked(q, n)} if samples else set()
             level[n] = max((level[q] + (q not in along) for q in self.before[n]), default=0)
-            linked |= {m for q in along if level[q] == level[n] for m in (q, n)}
             for user in after.get(n, ()):
                 waiting[user] -= 1
                 if not waiting[user]:
                     heapq.heappush(ready, user)
         if count != len(self.kernels):
             raise AssertionError("the order of updates in place has a cycle")
+        if samples:
+            for n in sorted(level, key=lambda n: -level[n]):
+                level[n] = self._late(n, level, after.get(n, []), samples)
+            linked = {m for n, b in enumerate(self.before) for q in b if level[q] == level[n] for m in (q, n)}
         borders = {n for n, kernel in enumerate(self.kernels) if not kernel.reads and len(kernel.writes) == 1
                    and len(self.writers.get(kernel.writes[0], ())) > 1}
         for n in borders:  # written when the rest of the array is
@@ -99,6 +102,18 @@ class _Order:
         for n in sorted(level, key=lambda n: (n not in linked and n not in borders, n)):
             table[level[n]].append(n)
         return table
+
+    def _late(self, n: int, level: Mapping[int, int], users: list[int], samples: Samples) -> int:
+        """The phase of a kernel that may come with the first that needs it: it goes along with that one, not with what makes its operands,
+        and these are still read then."""
+        latest = min((level[m] - (not samples.linked(n, m)) for m in users), default=level[n])
+        if latest <= level[n] or not any(level[m] == latest for m in users) or any(
+                level[q] == level[n] and samples.linked(q, n) for q in self.before[n]):
+            return level[n]
+        large = {root for root in samples.reads[n] if not is_static(self.program.buffers[root].type.size)}
+        alive = all(any(level[m] >= latest for m in self.readers.get(root, ()) if m != n) or self.program.buffers[root].kind == "param"
+                    for root in large)
+        return latest if alive else level[n]
 
 
 def _elementwise_on(kernel: Kernel, state: str, target: str) -> bool:
@@ -167,7 +182,7 @@ def _arranged(kernel: Kernel, pairs: Mapping[str, str]) -> Kernel | None:
 class _Updates:
     """Where the new values of the states go: into the state's own storage at once, or by a copy at the end."""
 
-    def __init__(self, program: Program, order: _Order) -> None:
+    def __init__(self, program: Program, order: Order) -> None:
         self.program, self.order = program, order
         self.buffers = dict(program.buffers)
         self.in_place: dict[str, str] = {}  # new value -> state
@@ -249,7 +264,7 @@ def fresh_name(taken: Mapping[str, object], name: str) -> str:
     return name
 
 
-def _place_outputs(program: Program, order: _Order, buffers: dict[str, Buffer]) -> dict[str, str]:
+def _place_outputs(program: Program, order: Order, buffers: dict[str, Buffer]) -> dict[str, str]:
     """Each output gets a buffer of kind `output` of its own; inputs, views and repeated values are copied into one."""
     outputs: dict[str, str] = {}
     for name, value in program.outputs.items():
@@ -276,7 +291,7 @@ def _root(buffers: Mapping[str, Buffer], name: str) -> str:
     return name
 
 
-def _barriers(phases: list[list[int]], order: _Order, buffers: Mapping[str, Buffer], samples: Samples | None) -> list[Step]:
+def _barriers(phases: list[list[int]], order: Order, buffers: Mapping[str, Buffer], samples: Samples | None) -> list[Step]:
     along: set[int] = set()  # kernels
     barriers: set[int] = set()
     written: dict[str, dict[int, str]] = {}  # memory -> the kernels that have written there since the last barrier, to which arrays
@@ -350,7 +365,7 @@ def _held_still(steps: list[Step], buffers: Mapping[str, Buffer]) -> list[Step]:
 
 def plan(program: Program) -> Program:
     """Order the kernels, place updates and outputs, set barriers and lifetimes."""
-    order = _Order(program)
+    order = Order(program)
     buffers = _Updates(program, order).run()
     outputs = _place_outputs(program, order, buffers)
     aliases = {a: b.of for a, b in buffers.items() if b.of and b.kind == "temp"}

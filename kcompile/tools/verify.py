@@ -15,6 +15,7 @@ import numpy.typing as npt
 
 from ..ir.evaluate import evaluate, run_node
 from ..ir.graph import Graph, Node, Value
+from ..ir.passes.again import again
 from ..ir.passes.centre import centre
 from ..ir.passes.describe import describe
 from ..ir.passes.differentiate import differentiate
@@ -107,7 +108,7 @@ def verify(subject: Subject, batch: int = BATCH, seed: int = 0) -> Verification:
     traced, given = operands(subject, batch, seed)
     checks = [*_ops(simplify(differentiate(traced)), given)]
     probe, weights = _probe(traced)
-    program = plan(centre(split(fuse(describe(simplify(differentiate(probe)))))))
+    program = plan(again(centre(split(fuse(describe(simplify(differentiate(probe))))))))
     executable = executable_of(program)
     native, after = run_native(program, given.params, given.states, given.symbols, executable)
     checks += _whole(probe, given, native, after, checks)

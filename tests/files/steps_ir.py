@@ -10,6 +10,7 @@ from file_tests import Options, register
 from kcompile.ir.fusion_table import kind
 from kcompile.ir.graph import Graph
 from kcompile.ir.passes import PASSES
+from kcompile.ir.passes.again import again
 from kcompile.ir.passes.borders import borders
 from kcompile.ir.passes.centre import centre
 from kcompile.ir.passes.describe import describe
@@ -84,7 +85,7 @@ def _simplify(text: str, options: Options) -> str:
 for _name, _pass in PASSES.items():
     register(_name, _simplify if _name == "simplify" else _graph_step(_pass.function))
 register("describe", _describe)
-for _name, _function in (("fuse", fuse), ("borders", borders), ("split", split), ("centre", centre), ("plan", plan)):
+for _name, _function in (("fuse", fuse), ("borders", borders), ("split", split), ("centre", centre), ("again", again), ("plan", plan)):
     register(_name, _program_step(_function))
 register("print", _print)
 register("verify", _verify)

@@ -8,6 +8,7 @@ import numpy as np
 
 from kcompile.ir import build
 from kcompile.ir.graph import Graph
+from kcompile.ir.passes.again import again
 from kcompile.ir.passes.centre import centre
 from kcompile.ir.passes.describe import describe
 from kcompile.ir.passes.differentiate import differentiate
@@ -23,7 +24,7 @@ SIZES = (20, 48, 10)
 
 
 def planned(graph: Graph) -> Program:
-    return plan(centre(split(fuse(describe(simplify(differentiate(graph)))))))
+    return plan(again(centre(split(fuse(describe(simplify(differentiate(graph))))))))
 
 
 def training_program(sizes: tuple[int, ...] = SIZES, prefix: str = "") -> Program:

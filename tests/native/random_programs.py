@@ -29,6 +29,7 @@ from kcompile.codegen.step import NativeKernel
 from kcompile.codegen.step_text import Compile, compile_kernel
 from kcompile.ir.evaluate import evaluate
 from kcompile.ir.graph import Graph
+from kcompile.ir.passes.again import again
 from kcompile.ir.passes.centre import centre
 from kcompile.ir.passes.common_subexpressions import common_subexpressions
 from kcompile.ir.passes.describe import describe
@@ -83,11 +84,12 @@ class Pipeline:
     fuse: Callable[[Program], Program] = fuse
     split: Callable[[Program], Program] = split
     centre: Callable[[Program], Program] = centre
+    again: Callable[[Program], Program] = again
     plan: Callable[[Program], Program] = plan
     compile: Compile = compile_kernel
 
     def program(self, graph: Graph) -> Program:
-        return self.plan(self.centre(self.split(self.fuse(describe(self.simplify(differentiate(graph)))))))
+        return self.plan(self.again(self.centre(self.split(self.fuse(describe(self.simplify(differentiate(graph))))))))
 
 
 WITHOUT: dict[str, Pipeline] = {
@@ -96,6 +98,7 @@ WITHOUT: dict[str, Pipeline] = {
     "fuse": Pipeline(fuse=_same),
     "split": Pipeline(split=_same),
     "centre": Pipeline(centre=_same),
+    "again": Pipeline(again=_same),
     "fewer_barriers": Pipeline(plan=_every_barrier),
     "reuse_of_memory": Pipeline(plan=_no_sharing),
     "updates_in_place": Pipeline(plan=_no_updates_in_place),

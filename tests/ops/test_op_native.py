@@ -10,6 +10,7 @@ from op_cases import assert_near, cases, new_graph, results_of
 from kcompile.codegen.executable import compile_program
 from kcompile.codegen.options import CodegenOptions
 from kcompile.ir.op import OpaqueKernel
+from kcompile.ir.passes.again import again
 from kcompile.ir.passes.centre import centre
 from kcompile.ir.passes.describe import describe
 from kcompile.ir.passes.fuse import fuse
@@ -36,7 +37,7 @@ def test_native_is_the_reference(op, sample):
     graph, _, values = new_graph(sample, op)
     outputs = [f"y{n}" for n in range(len(values))]
     graph.outputs.update(zip(outputs, values, strict=True))
-    program = plan(centre(split(fuse(describe(graph)))))
+    program = plan(again(centre(split(fuse(describe(graph))))))
     executable = compile_program(program, options=CodegenOptions(cache_dir=None, single_thread_below=0))
     for batch in BATCHES:
         symbols = {"B": batch}
