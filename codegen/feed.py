@@ -1,8 +1,6 @@
-"""Gathering rows of a batch: native functions that copy or cast chosen rows of a source array.
+"""Gathering rows of a batch: native functions that cast chosen rows of a source array (rows that are only copied: see runtime/rows.py).
 
     void gather(ptr to, ptr from, ptr order, i64 row, i64 lo, i64 hi, i64 elements)
-
-Row r of the batch, lo <= r < hi, is row order[row + r] of the source (row + r where `order` is null), `elements` long.
 """
 
 from __future__ import annotations
@@ -11,6 +9,7 @@ from ..ir.types import DType
 from .cache import object_for
 from .module import Loaded
 from .options import CodegenOptions
+from .runtime.rows import row_by_row
 from .target import Target
 from .text_builder import Writer
 
@@ -18,7 +17,7 @@ _loaded: dict[tuple[str, str, Target], Loaded] = {}
 
 
 def gather_function(source: DType, to: DType, target: Target, options: CodegenOptions) -> int:
-    """Address of the gather function between two dtypes; compiled once a process."""
+    """Address of the gather function between two dtypes that differ; compiled once a process."""
     key = (source.name, to.name, target)
     if key not in _loaded:
         _loaded[key] = Loaded([object_for(gather_text(source, to, target), target, options, "gather")], ["gather"])
@@ -28,39 +27,7 @@ def gather_function(source: DType, to: DType, target: Target, options: CodegenOp
 def gather_text(source: DType, to: DType, target: Target) -> str:
     """The module of one gather function."""
     w = Writer()
-    w.raw("define void @gather(ptr %to, ptr %from, ptr %order, i64 %row, i64 %lo, i64 %hi, i64 %elements) {")
-    w.label("entry")
-    w.line("%shuffled = icmp ne ptr %order, null")
-    w.line(f"%from.bytes = mul i64 %elements, {source.size}")
-    w.line(f"%to.bytes = mul i64 %elements, {to.size}")
-    w.line("br label %rows")
-    w.label("rows")
-    w.line("%r = phi i64 [ %lo, %entry ], [ %r.next, %next ]")
-    w.line("%position = add i64 %row, %r")
-    w.line("br i1 %shuffled, label %chosen, label %straight")
-    w.label("chosen")
-    w.line("%place = getelementptr i64, ptr %order, i64 %position")
-    w.line("%number = load i64, ptr %place")
-    w.line("br label %straight")
-    w.label("straight")
-    w.line("%source.row = phi i64 [ %position, %rows ], [ %number, %chosen ]")
-    w.line("%source.offset = mul i64 %source.row, %from.bytes")
-    w.line("%s = getelementptr i8, ptr %from, i64 %source.offset")
-    w.line("%target.offset = mul i64 %r, %to.bytes")
-    w.line("%t = getelementptr i8, ptr %to, i64 %target.offset")
-    if source == to:
-        w.declare("declare void @llvm.memcpy.p0.p0.i64(ptr, ptr, i64, i1)")
-        w.line("call void @llvm.memcpy.p0.p0.i64(ptr %t, ptr %s, i64 %to.bytes, i1 false)")
-        w.line("br label %next")
-    else:
-        _cast_loops(w, source, to, target)
-    w.label("next")
-    w.line("%r.next = add i64 %r, 1")
-    w.line("%more = icmp slt i64 %r.next, %hi")
-    w.line("br i1 %more, label %rows, label %done")
-    w.label("done")
-    w.line("ret void")
-    w.raw("}")
+    row_by_row(w, "gather", source.size, to.size, lambda: _cast_loops(w, source, to, target))
     return w.text()
 
 

@@ -148,7 +148,10 @@ class Loop:
         self._staging.append(staging)
         address = staging.ctypes.data
         self._move(name, address, 0, half)
-        gather = gather_function(given, wanted, executable.target, executable.options)
+        if wanted == given:
+            gather, elements = executable.pool.copy_entry, elements * wanted.size
+        else:
+            gather = gather_function(given, wanted, executable.target, executable.options)
         order = 0 if self._order is None else self._order.ctypes.data
         self._read_by[name] = True, [len(self._feeds)]
         self._feeds.append([gather, address, address + half, source.ctypes.data, order, elements, 0, 0])

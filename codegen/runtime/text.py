@@ -28,6 +28,7 @@ from .layout import (
     POOL_MAILBOXES,
     fields,
 )
+from .rows import copy_text
 from .stepping import LOOP, STEP
 from .system import support
 from .waiting import BARRIER, SLEEPERS, SPIN
@@ -212,5 +213,5 @@ finished:
 
 
 def runtime_text(triple: str) -> str:
-    """The runtime's module: exports kc_call, kc_step and kc_loop."""
-    return join([support(triple), BARRIER, _WORKER, _CALL, STEP, LOOP])
+    """The runtime's module: exports kc_call, kc_step, kc_loop, and kc_copy for rows that are gathered as they are."""
+    return join([support(triple), BARRIER, _WORKER, _CALL, STEP, LOOP, copy_text()])

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from kcompile.codegen import loop as loop_module
 from kcompile.codegen.executable import FRAMES_KEPT, Executable, compile_program
 from kcompile.codegen.options import CodegenOptions
 from kcompile.codegen.step_cache import decode, encode
@@ -99,6 +100,14 @@ def test_same_bits_on_any_number_of_threads_and_in_a_loop(executable: Executable
         assert same(by_single_steps(executable, order, 16, threads), wanted), threads
         assert same(by_loop(executable, order, 16, threads), wanted), threads
     assert same(by_loop(executable, order, 16, 2, pieces=3), wanted), "resumed loops"
+
+
+def test_rows_that_are_only_copied_compile_nothing(executable: Executable, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nor are they looked for in the cache: the runtime copies them."""
+    monkeypatch.setattr(loop_module, "gather_function", lambda *given: pytest.fail("a function for each dtype"))
+    order = np.random.default_rng(3).permutation(ROWS)
+    for threads in (1, 2):
+        assert same(by_loop(executable, order, 16, threads), by_single_steps(executable, order, 16, 1))
 
 
 def test_rows_in_place_without_a_copy(executable: Executable) -> None:
