@@ -9,7 +9,7 @@ from __future__ import annotations
 from .runtime import waiting
 from .runtime.pool import NativeCall
 
-SHORT = 0.005  # seconds: longer steps have few meetings for their work
+SHORT = 0.03  # seconds, on a loaded machine: longer steps have few meetings for their work
 TELLING = 0.002  # a run that took less says nothing
 MOST_KEPT = 32  # runs for which a choice holds, at most: a second or two of a `fit`; one that is confirmed holds twice as long
 

@@ -343,8 +343,8 @@ def _lifetimes(steps: list[Step], buffers: Mapping[str, Buffer]) -> dict[str, Li
             root = _root(buffers, array)
             if buffers[root].kind != "temp":
                 continue
-            was = found.get(root)
-            found[root] = Lifetime(was.first if was else phase_first[n], max(phase_last[n], was.last if was else 0))
+            first = found[root].first if root in found else phase_first[n]
+            found[root] = Lifetime(first, phase_last[n])
     return found
 
 

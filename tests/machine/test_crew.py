@@ -76,6 +76,12 @@ def test_threads_that_wait_are_kept_where_they_are_faster() -> None:
     assert threads_of(crew_of(call), call, 500, 0.001, 0.0015).count(1) == 1
 
 
+def test_a_short_step_that_others_make_long() -> None:
+    """Half a millisecond alone, six beside four busy processes."""
+    call = Call(2, loaded=True)
+    assert threads_of(crew_of(call), call, 100, 0.0065, 0.004).count(1) > 80
+
+
 def test_long_steps_and_short_runs_change_nothing() -> None:
     call = Call(4, loaded=True)
     assert threads_of(crew_of(call), call, 50, 0.5, 0.1) == [4] * 50
