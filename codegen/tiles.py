@@ -62,7 +62,7 @@ class Room:
 
 
 def best_tiles(columns: DimLike, lanes: int, rows: Mapping[str, DimLike], room: Room, heights: tuple[int, ...] = (), far: bool = False,
-               masked: bool = False, apart: frozenset[str] = frozenset()) -> list[Tile]:
+               masked: bool = False, apart: frozenset[str] = frozenset(), cores: int = 1) -> list[Tile]:
     """Every tile there is room for, the one that costs least for each result first.
 
     `columns`: extent along the lanes; `rows`: axis -> extent, in the order in which axes choose. `heights`: the only numbers of rows
@@ -84,6 +84,7 @@ def best_tiles(columns: DimLike, lanes: int, rows: Mapping[str, DimLike], room: 
         masks = waste > 1 or any(wasted(rows[a], n) > 1 and not worth_a_short_tile(rows[a], n) for a, n in tile.rows.items())
         waste *= math.prod(_last_rows(rows[axis], size, tile, each, room.trip) for axis, size in tile.rows.items())
         waste *= MASKED if masked and masks else 1
+        waste *= 1 if isinstance(columns, Dim) else wasted(-(-columns // (tile.vectors * lanes)), cores)
         waste *= LAST if room.trip and any(worth_a_short_tile(rows[a], n) or clamped(rows[a], n) for a, n in tile.rows.items()) else 1
         return round(waste * cost(tile.vectors, tile.height, each, room.trip), 2), abs(tile.vectors - 2), abs(tile.height - 8)
 

@@ -44,11 +44,13 @@ class Panels(Scheduling):
             best = (window_tile if alone else taps_tile)(window, {loop.var: static(loop.extent) or 1 for loop in rows}, room)
             count, tiles = 1, best.rows
         elif rows:
-            near = bool(far_rows(self.nest, common, body, vector, 2 * lanes, self.target))
+            packed = far_rows(self.nest, common, body, vector, 2 * lanes, self.target)
+            near = bool(packed)
+            own = near and not any(array in self.nest.still for array, _ in packed)  # a core packs its panels for itself
             far = self._panel_bytes(body, vector) > self.target.l2 // 2 and not near \
                 and any(static(loop.extent) is None for loop in common)  # else the sum is gone through in blocks, which are near
             self.choices = best_tiles(vector.extent, lanes, {loop.var: loop.extent for loop in rows}, room, far=far,
-                                      masked=bool(self.nest.in_place), apart=self._apart(rows))
+                                      masked=bool(self.nest.in_place), apart=self._apart(rows), cores=self.target.cores if own else 1)
             if far_rows(self.nest, common, body, vector, lanes, self.target):  # a panel that can be packed is worth more than any tile
                 widths = {tile.vectors for tile in self.choices}
                 fit = {n for n in widths if far_rows(self.nest, common, body, vector, lanes * n, self.target)}

@@ -60,6 +60,11 @@ def test_rows_in_pages_of_their_own_are_few():
     assert best_tile(64, 16, {"n": 96}, Room(32, 28, trip=2.0), apart=frozenset({"n"})).height <= 8
 
 
+def test_panels_that_are_shared_out_are_shared_out_evenly():
+    alone, shared = (best_tile(512, 16, {"i": B}, Room(32, 28, trip=2.0), cores=cores).vectors for cores in (1, 2))
+    assert (alone, shared) == (3, 2)  # eleven panels, of which one core would do six, or sixteen
+
+
 def test_masked_last_tiles_are_avoided():
     assert best_tile(256, 8, {"c": 256}, Room(16, 12)).height == 6
     assert best_tile(256, 8, {"c": 256}, Room(16, 12), masked=True).height == 4
