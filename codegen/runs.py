@@ -7,7 +7,7 @@ depends on the schedules, whose trips have to be cut where samples end.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from ..ir.program import Program
@@ -43,6 +43,10 @@ def joined(program: Program, calls: Sequence[KernelCall], target: Target) -> tup
     others and cannot, threads meet before it."""
     out = list(calls)
     run: list[int] = []
+    users: dict[str, set[int]] = {}
+    for n, step in enumerate(program.steps):
+        for array in step.kernel.arrays:
+            users.setdefault(program.root(array), set()).add(n)
     for n, step in enumerate(program.steps):
         if not step.along:
             continue
@@ -51,38 +55,34 @@ def joined(program: Program, calls: Sequence[KernelCall], target: Target) -> tup
             out[n] = replace(out[n], barrier=True)
             follows = False
         if not follows:
-            _join(program, out, run, target)
+            _join(program, out, run, users, target)
             run = []
         run.append(n)
-    _join(program, out, run, target)
+    _join(program, out, run, users, target)
     return tuple(out)
 
 
-def _join(program: Program, calls: list[KernelCall], run: Sequence[int], target: Target) -> None:
+def _join(program: Program, calls: list[KernelCall], run: Sequence[int], users: Mapping[str, set[int]], target: Target) -> None:
     if len(run) < 2:
         return
     most = max(1, target.l2 // 2 // max(1, _sample_bytes(program, (calls[n] for n in run))))
-    places = _private(program, run, most)
+    places = _private(program, run, users, most)
     for n in run:
         roots = [program.root(array) if array in program.buffers else "" for array in calls[n].arrays]
         own = tuple([(at, *places[root]) for at, root in enumerate(roots) if root in places])
         calls[n] = replace(calls[n], together=len(run) if n == run[0] else 0, samples=most, private=own)
 
 
-def _private(program: Program, run: Sequence[int], samples: int) -> dict[str, tuple[int, int]]:
+def _private(program: Program, run: Sequence[int], users: Mapping[str, set[int]], samples: int) -> dict[str, tuple[int, int]]:
     """Temps that no call outside of the run sees: the bytes of a sample, and where in a thread's own memory so many of them begin."""
     inside = set(run)
-    users: dict[str, set[int]] = {}
-    for n, step in enumerate(program.steps):
-        for array in step.kernel.arrays:
-            users.setdefault(program.root(array), set()).add(n)
     if any(len(program.steps[n].kernel.arrays) > MOST_ARGS for n in run):
         return {}
     found: dict[str, tuple[int, int]] = {}
     place = 0
-    for root, steps in users.items():
+    for root in dict.fromkeys(program.root(array) for n in run for array in program.steps[n].kernel.arrays):
         buffer = program.buffers[root]
-        if buffer.kind == "temp" and steps <= inside and not is_static(buffer.type.size):
+        if buffer.kind == "temp" and users[root] <= inside and not is_static(buffer.type.size):
             size = _of_a_sample(buffer.type)
             if place + samples * size <= PRIVATE_ROOM:
                 found[root] = size, place
