@@ -102,7 +102,8 @@ class Image:
             places.append(found)
         foreign = {symbol.name for item in objects for symbol in item.symbols if symbol.section == _UNDEFINED and symbol.name}
         slots = -(-size // 16) * 16  # for each foreign name a jump, then its address
-        self._memory = mmap.mmap(-1, max(_PAGE, slots + 16 * len(foreign)), prot=mmap.PROT_READ | mmap.PROT_WRITE)
+        self._memory = mmap.mmap(-1, max(_PAGE, slots + 16 * len(foreign)), mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS,
+                                 mmap.PROT_READ | mmap.PROT_WRITE)
         self._start = ctypes.addressof(ctypes.c_char.from_buffer(self._memory))
         self.symbols: dict[str, int] = {}
         for item, found in zip(objects, places, strict=True):
