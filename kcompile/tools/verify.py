@@ -115,7 +115,7 @@ def verify(subject: Subject, batch: int = BATCH, seed: int = 0) -> Verification:
     if weights:
         beside = _beside(traced, given, seed)
         native, _ = run_native(program, beside.params, beside.states, beside.symbols, executable)
-        lost = {c.what: c.allowed for c in checks if c.kind == "step" and c.allowed > 1.0}
+        lost = {c.what for c in checks if c.kind == "step" and c.allowed > 1.0}
         checks += _gradients(traced, weights, beside, native, lost)
     return Verification(traced.name, batch, tuple(checks))
 
@@ -262,12 +262,12 @@ def _beside(traced: Graph, given: Operands, seed: int) -> Operands:
     return Operands(given.params, states, given.symbols)
 
 
-def _gradients(traced: Graph, weights: list[Value], given: Operands, native: Mapping[str, Array], lost: Mapping[str, float]) -> list[Check]:
+def _gradients(traced: Graph, weights: list[Value], given: Operands, native: Mapping[str, Array], lost: set[str]) -> list[Check]:
     """The native gradient along a random direction of each weight against the loss at two points beside, in float64.
 
     Each slope takes two float64 forward passes: of a model with many weights, neighbours are moved together, and each alone where
-    together they are off. `lost`: of gradients that roundings move by more than they are (those of values that cannot matter: a shift
-    before a normalization), how far; there is no slope to compare such a one with.
+    together they are off. `lost`: gradients that roundings move by more than they are (those of values that cannot matter: a shift
+    before a normalization), and left out: there is no slope to compare such a one with.
     """
     node = next((n for n in traced.nodes() if n.op.name == "gradient"), None)
     if node is None:
@@ -300,11 +300,11 @@ def _gradients(traced: Graph, weights: list[Value], given: Operands, native: Map
 
     allowed = max(GRADIENT_TOLERANCE, _coarsest(traced))
     errors: dict[int, float] = {}
-    size = -(-len(paths) // GROUPS)
-    for first in range(0, len(paths), size):
-        group = list(range(first, min(first + size, len(paths))))
+    numbers = [n for n in range(len(paths)) if f"gradient {n}" not in lost]
+    size = max(1, -(-len(numbers) // GROUPS))
+    for first in range(0, len(numbers), size):
+        group = numbers[first:first + size]
         together = error_of(group)
         errors.update({n: together if together <= allowed or len(group) == 1 else error_of([n]) for n in group})
-    return [Check("gradient", path, "slope along a random direction", weight.node.source, errors[n],
-                  max(allowed, lost.get(f"gradient {n}", 0.0)))
-            for n, (path, weight) in enumerate(zip(paths, node.inputs[1:], strict=True))]
+    return [Check("gradient", paths[n], "slope along a random direction", node.inputs[1 + n].node.source, errors[n], allowed)
+            for n in numbers]

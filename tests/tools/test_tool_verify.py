@@ -163,6 +163,6 @@ def test_the_slope_of_what_cannot_matter_is_no_failure():
                               keras.layers.Dense(1)])
     model.compile("sgd", "mse", loss_weights=1e3)
     found = model.verify()
-    bias = next(c for c in found.of("gradient") if c.layer == model.trainable_variables[1].path)
-    assert found.passed and bias.error > tool.GRADIENT_TOLERANCE and bias.allowed > 1.0, str(found)
-    assert all(c.allowed == tool.GRADIENT_TOLERANCE for c in found.of("gradient") if c is not bias)
+    judged = [c.layer for c in found.of("gradient")]
+    assert found.passed and judged == [v.path for n, v in enumerate(model.trainable_variables) if n != 1], str(found)
+    assert max(c.allowed for c in found.of("step")) > 1.0
