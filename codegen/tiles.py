@@ -67,7 +67,8 @@ def best_tiles(columns: DimLike, lanes: int, rows: Mapping[str, DimLike], room: 
 
     `columns`: extent along the lanes; `rows`: axis -> extent, in the order in which axes choose. `heights`: the only numbers of rows
     allowed of one axis, where they are not free. `far`: what tiles read does not fit the second-level cache. `masked`: a last tile that
-    is not full is masked, and every tile with it. Of equal tiles the one nearest to two vectors and eight rows.
+    is not full is masked, and every tile with it. `apart`: axes whose rows lie a page or more apart. `cores`: among how many the panels
+    alone are shared out. Of equal tiles the one nearest to two vectors and eight rows.
     """
     found = [Tile(vectors, dict(zip(rows, sizes, strict=True)))
              for vectors in range(1, MOST_VECTORS + 1) if vectors == 1 or not _covers(columns, lanes * (vectors - 1))

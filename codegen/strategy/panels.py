@@ -13,7 +13,7 @@ from ..row_blocks import RowBlocks, Traffic, row_blocks
 from ..schedule import chunk, jam, keep, pack, pack_all, reorder, rfactor, strip, tile, unroll
 from ..schedule.chunk import chunkable, operands
 from ..strips import PAGE, strip_rows
-from ..tiles import best_tiles, rows_of_a_sample
+from ..tiles import Room, Tile, best_tiles, rows_of_a_sample
 from ..windows import Window, find_window, taps_tile, window_tile
 from .base import Scheduling
 
@@ -44,22 +44,7 @@ class Panels(Scheduling):
             best = (window_tile if alone else taps_tile)(window, {loop.var: static(loop.extent) or 1 for loop in rows}, room)
             count, tiles = 1, best.rows
         elif rows:
-            packed = far_rows(self.nest, common, body, vector, 2 * lanes, self.target)
-            near = bool(packed)
-            own = near and not any(array in self.nest.still for array, _ in packed)  # a core packs its panels for itself
-            far = self._panel_bytes(body, vector) > self.target.l2 // 2 and not near \
-                and any(static(loop.extent) is None for loop in common)  # else the sum is gone through in blocks, which are near
-            self.choices = best_tiles(vector.extent, lanes, {loop.var: loop.extent for loop in rows}, room, far=far,
-                                      masked=bool(self.nest.in_place), apart=self._apart(rows), cores=self.target.cores if own else 1)
-            if far_rows(self.nest, common, body, vector, lanes, self.target):  # a panel that can be packed is worth more than any tile
-                widths = {tile.vectors for tile in self.choices}
-                fit = {n for n in widths if far_rows(self.nest, common, body, vector, lanes * n, self.target)}
-                self.choices.sort(key=lambda tile: tile.vectors not in fit)
-            better = [t for t in self.choices[:LIKELY] if t.vectors == self.choices[0].vectors
-                       and self._row_blocks(common, vector, t.rows, lanes * t.vectors)]
-            if better:  # blocks are worth more than what such tiles differ by
-                self.choices.sort(key=lambda tile: tile != better[0])
-            best = self._chosen()
+            best = self._tile_of(common, vector, rows, room, lanes)
             count, tiles = best.vectors, best.rows
         else:
             count = min(COLUMN_VECTORS if blocks else 4, available, room.sums)
@@ -119,6 +104,25 @@ class Panels(Scheduling):
                 break  # once the loops are shared
             self.nest = pack(self.nest, array, vector.var, *over, lanes)
             self.note(f"{array} is packed for each panel: its rows lie far apart, and many tiles read the panel")
+
+    def _tile_of(self, common: list[Loop], vector: Loop, rows: list[Loop], room: Room, lanes: int) -> Tile:
+        """The register tile of a contraction: by the cost model, but a panel that can be packed and blocks of rows are worth more."""
+        body = common[-1].body
+        packed = far_rows(self.nest, common, body, vector, 2 * lanes, self.target)
+        own = bool(packed) and not any(array in self.nest.still for array, _ in packed)  # a core packs its panels for itself
+        far = self._panel_bytes(body, vector) > self.target.l2 // 2 and not packed \
+            and any(static(loop.extent) is None for loop in common)  # else the sum is gone through in blocks, which are near
+        self.choices = best_tiles(vector.extent, lanes, {loop.var: loop.extent for loop in rows}, room, far=far,
+                                  masked=bool(self.nest.in_place), apart=self._apart(rows), cores=self.target.cores if own else 1)
+        if far_rows(self.nest, common, body, vector, lanes, self.target):
+            widths = {tile.vectors for tile in self.choices}
+            fit = {n for n in widths if far_rows(self.nest, common, body, vector, lanes * n, self.target)}
+            self.choices.sort(key=lambda tile: tile.vectors not in fit)
+        better = [t for t in self.choices[:LIKELY] if t.vectors == self.choices[0].vectors
+                  and self._row_blocks(common, vector, t.rows, lanes * t.vectors)]
+        if better:
+            self.choices.sort(key=lambda tile: tile != better[0])
+        return self._chosen()
 
     def _apart(self, rows: list[Loop]) -> frozenset[str]:
         """Axes along which a row of a tile is pages from the next."""
