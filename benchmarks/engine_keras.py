@@ -13,6 +13,7 @@ from workloads import workload
 
 BACKENDS = {"keras-tensorflow": "tensorflow", "keras-tensorflow-xla": "tensorflow", "keras-jax": "jax", "keras-torch": "torch"}
 MOST_BYTES = 256 << 20  # of training data
+FEW_BYTES = 4 << 20  # of rows to predict: they count as memory of the engine, and others are given one batch again and again
 
 
 def session(engine: str, name: str):
@@ -112,7 +113,7 @@ class Prediction:
     def _back_to_back(self, seconds: float, once: float) -> list[float]:
         """`predict` over many batches, as the native loop runs them; what one call of it costs beside is taken out by a difference."""
         model, x, batch = self.many
-        steps = max(4, min(int(seconds / 3 / once), int(MOST_BYTES / x.nbytes)))
+        steps = max(4, min(int(seconds / 3 / once), int(FEW_BYTES / x.nbytes)))
         rows = np.concatenate([x] * steps)
 
         def many() -> None:
@@ -120,7 +121,7 @@ class Prediction:
 
         def two() -> None:
             model.predict(rows[:2 * batch], batch_size=batch, verbose=0)
-        times = 3 if once < seconds else 1
+        times = max(3, min(20, int(seconds / steps / once))) if once < seconds else 1
         two()
         beside = min(timed(two) for _ in range(times))
         return [1e3 * (timed(many) - beside) / (steps - 2) for _ in range(times)]
