@@ -31,12 +31,12 @@ kernel momentum
 """.lstrip())
 
 
-def by_hand(rows: int, columns: int = 32) -> Nest:
-    """A strip of `rows` rows, 4 in a tile."""
+def by_hand(rows: int, columns: int = 32, strip: bool = True) -> Nest:
+    """A strip of `rows` rows, 4 in a tile; without `strip` the tiles alone."""
     nest = lower(ADAM)
     steps = (f"tile(j, {columns})", "vectorize(j.i, 16)", f"tile(i, {rows})", "tile(i.i, 4)", "unroll(i.i.i)",
              f"reorder(i.o, j.o, i.i.o, i.i.i, {'j.i.u, ' if columns > 16 else ''}j.i.v)", "jam(j.i.v)",
-             *(["jam(j.i.u)"] if columns > 16 else []), "jam(i.i.i)", "strip(j.o, i.i.o, i.i.i)", "parallel(i.o)")
+             *(["jam(j.i.u)"] if columns > 16 else []), "jam(i.i.i)", *(["strip(j.o, i.i.o, i.i.i)"] if strip else []), "parallel(i.o)")
     for step in steps:
         nest = apply(nest, step)
     return nest
@@ -97,3 +97,11 @@ def test_what_fits_the_cache_does_not() -> None:
 def test_a_loop_that_is_no_tile_is_refused() -> None:
     with pytest.raises(ScheduleError, match="strip"):
         apply(lower(ADAM), "strip(i, j, k)")
+
+
+@pytest.mark.parametrize("step", ["chunk(i, j.o, i.i.o, 2)", "chunk(k, j.o, i.i.i, 2)", "chunk(k, i.o, i.i.o, 2)", "chunk(k, q, i.i.o, 2)"])
+def test_what_is_no_strip_is_not_cut_into_chunks(step: str) -> None:
+    with pytest.raises(ScheduleError, match="chunk"):
+        apply(by_hand(8), step)
+    with pytest.raises(ScheduleError, match="chunk"):
+        apply(by_hand(8, strip=False), "chunk(k, j.o, i.i.o, 2)")
