@@ -99,7 +99,8 @@ def test_a_folder_is_no_program(command, tmp_path):
 def test_interrupted_as_python_is(tmp_path):
     write(tmp_path, "program.py", "import time\nprint('ready', flush=True)\ntime.sleep(30)\n")
     process = subprocess.Popen([sys.executable, "-m", "kcompile", "run", "program.py"], cwd=tmp_path, text=True,
-                               stdout=subprocess.PIPE, stderr=subprocess.PIPE, env={**os.environ, "PYTHONPATH": ""})
+                               stdout=subprocess.PIPE, stderr=subprocess.PIPE, env={**os.environ, "PYTHONPATH": ""},
+                               preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL))  # a shell's background job ignores it
     assert process.stdout.readline() == "ready\n"
     started = time.monotonic()
     process.send_signal(signal.SIGINT)
