@@ -1,7 +1,7 @@
 """Who reads whom: nodes in the order of their addition, with their successors and predecessors.
 
 It has the methods of networkx's DiGraph that the IR uses, and no more: networkx itself, with all its algorithms, would be half of what
-a process loads before it trains. `Graph.networkx()` makes one for whoever wants those.
+a process loads before it trains. `Graph.digraph` is one, made for whoever wants those.
 """
 
 from __future__ import annotations

@@ -32,7 +32,7 @@ def evaluate(graph: Graph, params: Mapping[str, npt.ArrayLike] | None = None,
     `symbols` binds symbols that no shape tells. `after` may put other results in place of each node's. Raises TypeError or
     ValueError naming the param or state at fault.
     """
-    if any(node.op.name in PSEUDO_OPS for node in graph.digraph):
+    if any(node.op.name in PSEUDO_OPS for node in graph.links):
         from .passes.differentiate import differentiate
         graph = differentiate(graph)
     given: dict[Value, Array] = {}

@@ -1,6 +1,6 @@
 """Graph, Node and Value.
 
-`node.inputs` is the truth for operand order, the edges of the digraph for users; only `add`, `replace_uses` and
+`node.inputs` is the truth for operand order, the links between nodes for users; only `add`, `replace_uses` and
 `remove` touch both. Nodes hash by creation number, so no text depends on an address.
 """
 
@@ -118,7 +118,7 @@ class Graph:
         self.states: dict[str, Value] = {}
         self.outputs: dict[str, Value] = {}
         self.updates: dict[str, Value] = {}
-        self.digraph: Digraph[Node] = Digraph()
+        self.links: Digraph[Node] = Digraph()
         self._next = 0
         self._path = ""  # of the nodes that are made next
         self._source = ""
@@ -136,22 +136,22 @@ class Graph:
             raise GraphError(f"{op.name}: inferred {inferred}, but {tuple(types)} was stated")
         node = Node(self, self._next, op, tuple(inputs), attrs, inferred, self._path, self._source)
         self._next += 1
-        self.digraph.add_node(node)
+        self.links.add_node(node)
         for value in inputs:
-            self.digraph.add_edge(value.node, node)
+            self.links.add_edge(value.node, node)
         return node.outputs
 
     def replace_uses(self, old: Value, new: Value) -> None:
         """Make every reader of `old` (nodes, outputs, updates) read `new`; types must be equal."""
         if old.type != new.type:
             raise GraphError(f"cannot replace {old!r} by {new!r}: the types differ")
-        for user in list(self.digraph.successors(old.node)):
+        for user in list(self.links.successors(old.node)):
             if user is new.node or old not in user.inputs:
                 continue
             user.inputs = tuple(new if v == old else v for v in user.inputs)
-            self.digraph.add_edge(new.node, user)
+            self.links.add_edge(new.node, user)
             if all(v.node is not old.node for v in user.inputs):
-                self.digraph.remove_edge(old.node, user)
+                self.links.remove_edge(old.node, user)
         for table in (self.outputs, self.updates):
             for key, value in table.items():
                 if value == old:
@@ -159,9 +159,9 @@ class Graph:
 
     def remove(self, node: Node) -> None:
         """Delete a node that nothing reads."""
-        if any(True for _ in self.digraph.successors(node)):
+        if any(True for _ in self.links.successors(node)):
             raise GraphError(f"{node!r} still has users")
-        self.digraph.remove_node(node)
+        self.links.remove_node(node)
 
     @contextmanager
     def scope(self, name: str) -> Iterator[None]:
@@ -192,29 +192,29 @@ class Graph:
 
     # -- reading ----------------------------------------------------------------------------------------------
     def __len__(self) -> int:
-        return len(self.digraph)
+        return len(self.links)
 
     def users(self, value: Value) -> list[Node]:
         """Nodes that read this value, in creation order."""
-        return sorted(n for n in self.digraph.successors(value.node) if value in n.inputs)
+        return sorted(n for n in self.links.successors(value.node) if value in n.inputs)
 
     def nodes(self) -> list[Node]:
         """Topological order; among ready nodes the one created first comes first."""
-        created = list(self.digraph)
+        created = list(self.links)
         if all(value.node.number < node.number for node in created for value in node.inputs):
             return created  # nothing was replaced by what was made later: the order of creation is that order
-        waiting = {node: len({v.node for v in node.inputs}) for node in self.digraph}
+        waiting = {node: len({v.node for v in node.inputs}) for node in self.links}
         ready = [node for node, count in waiting.items() if count == 0]
         heapq.heapify(ready)
         order: list[Node] = []
         while ready:
             node = heapq.heappop(ready)
             order.append(node)
-            for user in self.digraph.successors(node):
+            for user in self.links.successors(node):
                 waiting[user] -= 1
                 if waiting[user] == 0:
                     heapq.heappush(ready, user)
-        if len(order) != len(self.digraph):
+        if len(order) != len(self.links):
             raise GraphError(f"graph {self.name} has a cycle")
         return order
 
@@ -228,13 +228,14 @@ class Graph:
         return role
 
     def symbols(self) -> frozenset[str]:
-        return frozenset().union(*(t.symbols for node in self.digraph for t in node.types))
+        return frozenset().union(*(t.symbols for node in self.links for t in node.types))
 
-    def networkx(self) -> nx.DiGraph[Node]:
-        """Nodes and edges as they are now, for networkx's algorithms."""
+    @property
+    def digraph(self) -> nx.DiGraph[Node]:
+        """The graph as networkx has it, for all of its algorithms: nodes and edges as they are now. Changing it changes nothing here."""
         import networkx as nx
 
         found: nx.DiGraph[Node] = nx.DiGraph()
-        found.add_nodes_from(self.digraph)
-        found.add_edges_from(self.digraph.edges())
+        found.add_nodes_from(self.links)
+        found.add_edges_from(self.links.edges())
         return found

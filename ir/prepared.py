@@ -23,7 +23,7 @@ class Prepared:
     """Of a graph, for one size of each of its symbols."""
 
     def __init__(self, graph: Graph, symbols: Mapping[str, int]) -> None:
-        if any(node.op.name in PSEUDO_OPS for node in graph.digraph):
+        if any(node.op.name in PSEUDO_OPS for node in graph.links):
             from .passes.differentiate import differentiate
             graph = differentiate(graph)
         order = graph.nodes()

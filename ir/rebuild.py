@@ -76,5 +76,5 @@ def transplant(graph: Graph, targets: Sequence[Value], replaced: dict[Value, Val
 def prune(graph: Graph) -> None:
     """Remove, in place, the nodes that no output, update, param or state needs."""
     live = live_nodes(graph)
-    for node in sorted((n for n in graph.digraph if n not in live), reverse=True):
+    for node in sorted((n for n in graph.links if n not in live), reverse=True):
         graph.remove(node)

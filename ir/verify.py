@@ -22,7 +22,7 @@ def verify_graph(graph: Graph, pseudo: bool = True) -> None:
     """Types as inferred, edges as inputs say, tables that name the right nodes, no cycle. `pseudo=False` forbids
     pseudo ops (after differentiate). Raises VerifyError."""
     where = f"graph {graph.name}"
-    for node in sorted(graph.digraph):
+    for node in sorted(graph.links):
         _verify_edges(graph, node, f"{where}: {_place(node)}")
     order = graph.nodes()
     for node in order:
@@ -44,11 +44,11 @@ def _verify_edges(graph: Graph, node: Node, at: str) -> None:
     if node.graph is not graph:
         raise VerifyError(f"{at} belongs to graph {node.graph.name}")
     for value in node.inputs:
-        if value.node not in graph.digraph:
+        if value.node not in graph.links:
             raise VerifyError(f"{at} reads {value!r}, which is not in the graph")
         if value.index >= len(value.node.types):
             raise VerifyError(f"{at} reads output {value.index} of {value.node!r}, which has {len(value.node.types)}")
-    producers, edges = {value.node for value in node.inputs}, set(graph.digraph.predecessors(node))
+    producers, edges = {value.node for value in node.inputs}, set(graph.links.predecessors(node))
     if producers != edges:
         raise VerifyError(f"{at}: edges come from {sorted(edges)}, but its inputs are of {sorted(producers)}")
 
@@ -56,7 +56,7 @@ def _verify_edges(graph: Graph, node: Node, at: str) -> None:
 def _verify_tables(graph: Graph, order: list[Node], where: str) -> None:
     for kind, key, table in (("param", "name", graph.params), ("state", "path", graph.states)):
         for name, value in table.items():
-            if value.node not in graph.digraph or value.node.op.name != kind or value.node.attrs.get(key) != name:
+            if value.node not in graph.links or value.node.op.name != kind or value.node.attrs.get(key) != name:
                 raise VerifyError(f"{where}: {kind} {name!r} is entered as {value!r}, which is no {kind} of that name")
         for node in order:
             if node.op.name == kind and table.get(node.attrs[key]) != node.output:
@@ -65,7 +65,7 @@ def _verify_tables(graph: Graph, order: list[Node], where: str) -> None:
         if graph.role(path) not in ROLES:
             raise VerifyError(f"{where}: state {path!r} has the role {graph.role(path)!r}, expected one of {', '.join(ROLES)}")
     for name, value in (*graph.outputs.items(), *graph.updates.items()):
-        if value.node not in graph.digraph:
+        if value.node not in graph.links:
             raise VerifyError(f"{where}: {name!r} is {value!r}, which is not in the graph")
     for path, value in graph.updates.items():
         if path not in graph.states:

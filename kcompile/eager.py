@@ -194,7 +194,7 @@ def _trace(body: tracing.Body, plan_args: list[Any], plan_kwargs: dict[str, Any]
 def _work(graph: Graph) -> int:
     """What numpy would take for the ops that native code is much faster at."""
     total = 0
-    for node in graph.digraph:
+    for node in graph.links:
         name = node.op.name
         if name not in SLOWNESS:
             continue

@@ -20,7 +20,7 @@ PIECEWISE_CONSTANT = frozenset({"floor", "ceil", "round", "sign", "floordiv", "s
 
 def differentiate(graph: Graph) -> Graph:
     """The graph without pseudo ops. Raises GraphError for an op without a gradient between a loss and a value."""
-    if not any(node.op.name in PSEUDO_OPS for node in graph.digraph):
+    if not any(node.op.name in PSEUDO_OPS for node in graph.links):
         return rebuild(graph)
 
     def expand(new: Graph, node: Node, inputs: tuple[Value, ...]) -> Sequence[Value] | None:
@@ -30,9 +30,9 @@ def differentiate(graph: Graph) -> Graph:
         return inputs[:node.attrs["outputs"]] if node.op.name == "custom_gradient" else None
 
     stripped = rebuild(graph, expand)
-    if "custom_gradient" in {node.op.name for node in stripped.digraph}:
+    if "custom_gradient" in {node.op.name for node in stripped.links}:
         stripped = rebuild(stripped, strip)
-    left = next((node for node in stripped.digraph if node.op.name in PSEUDO_OPS), None)
+    left = next((node for node in stripped.links if node.op.name in PSEUDO_OPS), None)
     if left is not None and any(left in _ancestors(root) for root in stripped.roots()):
         raise GraphError(f"graph {graph.name}: cotangent {left.attrs['name']!r} is read outside its custom_gradient")
     return rebuild(stripped)

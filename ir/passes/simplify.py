@@ -25,6 +25,6 @@ def simplify(graph: Graph, inexact: Iterable[str] = ()) -> Graph:
 
 def simplify_with_log(graph: Graph, inexact: Iterable[str] = ()) -> tuple[Graph, list[Application]]:
     """The simplified copy, and which rule was applied to which node of the graph given, in order."""
-    pseudo = any(node.op.name in PSEUDO_OPS for node in graph.digraph)
+    pseudo = any(node.op.name in PSEUDO_OPS for node in graph.links)
     rewriter = Rewriter(_rules(tuple(inexact), pseudo))
     return rewriter.run(graph), rewriter.log

@@ -62,7 +62,7 @@ def program_of(kernel: Kernel) -> Program:
 def stage_of(item: Graph | Program) -> str:
     """The stage whose object a text is; a graph without gradients counts as differentiated."""
     if isinstance(item, Graph):
-        pseudo = any(node.op.name in PSEUDO_OPS for node in item.digraph)
+        pseudo = any(node.op.name in PSEUDO_OPS for node in item.links)
         return "traced" if pseudo else "differentiated"
     if not item.updates and (item.lifetimes or not any(b.kind == "temp" for b in item.buffers.values())):
         return "planned"

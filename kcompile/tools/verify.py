@@ -179,7 +179,7 @@ def _epsilon(dtype: Any) -> float:
 
 def _coarsest(graph: Graph) -> float:
     """What a gradient may be off by for the rounding of its values alone."""
-    return COARSE * max((_epsilon(t.dtype.numpy) for node in graph.digraph for t in node.types if t.dtype.is_float), default=0.0)
+    return COARSE * max((_epsilon(t.dtype.numpy) for node in graph.links for t in node.types if t.dtype.is_float), default=0.0)
 
 
 def _widened(array: Array) -> Array:
@@ -213,7 +213,7 @@ def _probe(traced: Graph) -> tuple[Graph, list[Value]]:
     gradients = [node for node in traced.nodes() if node.op.name == "gradient"]
     weights = [v for node in gradients for v in node.inputs[1:]]
     probe = Graph(traced.name)
-    probe.digraph, probe._next = traced.digraph, traced._next
+    probe.links, probe._next = traced.links, traced._next
     probe.params, probe.states = dict(traced.params), dict(traced.states)
     probe.outputs = {f"output {name}": value for name, value in traced.outputs.items()}
     probe.updates = {path: value for path, value in traced.updates.items()
@@ -275,7 +275,7 @@ def _gradients(traced: Graph, weights: list[Value], given: Operands, native: Map
     if any(v.node.op.name != "state" for v in weights):
         return []  # gradients by values in the middle of a graph: nothing to move
     only = Graph(traced.name)
-    only.digraph, only._next = traced.digraph, traced._next
+    only.links, only._next = traced.links, traced._next
     only.params, only.states, only.outputs = dict(traced.params), dict(traced.states), {"loss": node.inputs[0]}
     loss = widen(differentiate(rebuild(only)))
     params = {k: _widened(a) for k, a in given.params.items()}

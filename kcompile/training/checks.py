@@ -60,7 +60,7 @@ def label_ranges(losses: Sequence[Any], labels: Sequence[Any], predictions: Sequ
 def index_ranges(graph: Graph) -> list[Range]:
     """From look-ups in a table of weights: an index that comes straight from the data must name one of its rows."""
     found: dict[tuple[str, int], Range] = {}
-    for node in graph.digraph:
+    for node in graph.links:
         if node.op.name != "take" or node.attrs["axis"] != 0 or node.inputs[0].node.op.name not in ("state", "cast"):
             continue
         param, limit = _origin(node.inputs[1]), node.inputs[0].shape[0]

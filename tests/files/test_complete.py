@@ -102,7 +102,7 @@ def test_every_op_is_described() -> None:
     described = set()
     for test in all_tests():
         if "describe" in test.steps:
-            described |= {node.op.name for node in parse_graph(before(test, "describe"), test.options.file).digraph}
+            described |= {node.op.name for node in parse_graph(before(test, "describe"), test.options.file).links}
     wanted = [op.name for op in OPS.values() if not isinstance(op.kernel, OpaqueKernel)]
     assert not missing(wanted, described), "ops that no file test describes: tests/files/described"
 

@@ -36,7 +36,7 @@ def test_no_pseudo_op_is_left_and_the_graph_given_is_untouched() -> None:
     before = print_graph(graph)
     after = differentiate(graph)
     assert print_graph(graph) == before
-    assert not any(node.op.name in PSEUDO_OPS for node in after.digraph)
+    assert not any(node.op.name in PSEUDO_OPS for node in after.links)
     verify_graph(after, pseudo=False)
 
 

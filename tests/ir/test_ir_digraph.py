@@ -45,7 +45,8 @@ def test_a_graph_for_networkx() -> None:
     graph = Graph("g")
     x = build.param(graph, "x", parse_type("f32[B]"))
     graph.outputs["y"] = build.exp(x) * x
-    found = graph.networkx()
+    found = graph.digraph
+    assert isinstance(found, nx.DiGraph)
     assert [node.op.name for node in nx.topological_sort(found)] == ["param", "exp", "mul"]
     assert found.in_degree(graph.outputs["y"].node) == 2
 

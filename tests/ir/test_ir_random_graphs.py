@@ -107,7 +107,7 @@ def test_same_seed_same_graph() -> None:
 
 def test_shrinker_keeps_the_fault_and_little_else() -> None:
     def has_division(graph: Graph) -> bool:
-        return any(node.op.name == "div" for node in graph.digraph)
+        return any(node.op.name == "div" for node in graph.links)
 
     graph = next(g for g in map(random_graph, range(20)) if has_division(g))
     small = shrink(graph, has_division)

@@ -37,12 +37,12 @@ def wrong_type(graph: Graph) -> None:
 
 def missing_edge(graph: Graph) -> None:
     state, exp = node(graph, "state"), node(graph, "exp")
-    graph.digraph.remove_edge(node(graph, "param"), node(graph, "mul"))
-    graph.digraph.add_edge(state, exp)
+    graph.links.remove_edge(node(graph, "param"), node(graph, "mul"))
+    graph.links.add_edge(state, exp)
 
 
 def dangling(graph: Graph) -> None:
-    graph.digraph.remove_node(node(graph, "exp"))
+    graph.links.remove_node(node(graph, "exp"))
 
 
 def wrong_attrs(graph: Graph) -> None:
