@@ -94,7 +94,7 @@ class Panels(Scheduling):
         self._order(others, vector.var, count, tuple(names), outermost, blocked.before if blocked else 0)
         if window:
             self._write_out(window)
-        elif blocks and accumulators * blocks < 8:
+        elif blocks and accumulators * blocks < 8 and not packed and not self.whole:  # a loop over which a panel is packed stays whole
             self._more_chains(body, 8 // (accumulators * blocks))
         for var in (f"{vector.var}.i.v", *([f"{vector.var}.i.u"] if count > 1 else []), *reversed(names)):
             self.nest = jam(self.nest, var)

@@ -63,6 +63,22 @@ def test_every_candidate_gives_the_same_bits(name):
     assert all(np.array_equal(results[0], other) for other in results[1:])
 
 
+@pytest.mark.parametrize("still", ["", "  still w\n"])
+def test_every_tile_can_be_scheduled_where_panels_are_packed(still):
+    nest = lower(parse_kernel("""kernel dense
+  axes i:B, j:512, k:784
+  read x: f32[B, 784], w: f32[784, 512]
+  write y: f32[B, 512]
+  reduce c[i, j] = add over k of x[i, k] * w[k, j]
+  store y[i, j] = c
+""" + still))
+    target = Target.named("avx512")
+    choices = tile_choices(nest, target)
+    assert len(choices) > 20
+    packed = [tile for tile in choices if any(step.startswith("pack") for step in plan(nest, target, tile).steps)]
+    assert min(tile.vectors * tile.height for tile in packed) < 8  # those of few sums too, which would rather be cut along k
+
+
 def test_what_was_measured_is_kept(tmp_path, monkeypatch):
     nest, options = lower(KERNELS["dense"]), CodegenOptions(cache_dir=tmp_path / "cache")
     first = tuning.measured_tiles(nest, Target.host(), options)
