@@ -54,15 +54,18 @@ def find_window(nest: Nest, body: tuple[Stmt, ...], vector: Loop, rows: list[Loo
 
 
 def find_taps(nest: Nest, common: list[Loop], target: Target) -> Window | None:
-    """The window of a product whose lanes are one vector, of which only the other operand moves with them; None where there is none."""
-    body = common[-1].body if common else ()
+    """The window of a product whose lanes are one vector, of which only the other operand moves with them; None where there is none.
+
+    What is stored lies along the same lanes: they are then the only ones that suit, and no row of the window is among them."""
+    body = common[-1].body if common and target.vector_bytes else ()
+    stores = [a for a in accesses(nest, body) if a.store]
     sums = [loop for loop in inner_loops(body) if loop.mode == FOR]
     loads = [a for a in accesses(nest, tuple(s for s in body if isinstance(s, Loop))) if not a.store]
     if len(loads) != 2 or not all(loop.plain for loop in sums):
         return None
     guarded = {var for a in loads for guard in a.guards for var in guard.index.variables}
     for slid, other in (loads, loads[::-1]):
-        lanes = [x for x in common if other.coefficient(x.var) == 1 and not slid.depends_on(x.var)]
+        lanes = [x for x in common if not slid.depends_on(x.var) and all(a.coefficient(x.var) == 1 for a in (other, *stores))]
         if len(lanes) != 1 or not target.lanes(other.dtype) // 2 < (static(lanes[0].extent) or 0) <= target.lanes(other.dtype):
             continue
         for over, row in itertools.product(reversed(sums), common):
