@@ -61,11 +61,11 @@ def _stores(array: str, body: tuple[Stmt, ...], loop: Loop, trips: int) -> list[
         return []
     index, within = stores[0].index, {s.back or s.var: s for s in statements(body) if isinstance(s, Loop)}
     distance = _shift(index, loop)
-    offsets = _offsets(index, [s for var, s in within.items() if s.mode != VECTOR and index.coefficient(var) != 0])
+    offsets = reached(index, [s for var, s in within.items() if s.mode != VECTOR and index.coefficient(var) != 0])
     if not offsets or distance is None or distance <= 0:
         return []
     base = index.substitute(dict.fromkeys(within, Aff()))
-    return _one_a_line(base, sorted(o + trips * distance for o in offsets), stores[0].expr.dtype.size)
+    return one_a_line(base, sorted(o + trips * distance for o in offsets), stores[0].expr.dtype.size)
 
 
 def _first_reads(array: str, body: tuple[Stmt, ...], around: tuple[Loop, ...], at: int, trips: int, slides: bool) -> list[Aff]:
@@ -80,7 +80,7 @@ def _first_reads(array: str, body: tuple[Stmt, ...], around: tuple[Loop, ...], a
     moving = [loop for var, loop in within.items() if loop.mode != VECTOR and index.coefficient(var) != 0]
     shifts = [_shift(index, loop) for loop in around]
     distance = shifts[at]
-    offsets = _offsets(index, moving)
+    offsets = reached(index, moving)
     if not offsets or distance is None or distance <= 0:
         return []
     later = {o + trips * distance for o in offsets}
@@ -90,10 +90,11 @@ def _first_reads(array: str, body: tuple[Stmt, ...], around: tuple[Loop, ...], a
     for shift in shifts[:at]:
         if shift is not None:
             read |= {o - shift for o in later}  # by the last trip of that loop, in the same place
-    return _one_a_line(index.substitute(dict.fromkeys(within, Aff())), sorted(later - read), loads[0].dtype.size)
+    return one_a_line(index.substitute(dict.fromkeys(within, Aff())), sorted(later - read), loads[0].dtype.size)
 
 
-def _one_a_line(base: Aff, offsets: Sequence[int], size: int) -> list[Aff]:
+def one_a_line(base: Aff, offsets: Sequence[int], size: int) -> list[Aff]:
+    """One place for each line that elements of that size at these offsets, in order, lie in; none where that is too much."""
     lines: list[int] = []
     for offset in offsets:
         if not lines or offset - lines[-1] >= LINE // size:
@@ -107,7 +108,7 @@ def _shift(index: Aff, loop: Loop) -> int | None:
     return coefficient * loop.step if isinstance(coefficient, int) else None
 
 
-def _offsets(index: Aff, loops: Sequence[Loop]) -> set[int]:
+def reached(index: Aff, loops: Sequence[Loop]) -> set[int]:
     """Where loops of known extent lead an index, from where it stands at their first trips."""
     ranges = []
     for loop in loops:
@@ -115,4 +116,4 @@ def _offsets(index: Aff, loops: Sequence[Loop]) -> set[int]:
         if extent is None or not isinstance(coefficient, int):
             return set()
         ranges.append([coefficient * (min(n, loop.last_whole) if loop.back else n) for n in range(0, extent, loop.step)])
-    return {sum(offsets) for offsets in itertools.product(*ranges)}
+    return {sum(moves) for moves in itertools.product(*ranges)}

@@ -14,14 +14,13 @@ a page that is not there can take longer than all the rest.
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Iterator
 from dataclasses import replace
 
 from ...ir.scalar import Aff, AxisValue, apply
-from ..access import static
 from ..nest import FOR, UNROLL, Acc, Accum, Let, Loop, Nest, Prefetch, Stmt, all_loads, map_body
 from .ahead import LINE
+from .foresee import one_a_line, reached
 from .loops import ScheduleError, record
 
 
@@ -63,17 +62,11 @@ def lines(over: Loop, array: str) -> list[Aff]:
         return []
     (load,) = loads
     (index,) = load.index
-    line = LINE // load.dtype.size
     moved = index.coefficient(over.var)
-    if load.guards or not isinstance(moved, int) or moved * over.step < line // 2:
+    if load.guards or not isinstance(moved, int) or moved * over.step < LINE // load.dtype.size // 2:
         return []
-    ranges = [_range(index, var, loop) for var, loop in inside.items() if index.coefficient(var) != 0]
-    starts: list[int] = []
-    for offset in sorted({sum(offsets) for offsets in itertools.product(*ranges)}):
-        if not starts or offset - starts[-1] >= line:
-            starts.append(offset)
-    base = index.substitute(dict.fromkeys(inside, Aff()))
-    return [base + offset for offset in starts]
+    moving = [loop for var, loop in inside.items() if index.coefficient(var) != 0]
+    return one_a_line(index.substitute(dict.fromkeys(inside, Aff())), sorted(reached(index, moving)), load.dtype.size)
 
 
 def _requests(nest: Nest, over: Loop, array: str, trips: int) -> tuple[Stmt, ...]:
@@ -87,10 +80,3 @@ def _requests(nest: Nest, over: Loop, array: str, trips: int) -> tuple[Stmt, ...
     name = f"{over.var}.n{sum(isinstance(s, Let) for s in over.body) or ''}"
     place = Let(name, apply("min", AxisValue(later), AxisValue(Aff.of(0) + (kind.size - 1 - apart[-1]))), index=True)
     return place, *(Prefetch(array, Aff.of(name) + offset) for offset in apart)
-
-
-def _range(index: Aff, var: str, loop: Loop) -> list[int]:
-    """The offsets that the trips of an unrolled or vector loop add."""
-    coefficient, extent = index.coefficient(var), static(loop.extent)
-    return [coefficient * n for n in range(0, extent, loop.step)] if isinstance(coefficient, int) and extent else [0]
-
