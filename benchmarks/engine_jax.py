@@ -7,7 +7,7 @@ import time
 
 import numpy as np
 from loops import Epochs
-from workloads import workload
+from workloads import EPOCHS, workload
 
 SIZES = {"tabular": (13, 64, 64, 1), "mlp": (784, 512, 10), "mlp_b512": (784, 512, 10)}
 
@@ -63,9 +63,9 @@ def session(engine: str, name: str):
 
 
 def data_of(name: str):
-    """(data function, batch size) of a workload, without building its model."""
+    """(data function, batch size, steps of an epoch) of a workload, without building its model."""
     builder, batch, _ = workload(name)
-    return builder(Anything())[1], batch
+    return builder(Anything())[1], batch, EPOCHS[name]
 
 
 class Anything:

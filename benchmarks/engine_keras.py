@@ -9,10 +9,9 @@ import time
 
 import numpy as np
 from worker import latencies, timed
-from workloads import workload
+from workloads import EPOCHS, epochs, workload
 
 BACKENDS = {"keras-tensorflow": "tensorflow", "keras-tensorflow-xla": "tensorflow", "keras-jax": "jax", "keras-torch": "torch"}
-MOST_BYTES = 256 << 20  # of training data
 FEW_BYTES = 4 << 20  # of rows to predict: they count as memory of the engine, and others are given one batch again and again
 
 
@@ -29,16 +28,15 @@ def session(engine: str, name: str):
         arguments["jit_compile"] = engine.endswith("xla")
     model.compile(**arguments)
     times = {"import_s": imported - started, "build_s": time.perf_counter() - imported}
-    return Training(keras, model, data, batch, times) if trained else Prediction(engine, model, data, batch, times)
+    return Training(keras, model, data, batch, EPOCHS[name], times) if trained else Prediction(engine, model, data, batch, times)
 
 
 class Training:
     """`measure` times whole epochs of one `fit`, from the hook at their beginning to that at their end."""
 
-    def __init__(self, keras, model, data, batch, times) -> None:
-        self.model, self.data, self.batch = model, data, batch
+    def __init__(self, keras, model, data, batch, steps, times) -> None:
+        self.model, self.batch, self.steps = model, batch, steps
         x, y = data(batch, np.random.default_rng(0))
-        self.row_bytes = (x.nbytes + y.nbytes) / batch
 
         def one() -> None:
             model.fit(x, y, batch_size=batch, verbose=0)
@@ -55,33 +53,17 @@ class Training:
 
         losses = self.losses = []
         self.clock = Clock
-        self.step = self._estimate()
-        self.arrays = None
+        self.arrays = data(steps * batch, np.random.default_rng(1))
+        self.one_epoch = self._epochs(1)[0]
 
-    def _epochs(self, x, y, epochs) -> list[float]:
-        """Seconds of each epoch."""
+    def _epochs(self, count) -> list[float]:
+        """Seconds of each epoch but the first of the fit, which may prepare something."""
         self.marks.clear()
-        self.model.fit(x, y, batch_size=self.batch, epochs=epochs, verbose=0, callbacks=[self.clock()])
-        return [end - begin for begin, end in zip(self.marks[::2], self.marks[1::2], strict=True)]
-
-    def _most(self) -> int:
-        return max(4, int(MOST_BYTES / self.row_bytes / self.batch))
-
-    def _estimate(self) -> float:
-        steps = 4
-        while True:
-            x, y = self.data(steps * self.batch, np.random.default_rng(1))
-            seconds = self._epochs(x, y, 2)[1]
-            if seconds > 0.1 or steps * 8 > self._most():
-                return seconds / steps
-            steps *= 8
+        self.model.fit(*self.arrays, batch_size=self.batch, epochs=1 + count, verbose=0, callbacks=[self.clock()])
+        return [end - begin for begin, end in zip(self.marks[2::2], self.marks[3::2], strict=True)]
 
     def measure(self, seconds: float) -> dict[str, list[float]]:
-        if self.arrays is None:
-            self.steps = max(2, min(int(seconds / 4 / self.step), self._most()))
-            self.arrays = self.data(self.steps * self.batch, np.random.default_rng(2))
-        epochs = max(2, round(seconds / (self.steps * self.step)))
-        found = self._epochs(*self.arrays, epochs + 1)[1:]  # the first one of a fit may prepare something
+        found = self._epochs(epochs(seconds, self.one_epoch))
         if not math.isfinite(self.losses[-1]):
             raise SystemExit("the loss is not finite: nothing here counts")
         return {"fit": [1e3 * one / self.steps for one in found]}

@@ -120,9 +120,9 @@ def write(name: Path, results: dict[str, Any]) -> None:
         parts.append(f"""## Beside the fastest peer
 
 The engines of a workload ran in alternation, {results['rounds']} rounds. Times are of the best epoch, milliseconds a training step or a
-prediction; the ratio is the fastest peer's time over kcompile's (below 1: kcompile is slower), beside it the least and the most of the
-single rounds' medians. A prediction is the faster of `predict_on_batch` and of an engine's own way to run a model; batch sizes are those
-of [workloads.py](../benchmarks/workloads.py).
+prediction; an epoch has the same rows for all. The ratio is the fastest peer's time over kcompile's (below 1: kcompile is slower),
+beside it the least and the most of the single rounds' medians. A prediction is the faster of `predict_on_batch` and of an engine's
+own way to run a model; batch sizes and steps of an epoch are those of [workloads.py](../benchmarks/workloads.py).
 
 {workload_table(results)}
 

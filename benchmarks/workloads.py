@@ -53,6 +53,16 @@ WORKLOADS = {  # trained through fit: name -> (builder, batch size)
     "autoencoder": (autoencoder, 128),
     "depthwise": (depthwise, 64),
 }
+EPOCHS = {  # steps of an epoch: the same rows for every engine, since they count as its memory and leave or stay in the caches
+    "tabular": 2000,
+    "mlp": 400,
+    "mlp_b512": 32,
+    "cnn_b32": 100,
+    "cnn_b128": 32,
+    "resnet20": 4,
+    "autoencoder": 32,
+    "depthwise": 4,
+}
 PREDICT = {  # inference alone
     "predict_mlp": (mlp, 1),
     "predict_mobilenetv2": (mobilenetv2, 1),
@@ -81,3 +91,8 @@ def workload(name):
     if name in PREDICT:
         return *PREDICT[name], False
     return *WORKLOADS[name], True
+
+
+def epochs(seconds, one_epoch):
+    """How many epochs fill the time, two at least: of a single one nobody knows whether something got in its way."""
+    return max(2, round(seconds / one_epoch))

@@ -8,6 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 FOLDER = Path(__file__).parents[2] / "benchmarks"
@@ -31,6 +32,22 @@ def test_a_worker_measures_when_asked(benchmarks, tmp_path, monkeypatch, workloa
     times = worker.measure(0.02)[call]
     assert len(times) >= 2 and all(0 < ms < 1000 for ms in times)
     assert 20 < worker.finish() < 2000
+
+
+def test_an_epoch_is_the_same_rows_for_engines_fast_and_slow(benchmarks):
+    """They count as memory of the engine: of a small model they would be most of it."""
+    loops, workloads, data_of = benchmarks("loops"), benchmarks("workloads"), benchmarks("engine_jax").data_of
+    assert workloads.EPOCHS.keys() == workloads.WORKLOADS.keys()
+    for name in workloads.WORKLOADS:
+        data, batch, steps = data_of(name)
+        seen: list[int] = []
+
+        def epoch(x, y, batch, seen=seen):
+            seen.append(len(x))
+            return 0.0
+        found = loops.Epochs(epoch, data, batch, steps, {}).measure(1e-5)["own loop"]
+        assert len(found) >= 2 and set(seen) == {batch, batch * steps}
+        assert sum(array.nbytes for array in data(batch, np.random.default_rng(0))) * steps <= 64 << 20
 
 
 def test_a_worker_that_fails_says_why(benchmarks):
