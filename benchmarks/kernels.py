@@ -1,6 +1,7 @@
 """Kernels alone against the measured limits of this machine: contractions, convolutions, normalizations, softmax, elementwise.
 
     python benchmarks/kernels.py                        one line of JSON a kernel; --only conv for those with "conv" in their names
+    KCOMPILE_TARGET=avx2 python benchmarks/kernels.py   code for shorter vectors, against the most that these can do here
 
 Each is one op (or its gradient), compiled as a program of its own, first checked on a small batch against the reference
 evaluation (a kernel that fails has no figure), then timed on warm arrays, on one thread and on all.
@@ -19,7 +20,7 @@ from typing import Any
 import numpy as np
 
 from kcompile import ops
-from kcompile.compiler import compile_graph
+from kcompile.compiler import compile_graph, current_target
 from kcompile.ir.evaluate import evaluate
 from kcompile.tools.roofline import measure
 from kcompile.tracing import Trace, gradients
@@ -177,17 +178,17 @@ def limits(threads: int) -> dict[str, float]:
     """This machine measured now: other work may have disturbed an earlier measurement, so the best of several counts."""
     measure.cache_clear()
     roof = measure(threads)
-    return {"threads": threads, "flops": roof.flops, "memory": roof.bandwidth, "cache": roof.cache_bandwidth,
-            "cache_bytes": roof.cache_bytes}
+    return {"threads": threads, "vector_bytes": current_target().vector_bytes, "flops": roof.flops, "memory": roof.bandwidth,
+            "cache": roof.cache_bandwidth, "cache_bytes": roof.cache_bytes}
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--only", default="", help="part of the names of the families or kernels to run")
+    parser.add_argument("--only", nargs="+", default=[""], metavar="PART", help="part of the names of the families or kernels to run")
     parser.add_argument("--seconds", type=float, default=0.1, help="for each kernel and number of threads")
     options = parser.parse_args()
     most = len(os.sched_getaffinity(0))
-    chosen = [case for case in cases() if options.only in f"{case.family} {case.name}"]
+    chosen = [case for case in cases() if any(part in f"{case.family} {case.name}" for part in options.only)]
     for number, case in enumerate(chosen):
         if number % 20 == 0:
             for threads in sorted({1, most}):

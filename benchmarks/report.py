@@ -92,6 +92,12 @@ def share(row: dict[str, Any], threads: int, limit: dict[str, float]) -> float:
     return max(row["flop"] / limit["flops"], row["bytes"] / bandwidth) / row[f"seconds_{threads}"]
 
 
+def limits_text(rows: list[dict[str, Any]]) -> str:
+    return "; ".join(f"{threads} thread{'s' if threads > 1 else ''}: {x['flops'] / 1e9:.0f} GFLOP/s, "
+                     f"{x['memory'] / 1e9:.1f} GB/s from memory, {x['cache'] / 1e9:.0f} GB/s from the second-level cache"
+                     for threads, x in best_limits(rows).items())
+
+
 def kernel_table(rows: list[dict[str, Any]]) -> str:
     limits = best_limits(rows)
     lines = []
@@ -136,12 +142,9 @@ another process has compiled it (only kcompile keeps what it compiled); `again`:
 {start_table(results)}
 """)
     if results["kernels"]:
-        limits = "; ".join(f"{threads} thread{'s' if threads > 1 else ''}: {x['flops'] / 1e9:.0f} GFLOP/s, "
-                           f"{x['memory'] / 1e9:.1f} GB/s from memory, {x['cache'] / 1e9:.0f} GB/s from the second-level cache"
-                           for threads, x in best_limits(results["kernels"]).items())
         parts.append(f"""## Kernels alone
 
-One op on warm arrays, against what this machine was measured to do at most ({limits}).
+One op on warm arrays, against what this machine was measured to do at most ({limits_text(results["kernels"])}).
 
 The limit is the larger of arithmetic and of reading every array once, from the second-level cache where all fit, else from memory.
 The third-level cache lies between, so that arrays that fit it can pass 100 %; so can a kernel of few channels that needs less
@@ -150,6 +153,14 @@ arithmetic than is counted.
 ![roofline]({name.name}-kernels.svg)
 
 {kernel_table(results["kernels"])}
+""")
+    if results["shorter"]:
+        parts.append(f"""## Kernels alone, code for AVX2
+
+The same machine, and code for processors with AVX2 (`KCOMPILE_TARGET=avx2`), against what vectors of 32 bytes can do at most here
+({limits_text(results["shorter"])}).
+
+{kernel_table(results["shorter"])}
 """)
     if results["workloads"]:
         parts.append(f"## Every engine\n\n{engine_table(results)}\n")

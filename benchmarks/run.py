@@ -26,6 +26,8 @@ from engines import SHORTHAND, Engine, Failed, Worker, export_onnx, kernel_rows,
 from report import OWN
 from workloads import CONTENDERS, PREDICT, WORKLOADS
 
+SHORTER, SHORTER_BYTES = "avx2", 32  # a target with shorter vectors, and how long these are
+
 begun = time.monotonic()
 
 
@@ -54,7 +56,7 @@ def main() -> None:
         os.environ.update(KCOMPILE_CACHE=f"{scratch}/kcompile", TORCHINDUCTOR_CACHE_DIR=f"{scratch}/torch",
                           KCOMPILE_BENCHMARK_ONNX=str(options.onnx or f"{scratch}/onnx"))
         results = {"machine": machine(), "date": f"{datetime.now(UTC):%Y-%m-%d}", "command": command(options), "failures": [],
-                   "rounds": options.rounds, "workloads": {}, "kernels": []}
+                   "rounds": options.rounds, "workloads": {}, "kernels": [], "shorter": []}
         say("compiling kcompile's modules")
         for folder in ("kcompile", "ir", "codegen"):
             compileall.compile_dir(str(Path(__file__).parents[1] / folder), quiet=2)
@@ -68,6 +70,9 @@ def main() -> None:
         if options.kernels:
             say("kernels alone")
             results["kernels"] = kernel_rows(options.kernel_seconds, say)
+            if results["kernels"][0]["vector_bytes"] > SHORTER_BYTES:
+                say(f"code for {SHORTER}")
+                results["shorter"] = kernel_rows(options.kernel_seconds, say, SHORTER, ("contraction", "convolution"))
     if options.json:
         options.json.write_text(json.dumps(results, indent=1))
     report.write(options.write, results)

@@ -6,12 +6,8 @@ import functools
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
-
-if TYPE_CHECKING:
-    from ..codegen.target import Target
 
 CHAINS = 12  # independent sums: enough to hide the latency of a multiply-add on any processor we generate code for
 ROUNDS = 1 << 18
@@ -116,16 +112,16 @@ def _summed(vector: str) -> str:
 
 @functools.lru_cache(maxsize=4)
 def measure(threads: int) -> Roofline:
-    """The best of a few runs on so many threads."""
+    """The best of a few runs on so many threads, with the vectors of the target that is compiled for (KCOMPILE_TARGET)."""
     from ..codegen.arena import aligned
     from ..codegen.cache import object_for
     from ..codegen.module import Loaded
     from ..codegen.options import CodegenOptions
     from ..codegen.runtime.pool import NativeCall, pool
-    from ..codegen.target import Target
+    from ..compiler import current_target
     from ..ir.types import f32
-    target: Target = Target.host()
-    lanes = max(4, target.lanes(f32))
+    target = current_target()
+    lanes = target.lanes(f32)
     options = CodegenOptions()
     threads = min(threads, MOST_THREADS)
     loaded = Loaded([object_for(roofline_text(lanes), target, options, "roofline")], ["peak", "read"])

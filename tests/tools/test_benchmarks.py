@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import subprocess
 import sys
@@ -71,7 +72,8 @@ def results(own, peer):
     kernel = {"family": "contraction", "name": "8x8x8", "flop": 1024.0, "bytes": 768, "seconds_1": 1e-6}
     limits = {"threads": 1, "flops": 2e9, "memory": 1e9, "cache": 2e9, "cache_bytes": 1 << 20}
     return {"machine": "a machine", "date": "2026-01-01", "command": "a command", "rounds": 2, "failures": ["torch: gone"],
-            "workloads": {"mlp": {"kcompile": rows(own), "keras-jax": rows(peer)}}, "kernels": [limits, kernel]}
+            "workloads": {"mlp": {"kcompile": rows(own), "keras-jax": rows(peer)}}, "kernels": [limits, kernel],
+            "shorter": [{**limits, "flops": 1e9}, {**kernel, "name": "9x9x9", "seconds_1": 2e-6}]}
 
 
 def test_the_ratio_is_of_the_best_with_the_range_of_the_rounds(benchmarks):
@@ -83,6 +85,7 @@ def test_a_loss_is_published_as_one(benchmarks, tmp_path):
     benchmarks("report").write(tmp_path / "it", results([(4.0,), (4.0,)], [(1.0,), (1.0,)]))
     text = (tmp_path / "it.md").read_text()
     assert "0.25x (slower)" in text and "torch: gone" in text and "| contraction 8x8x8 | 1 | 1 | 51 % |" in text
+    assert "code for AVX2" in text and "| contraction 9x9x9 | 2 | 1 | 51 % |" in text
     for plot in ("it-workloads.svg", "it-kernels.svg"):
         assert (tmp_path / plot).read_text().startswith("<svg") and plot in text
 
@@ -116,11 +119,13 @@ def test_the_gate_compares_with_a_slower_checkout(benchmarks, tmp_path, monkeypa
     assert failures == ["mlp: step, ms went from 1 to 2, 2.00 times"]
 
 
-def test_kernels_are_checked_and_timed(tmp_path):
-    done = subprocess.run([sys.executable, str(FOLDER / "kernels.py"), "--only", "7x100x10", "--seconds", "0.01"], check=True, text=True,
-                          capture_output=True, env={**os.environ, "PYTHONPATH": str(FOLDER.parent), "KCOMPILE_CACHE": str(tmp_path)})
+def test_kernels_are_checked_and_timed_for_the_target_that_is_asked_for(tmp_path):
+    environment = {**os.environ, "PYTHONPATH": str(FOLDER.parent), "KCOMPILE_CACHE": str(tmp_path), "KCOMPILE_TARGET": "avx2"}
+    done = subprocess.run([sys.executable, str(FOLDER / "kernels.py"), "--only", "7x100x10", "x10x512 forward", "--seconds", "0.01"],
+                          check=True, text=True, capture_output=True, env=environment)
     lines = done.stdout.splitlines()
-    assert sum("7x100x10" in line and "seconds_1" in line for line in lines) == 3 and '"flops"' in lines[0]
+    assert sum("7x100x10" in line and "seconds_1" in line for line in lines) == 3 and sum("32x10x512" in line for line in lines) == 1
+    assert json.loads(lines[0])["flops"] > 0 and json.loads(lines[0])["vector_bytes"] == 32
 
 
 def test_small_costs_are_measured_against_native_steps(tmp_path):

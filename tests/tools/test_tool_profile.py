@@ -51,6 +51,19 @@ def test_every_kernel_of_the_step(cli, threads):
     assert "net/conv" in conv["layer"] and "net.py:" in conv["source"] and conv["flop"] >= 2 * 8 * 4 * 4 * 9 * 4
 
 
+@pytest.mark.parametrize("target, lanes", [("avx2", 8), ("scalar", 1)])
+def test_the_machine_is_measured_with_the_vectors_that_are_compiled_for(cli, monkeypatch, target, lanes):
+    asked = []
+
+    def text(lanes):
+        asked.append(lanes)
+        return roofline_text(lanes)
+    roofline_text = roofline.roofline_text
+    monkeypatch.setattr(roofline, "roofline_text", text)
+    monkeypatch.setenv("KCOMPILE_TARGET", target)
+    assert roofline.measure(1).flops > 1e8 and asked == [lanes]
+
+
 def test_text_says_how_it_was_measured(cli):
     out = cli("profile", "net.py:build", "--step", "predict")[1]
     assert "a step" in out and "this machine, measured" in out and "calls in a row" in out and "net/dense" in out
