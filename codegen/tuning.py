@@ -19,8 +19,9 @@ import numpy.typing as npt
 
 from kcompile.ir.struct import struct
 
-from ..ir.types import evaluate_dim
+from ..ir.types import DType, evaluate_dim
 from . import cache, miss
+from .arena import aligned
 from .emit import emit
 from .nest import Nest
 from .nest_text import print_nest
@@ -141,15 +142,22 @@ def _race(calls: list[_Call]) -> tuple[float, ...]:
 
 
 def _arrays(nest: Nest, symbols: Mapping[str, int]) -> dict[str, npt.NDArray[Any]]:
-    """Random numbers, and zeros for integers, which may be indices."""
+    """Random numbers, and zeros for integers, which may be indices; where those of a step begin, at a line: elsewhere every other vector
+    lies in two lines, and tiles that load more look worse than they are."""
     generator = np.random.default_rng(0)
     out: dict[str, npt.NDArray[Any]] = {}
     for name, kind in nest.arrays.items():
         shape = tuple(evaluate_dim(d, symbols) for d in kind.shape)
         numbers = generator.random(shape, np.float32) if kind.dtype.is_float else np.zeros(shape)
-        out[name] = np.ascontiguousarray(numbers, kind.dtype.numpy)
-    panels = {name: generator.random(panel.elements + ROOM).astype(panel.dtype.numpy) for name, panel in nest.panels.items()}
+        out[name] = _aligned(numbers, kind.dtype)
+    panels = {name: _aligned(generator.random(panel.elements + ROOM), panel.dtype) for name, panel in nest.panels.items()}
     return {**{name: out[nest.in_place.get(name, name)] for name in out}, **panels}
+
+
+def _aligned(numbers: npt.NDArray[Any], dtype: DType) -> npt.NDArray[Any]:
+    array = aligned(numbers.size, dtype.numpy).reshape(numbers.shape)
+    array[...] = numbers
+    return array
 
 
 def _key(nest: Nest, target: Target) -> str:

@@ -121,3 +121,9 @@ def test_training_gives_the_same_bits(tmp_path, monkeypatch):
         weights.append(model.get_weights())
     for other in weights[1:]:
         assert all(np.array_equal(a, b) for a, b in zip(weights[0], other, strict=True))
+
+
+@pytest.mark.parametrize("name", KERNELS)
+def test_what_candidates_run_on_begins_at_a_line_as_in_a_step(name):
+    found = tuning._arrays(lower(KERNELS[name]), {"B": 19})
+    assert found and {array.ctypes.data % 64 for array in found.values()} == {0}
