@@ -14,6 +14,7 @@ from .accumulate import jam, rfactor
 from .ahead import ahead
 from .block import block
 from .chunk import chunk
+from .expect import expect
 from .foresee import foresee
 from .lead import lead
 from .loops import ScheduleError, collapse, parallel, reorder, tile, unroll, vectorize
@@ -31,7 +32,7 @@ from .trim import trim
 STEPS: dict[str, Callable[..., Nest]] = {
     step.__name__: step
     for step in (tile, vectorize, unroll, parallel, reorder, collapse, jam, rfactor, transpose, pack, stash, stash_turned, block,
-                 portion, ahead, foresee, strip, chunk, pack_all, keep, slide, singly, short, trim, prefetch, lead, sweep)
+                 portion, ahead, expect, foresee, strip, chunk, pack_all, keep, slide, singly, short, trim, prefetch, lead, sweep)
 }
 _STEP = re.compile(r"(\w+)\((.*)\)")
 
@@ -48,6 +49,6 @@ def apply(nest: Nest, step: str) -> Nest:
         raise ScheduleError(f"{step}: {error}") from None
 
 
-__all__ = ["STEPS", "ScheduleError", "ahead", "apply", "block", "chunk", "collapse", "foresee", "jam", "keep", "lead", "pack",
+__all__ = ["STEPS", "ScheduleError", "ahead", "apply", "block", "chunk", "collapse", "expect", "foresee", "jam", "keep", "lead", "pack",
            "pack_all", "parallel", "portion", "prefetch", "reorder", "rfactor", "short", "singly", "slide", "stash", "stash_turned",
            "strip", "sweep", "tile", "transpose", "trim", "unroll", "vectorize", "why_not_short", "why_not_singly", "why_not_slide"]

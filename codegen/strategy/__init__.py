@@ -75,6 +75,7 @@ class _Planner(Maps, Panels, TurnedPanels, Rows, Sweeps, Tails):
         self._prefetch()
         self._foresee()
         self._lead()
+        self._expect()
         self._keep()
         return self.nest
 

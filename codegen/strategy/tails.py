@@ -7,8 +7,9 @@ from ...ir.scalar import Aff
 from ...ir.types import Dim
 from ..access import MANY, accesses, chain, guess, inner_loops, static
 from ..nest import FOR, UNROLL, Acc, Loop, all_loads, statements
-from ..schedule import foresee, lead, prefetch, short, singly, slide, why_not_short, why_not_singly, why_not_slide
+from ..schedule import expect, foresee, lead, prefetch, short, singly, slide, why_not_short, why_not_singly, why_not_slide
 from ..schedule.ahead import LINE
+from ..schedule.expect import expected
 from ..schedule.foresee import foreseeable
 from ..schedule.lead import lines, tile_sums
 from ..schedule.prefetch import streams
@@ -19,6 +20,7 @@ CYCLES = 160  # before a line is loaded it is asked for: what the second-level c
 MOST_LINES = 4  # of an array that are asked for in a trip, or one for every LEAST_SUMS products: so many loads are free
 LEAST_SUMS = 8  # of a trip, without which it is over before anything arrives
 STORED = 4096  # bytes between what a tile stores and what is asked for when it begins
+WHILE = 16  # vectors that are added up for each line that an epilogue asks for: fewer are soon done, and cost less than the requests
 NEXT = 8  # elements of an image that are asked for ahead, where a sum goes over it
 
 
@@ -107,6 +109,14 @@ class Tails(Scheduling):
         for (array, over), trips in wanted.items():
             self.nest = lead(self.nest, array, over, trips)
             self.note(f"of {array} what the sum over {over} takes {trips} trips later is asked for")
+
+    def _expect(self) -> None:
+        """Asks for what epilogues read of the samples of a batch, which may come from memory."""
+        for array in dict.fromkeys(e.array for e in expected(self.nest) if e.added >= WHILE):
+            kind = self.nest.arrays.get(array)
+            if kind and isinstance(kind.size, Dim):
+                self.nest = expect(self.nest, array)
+                self.note(f"what a tile's epilogue reads of {array} is asked for while the tile sums")
 
     def _read_by_a_tile(self, over: Loop, found: list[Aff]) -> int:
         """Bytes of the lines that a tile reads while it sums."""

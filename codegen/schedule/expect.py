@@ -1,0 +1,125 @@
+"""expect: while a tile sums, what its epilogue will read is asked for.
+
+    for m in 0..64                                              for m in 0..64
+      each i.i<14, l.i.u<2, l.i.v:vec16                           index r.n = min(m, 13)
+        a add= x[...] * w[...]                                    prefetch r[256*r.n + 256*i.o + l.o]
+    for i.i in 0..14                                    ->        prefetch r[256*r.n + 256*i.o + l.o + 16]
+      each l.i.u<2, l.i.v:vec16                                   each i.i<14, l.i.u<2, l.i.v:vec16
+        y[...] = r[256*i.i + 256*i.o + ...] + a[...]                a add= x[...] * w[...]
+                                                                for i.i in 0..14
+                                                                  ...
+
+Its rows lie apart, so that no processor sees a stream in them, and the loads come when the sum is nearly done: each tile would wait for
+its own. A row or two in a trip of the sum, the requests never queue up; those that come again, when all rows have been asked for, cost
+no more than a load.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+
+from kcompile.ir.struct import struct
+
+from ...ir.scalar import Aff, AxisValue, Load, apply
+from ..access import MANY, guess, static
+from ..nest import FOR, VECTOR, Acc, Accum, Let, Loop, Nest, Prefetch, Stmt, Store, all_loads, map_body, statements
+from .ahead import AT_ONCE
+from .foresee import one_a_line, reached
+from .loops import ScheduleError, record
+
+INNERMOST = 4  # requests in a trip that holds no loop, or one for every SUMS products: so many loads are free
+SUMS = 8
+
+
+@struct(frozen=True)
+class Expected:
+    """What the epilogue of a tile reads of an array. `over`: the loop of the sum whose trips ask for it, `rows` rows each, the first ones
+    at `lines`; `apart`: elements from a row to the next, `last`: the last row that a trip begins with."""
+
+    array: str
+    over: Loop
+    rows: int
+    lines: tuple[Aff, ...]
+    apart: int
+    last: int
+    added: int  # vectors, by the tile, for each line that it asks for
+
+
+def expect(nest: Nest, array: str) -> Nest:
+    """In every tile whose epilogue reads the array at places that are known, these are asked for while it sums."""
+    step = f"expect({array})"
+    found = {id(e.over): e for e in expected(nest) if e.array == array}
+    if not found:
+        raise ScheduleError(f"{step}: no tile's epilogue reads rows of {array} at places that are known before its sum is done")
+
+    def change(stmt: Stmt) -> tuple[Stmt, ...] | None:
+        e = found.get(id(stmt))
+        if e is None or not isinstance(stmt, Loop):
+            return None
+        name = f"{e.over.var}.r{sum(isinstance(s, Let) for s in stmt.body) or ''}"
+        row = Let(name, apply("min", AxisValue(Aff.of({stmt.var: e.rows})), AxisValue(Aff.of(0) + e.last)), index=True)
+        return (replace(stmt, body=(row, *(Prefetch(array, line + Aff.of({name: e.apart})) for line in e.lines), *stmt.body)),)
+
+    return record(nest, map_body(nest.body, change), step)
+
+
+def expected(nest: Nest) -> Iterator[Expected]:
+    """All that `expect` may ask for."""
+    for stmt in statements(nest.body):
+        if isinstance(stmt, Loop) and stmt.mode == FOR and any(isinstance(s, Acc) for s in stmt.body):
+            yield from _of_tile(stmt)
+
+
+def _of_tile(tile: Loop) -> Iterator[Expected]:
+    first = next((n for n, s in enumerate(tile.body) if isinstance(s, Loop) and any(isinstance(x, Store) for x in s.inside)), 0)
+    sums, after = tile.body[:first], tile.body[first:]
+    if any(isinstance(x, Accum) for x in statements(after)):
+        return
+    loads = list(dict.fromkeys(all_loads(after)))
+    loops = {s.back or s.var: s for s in statements(after) if isinstance(s, Loop)}
+    for array in dict.fromkeys(load.array for load in loads):
+        places = [load for load in loads if load.array == array]
+        if len(places) == 1 and not places[0].guards:
+            yield from _of_load(places[0], sums, loops)
+
+
+def _of_load(load: Load, sums: Sequence[Stmt], loops: dict[str, Loop]) -> Iterator[Expected]:
+    (index,) = load.index
+    moving = [(var, loop) for var, loop in loops.items() if loop.mode != VECTOR and index.coefficient(var) != 0]
+    if not moving or any(static(loop.extent) is None for _, loop in moving):
+        return
+    var, row = max(moving, key=lambda one: guess(one[1].extent) // one[1].step)
+    count, coefficient = guess(row.extent) // row.step, index.coefficient(var)
+    inside = reached(index, [loop for _, loop in moving if loop is not row])
+    if count < 2 or row.back or not isinstance(coefficient, int) or not inside:
+        return
+    apart, base = coefficient * row.step, index.substitute(dict.fromkeys(loops, Aff()))
+    for over, added, innermost in _sums(tuple(sums)):
+        trips = static(over.extent)
+        if trips is None or not over.plain:
+            continue
+        rows = min(count, -(-count // trips))
+        lines = one_a_line(base, sorted({o + apart * n for o in inside for n in range(rows)}), load.dtype.size)
+        if 0 < len(lines) <= (max(INNERMOST, added // SUMS) if innermost else AT_ONCE):
+            total = _added(tuple(sums))
+            yield Expected(load.array, over, rows, tuple(lines), apart, count - rows, total // (len(lines) * -(-count // rows)))
+            return
+
+
+def _sums(body: tuple[Stmt, ...]) -> Iterator[tuple[Loop, int, bool]]:
+    """The loops of a tile's sum, outermost first, with the vectors that a trip adds, and whether it has no loop inside."""
+    found = [s for s in body if isinstance(s, Loop) and s.mode == FOR and any(isinstance(x, Accum) for x in s.inside)]
+    if len(found) == 1:
+        inner = any(isinstance(x, Loop) and x.mode == FOR for x in found[0].inside)
+        yield found[0], _added(found[0].body), not inner
+        yield from _sums(found[0].body)
+
+
+def _added(body: tuple[Stmt, ...]) -> int:
+    """Vectors that are multiplied and added."""
+    total = 0
+    for s in body:
+        trips = -(-guess(s.extent, MANY) // s.step) if isinstance(s, Loop) and s.mode != VECTOR else 1
+        total += trips * _added(s.body) if isinstance(s, Loop) else isinstance(s, Accum)
+    return total
