@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 Array = npt.NDArray[Any]
 _BATCH = Dim.symbol("B")
+AHEAD_PART = 8  # of the second-level cache: a batch of shuffled rows that takes no more is asked for a step before it is gathered
 
 
 class Loop:
@@ -153,8 +154,10 @@ class Loop:
         else:
             gather = gather_function(given, wanted, executable.target, executable.options)
         order = 0 if self._order is None else self._order.ctypes.data
+        row_bytes = math.prod(row) * source.itemsize
+        ahead = row_bytes if order and batch * row_bytes <= executable.target.l2 // AHEAD_PART else 0
         self._read_by[name] = True, [len(self._feeds)]
-        self._feeds.append([gather, address, address + half, source.ctypes.data, order, elements, 0, 0])
+        self._feeds.append([gather, address, address + half, source.ctypes.data, order, elements, ahead, 0])
 
     def _add_sink(self, name: str, sink: Array, batch: int) -> None:
         executable = self.executable

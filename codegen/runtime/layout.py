@@ -30,8 +30,9 @@ MOST_ARGS = 128  # of a call that has private arrays
 LOOP_GO = 16  # two words, used in turn: whether there is a step after the next barrier
 LOOP_STOP = 32  # set by anyone, at any time
 LOOP_WORDS = 48
-# feed: gather function, destinations for even and odd steps, source, order (or 0), elements a row
-FEED_FUNCTION, FEED_EVEN, FEED_ODD, FEED_SOURCE, FEED_ORDER, FEED_ELEMENTS = range(6)
+# feed: gather function, destinations for even and odd steps, source, order (or 0), elements a row, bytes a row of the source where rows
+# are asked for a step before they are gathered (or 0)
+FEED_FUNCTION, FEED_EVEN, FEED_ODD, FEED_SOURCE, FEED_ORDER, FEED_ELEMENTS, FEED_AHEAD = range(7)
 FEED_WORDS = 8
 # moving pointer: the frames' word, value at step 0, what each step adds, what odd steps add
 MOVE_WORD, MOVE_BASE, MOVE_STRIDE, MOVE_ODD = range(4)

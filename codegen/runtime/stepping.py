@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from .layout import (
+    FEED_AHEAD,
     FEED_ELEMENTS,
     FEED_EVEN,
     FEED_ORDER,
@@ -177,7 +178,8 @@ out:
 """
 
 # Step s uses the even or the odd frame (or the tail's); what moves in the frame of step s + 1 is written, and its rows are
-# gathered into the other half of the staging buffers, while step s runs: one barrier a step.
+# gathered into the other half of the staging buffers, while step s runs: one barrier a step. Shuffled rows of step s + 2 are asked for
+# meanwhile: no processor foresees them, and they are on their way during a whole step.
 LOOP = f"""
 define i64 @kc_loop(ptr %loop, i64 %thread, i64 %threads, i64 %target0) {{
 entry:
@@ -250,6 +252,8 @@ entry:
   %parity = and i64 %s, 1
   %whole = icmp ult i64 %s, %full
   %rows = select i1 %whole, i64 %batch, i64 %tail
+  %after = add i64 %s, 1
+  %whole.after = icmp ult i64 %after, %full
   %row = mul i64 %s, %batch
   %first.thread = icmp eq i64 %thread, 0
   %moves = icmp ne i64 %moving_count, 0
@@ -286,7 +290,7 @@ rest:
   %work = and i1 %some, %any
   br i1 %work, label %feed, label %done
 feed:
-  %f = phi i64 [ 0, %rest ], [ %f.next, %feed ]
+  %f = phi i64 [ 0, %rest ], [ %f.next, %fed ]
   %f.offset = mul i64 %f, {FEED_WORDS}
   %entry.feed = getelementptr i64, ptr %feeds, i64 %f.offset
   %function = load ptr, ptr %entry.feed
@@ -300,9 +304,48 @@ feed:
   %elements.place = getelementptr i64, ptr %entry.feed, i64 {FEED_ELEMENTS}
   %elements = load i64, ptr %elements.place
   call void %function(ptr %to, ptr %from, ptr %order, i64 %row, i64 %lo, i64 %hi, i64 %elements)
+  %bytes.place = getelementptr i64, ptr %entry.feed, i64 {FEED_AHEAD}
+  %bytes = load i64, ptr %bytes.place
+  %asks = icmp ne i64 %bytes, 0
+  %early = and i1 %asks, %whole.after
+  br i1 %early, label %ask, label %fed
+ask:
+  %row.after = add i64 %row, %batch
+  call void @kc.ask(ptr %from, ptr %order, i64 %row.after, i64 %lo, i64 %hi, i64 %bytes)
+  br label %fed
+fed:
   %f.next = add i64 %f, 1
   %f.more = icmp ult i64 %f.next, %feed_count
   br i1 %f.more, label %feed, label %done
+done:
+  ret void
+}}
+declare void @llvm.prefetch.p0(ptr, i32, i32, i32)
+define internal void @kc.ask(ptr %from, ptr %order, i64 %row, i64 %lo, i64 %hi, i64 %bytes) {{
+entry:
+  %last = sub i64 %bytes, 1
+  br label %rows
+rows:
+  %r = phi i64 [ %lo, %entry ], [ %r.next, %end ]
+  %position = add i64 %row, %r
+  %place = getelementptr i64, ptr %order, i64 %position
+  %number = load i64, ptr %place
+  %offset = mul i64 %number, %bytes
+  %start = getelementptr i8, ptr %from, i64 %offset
+  br label %lines
+lines:
+  %o = phi i64 [ 0, %rows ], [ %o.next, %lines ]
+  %line = getelementptr i8, ptr %start, i64 %o
+  call void @llvm.prefetch.p0(ptr %line, i32 0, i32 2, i32 1)
+  %o.next = add i64 %o, 64
+  %o.more = icmp ult i64 %o.next, %bytes
+  br i1 %o.more, label %lines, label %end
+end:
+  %final = getelementptr i8, ptr %start, i64 %last
+  call void @llvm.prefetch.p0(ptr %final, i32 0, i32 2, i32 1)
+  %r.next = add i64 %r, 1
+  %more = icmp slt i64 %r.next, %hi
+  br i1 %more, label %rows, label %done
 done:
   ret void
 }}
