@@ -100,7 +100,7 @@ class Frame:
             self.point(executable.pointers.get(name, ()), executable.arena_address + offset)
         for name, address in executable.panels.addresses().items() if executable.panels else ():
             self.point(executable.pointers[name], address)
-        self.shapes = {name: tuple(evaluate_dim(d, symbols) for d in executable.program.buffers[name].type.shape)
+        self.shapes = {name: tuple(evaluate_dim(d, symbols) for d in executable.program.buffers[name].stored)
                        for name in executable.given}
         self.bound: dict[str, weakref.ref[Array] | None] = dict.fromkeys(executable.given)
 
@@ -201,9 +201,9 @@ class Executable:
         self._lock = threading.Lock()
 
     def run(self, arrays: Mapping[str, Array], symbols: Mapping[str, int] | None = None, threads: int | None = None) -> None:
-        """One step. Every param, state and output is a C-contiguous array of its buffer's dtype and shape; outputs and
-        states are written in place. `threads`: exactly so many; None: as many as the work is worth. Who has changed a weight's array
-        otherwise than by a step says so before (changes.py).
+        """One step. Every param, state and output is a C-contiguous array of its buffer's dtype and shape (of a state in panels: of
+        `Buffer.stored`); outputs and states are written in place. `threads`: exactly so many; None: as many as the work is worth. Who
+        has changed a weight's array otherwise than by a step says so before (changes.py).
 
         Raises KeyError for a missing array or symbol, TypeError for a dtype, ValueError for a shape or layout.
         """
@@ -314,7 +314,9 @@ class Executable:
         if array.dtype != wanted.numpy:
             raise TypeError(self.describe(name, f"expected {wanted.long_name}, given {array.dtype}"))
         if array.shape != shape:
-            raise ValueError(self.describe(name, f"expected shape {shape}, given {array.shape}"))
+            panels = self.program.buffers[name].panels
+            stored = f" (panels of {panels} columns)" if panels else ""
+            raise ValueError(self.describe(name, f"expected shape {shape}{stored}, given {array.shape}"))
         if not array.flags.c_contiguous:
             raise ValueError(self.describe(name, "the array is not C-contiguous"))
         if name in self.written and not array.flags.writeable:

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 
 from ..ir.kernel import ACCUMULATE, INDEX, LET, REDUCE, STORE, Eq, Kernel, expr_refs, expr_variables
 from ..ir.kernel_edit import without_unit_axes
+from ..ir.panels import through_panels
 from ..ir.scalar import SCALAR_OPS, Aff, Apply, Expr, Load, Ref, rewrite, walk
 from ..ir.types import DimLike, DType, Shape, is_static, product
 from .nest import Acc, Accum, Let, Loop, Nest, Stmt, Store
@@ -38,7 +39,7 @@ class _Pass:
 
 def lower(kernel: Kernel) -> Nest:
     """The nest that evaluates the kernel one element at a time. Raises ValueError for a description that contradicts itself."""
-    return _Lowering(without_unit_axes(kernel)).run()
+    return _Lowering(without_unit_axes(through_panels(kernel))).run()
 
 
 def flat(index: Sequence[Aff], shape: Shape) -> Aff:

@@ -21,11 +21,11 @@ FAR_ROWS_READ = 128  # rows of the result for which packing a panel pays; an unk
 
 @struct(frozen=True)
 class Turned:
-    """Lanes along one common loop, results stored along another, and the operands to be packed."""
+    """Lanes along one common loop, results stored along another, the loops that sum, outermost first, and the operands to be packed."""
 
     lanes: Loop
     columns: Loop
-    over: Loop
+    over: tuple[Loop, ...]
     packed: tuple[str, ...]
 
 
@@ -42,9 +42,11 @@ def find_turned(nest: Nest, common: list[Loop], target: Target) -> Turned | None
     the columns of the result can be packed, and results are transposed as they are stored."""
     body = common[-1].body if common else ()
     inner = [s for s in body if isinstance(s, Loop)]
-    if len(inner) != 1 or inner[0].where or any(isinstance(s, Loop) for s in statements(inner[0].body)):
+    sums = _sums(inner[0]) if len(inner) == 1 else ()
+    if not sums or any(loop.where for loop in sums):
         return None
-    depth = static(inner[0].extent)
+    extents = [static(loop.extent) for loop in sums]
+    depth = None if None in extents else math.prod(n or 0 for n in extents)
     loads = [a for a in accesses(nest, tuple(inner)) if not a.store]
     for loop in common:
         columns = store_columns(nest, common, loop)
@@ -52,13 +54,21 @@ def find_turned(nest: Nest, common: list[Loop], target: Target) -> Turned | None
             continue
         strided = [a for a in loads if a.depends_on(loop.var) and a.coefficient(loop.var) != 1]
         size = 2 * useful_lanes(nest, target, loop) * (depth or 0) * max((a.dtype.size for a in strided), default=0)
-        if any(a.depends_on(columns.var) or a.guards or a.coefficient(inner[0].var) != 1 or depth is None or size > PACKED_BYTES
+        if any(a.depends_on(columns.var) or a.guards or a.coefficient(sums[-1].var) != 1 or depth is None or size > PACKED_BYTES
                for a in strided) or len({a.array for a in strided}) != len(strided):
             continue
         if any(indirect(a, nest, loop.var) or (a.depends_on(loop.var) and a.depends_on(columns.var)) for a in loads):
             continue
-        return Turned(loop, columns, inner[0], tuple(a.array for a in strided))
+        return Turned(loop, columns, sums, tuple(a.array for a in strided))
     return None
+
+
+def _sums(outer: Loop) -> tuple[Loop, ...]:
+    """The loops that sum, one inside the other; () where there are others beside one."""
+    sums = [outer]
+    while len(sums[-1].body) == 1 and isinstance(sums[-1].body[0], Loop):
+        sums.append(sums[-1].body[0])
+    return () if any(isinstance(s, Loop) for s in statements(sums[-1].body)) else tuple(sums)
 
 
 def far_rows(nest: Nest, common: list[Loop], body: tuple[Stmt, ...], vector: Loop, width: int,
@@ -73,11 +83,8 @@ def far_rows(nest: Nest, common: list[Loop], body: tuple[Stmt, ...], vector: Loo
     extent = static(vector.extent) or 0
     if len(inside) != 1 or extent < 2 * width:
         return []
-    sums = [inside[0]]
-    while len(sums[-1].body) == 1 and isinstance(sums[-1].body[0], Loop):
-        sums.append(sums[-1].body[0])
-    if any(isinstance(s, Loop) for s in statements(sums[-1].body)) or any(
-            static(loop.extent) is None or len(loops(nest, loop.var)) != 1 for loop in sums):
+    sums = _sums(inside[0])
+    if not sums or any(static(loop.extent) is None or len(loops(nest, loop.var)) != 1 for loop in sums):
         return []
     depth = math.prod(static(loop.extent) or 1 for loop in sums)
     loads = [a for a in accesses(nest, (inside[0],)) if not a.store]

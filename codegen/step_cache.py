@@ -93,7 +93,7 @@ def encode(code: StepCode) -> bytes:
         "calls": [[number[c.kernel], c.arrays, c.barrier, c.trips_word, c.dims_word, c.args_word, c.together, c.samples, c.private]
                   for c in code.calls],
         "name": storage.name,
-        "buffers": [[b.name, str(b.type), b.kind, b.of, b.role, b.why] for b in storage.buffers.values()],
+        "buffers": [[b.name, str(b.type), b.kind, b.of, b.role, b.why, b.panels] for b in storage.buffers.values()],
         "outputs": dict(storage.outputs),
         "lifetimes": {name: [life.first, life.last] for name, life in storage.lifetimes.items()},
         "written": sorted(storage.written),

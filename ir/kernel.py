@@ -105,7 +105,8 @@ class Kernel:
 
     Two arrays share storage only where `in_place` says so (written array -> the array whose storage it takes). The old
     content is then read only at the element that is stored, and by no equation after the store (see passes/plan.py).
-    `still`: arrays that hold the same numbers call after call, until somebody says otherwise.
+    `still`: arrays that hold the same numbers call after call, until somebody says otherwise. `panels`: arrays that do not lie row by
+    row but in panels of so many columns, one after the other (see passes/layouts.py); indices are those of the whole array all the same.
     """
 
     name: str
@@ -116,6 +117,7 @@ class Kernel:
     source: str = ""
     in_place: Mapping[str, str] = field(default_factory=dict)
     still: tuple[str, ...] = ()
+    panels: Mapping[str, int] = field(default_factory=dict)
 
     @lazy
     def placed(self) -> Placed:

@@ -30,7 +30,9 @@ def rename_arrays(kernel: Kernel, names: Mapping[str, str]) -> Kernel:
     arrays = {names.get(a, a): t for a, t in kernel.arrays.items()}
     in_place = {names.get(a, a): names.get(b, b) for a, b in kernel.in_place.items()}
     still = tuple([names.get(a, a) for a in kernel.still])
-    return replaced(kernel, arrays=arrays, equations=tuple([rename(q) for q in kernel.equations]), in_place=in_place, still=still)
+    panels = {names.get(a, a): n for a, n in kernel.panels.items()}
+    return replaced(kernel, arrays=arrays, equations=tuple([rename(q) for q in kernel.equations]), in_place=in_place, still=still,
+                    panels=panels)
 
 
 def rename_axes(kernel: Kernel, names: Mapping[str, str]) -> Kernel:

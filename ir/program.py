@@ -11,11 +11,14 @@ from dataclasses import field
 
 from .kernel import Kernel
 from .struct import struct
-from .types import TensorType
+from .types import Shape, TensorType, f32
 
 # param: the caller's array, given at each call. state: lives between calls. output: the caller's, written.
 # temp: lies in the arena. view: shares the storage of `of` (same element count and dtype, another shape).
 BUFFER_KINDS = ("param", "state", "output", "temp", "view")
+COLUMNS = 32  # of a panel: two vectors of 64 bytes, four of 32
+LEAST_COLUMNS = 256  # of a matrix in panels: rows of less than 1 KB are near enough to each other
+LEAST_ELEMENTS = 1 << 16  # smaller matrices stay in a near cache however they lie
 LEARNED = ("weight", "statistic")  # roles of states that change when a model learns, and hold still while it predicts
 
 
@@ -29,6 +32,24 @@ class Buffer:
     of: str = ""
     role: str = ""  # for states: weight, statistic, slot, metric, rng, counter, hyper, constant
     why: str = ""  # what the planner says about where it lies
+    panels: int = 0  # for states: the columns of a panel, where it is stored panel by panel; 0: row by row
+
+    @property
+    def stored(self) -> Shape:
+        """The shape of its memory."""
+        return stored_shape(self.type.shape, self.panels) if self.panels else self.type.shape
+
+
+def stored_shape(shape: Shape, columns: int) -> Shape:
+    """The shape of an array's memory, in panels of so many columns one after the other."""
+    return int(str(shape[-1])) // columns, *shape[:-1], columns
+
+
+def suits_panels(type_: TensorType) -> bool:
+    """Whether a state of this type is a matrix that may be worth panels."""
+    shape, size = type_.shape, type_.size
+    return type_.dtype == f32 and len(shape) == 2 and isinstance(size, int) and size >= LEAST_ELEMENTS \
+        and int(str(shape[-1])) >= LEAST_COLUMNS and int(str(shape[-1])) % COLUMNS == 0
 
 
 @struct(frozen=True)

@@ -27,6 +27,7 @@ def structure(kernel: Kernel) -> Hashable:
         _expr(q.expr, arrays, names, parts)
     parts += [(arrays[a], arrays.get(b, b)) for a, b in kernel.in_place.items()]
     parts += [arrays[a] for a in kernel.still]
+    parts += [(arrays[a], columns) for a, columns in kernel.panels.items()]
     return tuple(parts)
 
 

@@ -8,6 +8,7 @@ from .graph import ROLES, Graph, GraphError, Node
 from .kernel import ACCUMULATE, INDEX, LET, REDUCE, STORE, Eq, Kernel, expr_refs
 from .op import OPS
 from .ops.pseudo import PSEUDO_OPS
+from .panels import in_columns
 from .program import BUFFER_KINDS, Program
 from .scalar import REDUCERS, SCALAR_OPS, Aff, Apply, AxisValue, Expr, Load, Ref, walk
 from .types import DimLike, DType, boolean, product
@@ -109,6 +110,10 @@ def verify_kernel(kernel: Kernel) -> None:
     for array in kernel.still:
         if array not in kernel.reads or array in kernel.writes:
             raise VerifyError(f"kernel {kernel.name}: {array} cannot hold still, for it is not one that is only read")
+    for array, columns in kernel.panels.items():
+        if array not in kernel.arrays or not in_columns(kernel, array, columns):
+            raise VerifyError(f"kernel {kernel.name}: {array} cannot lie in panels of {columns} columns: they must divide its columns, "
+                              "and one axis go along these")
 
 
 def _verify_axes(kernel: Kernel, equation: Eq, at: str) -> None:

@@ -6,7 +6,7 @@ Small graphs are run by the numpy interpreter; one with much arithmetic is compi
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -20,6 +20,7 @@ from .ir.evaluate import evaluate
 from .ir.graph import Graph
 from .ir.prepared import Prepared
 from .ir.types import DimLike, product
+from .memory_order import held
 from .tensor import KerasTensor, Tensor, TracedTensor
 from .variables import Variable
 
@@ -36,7 +37,7 @@ class Traced:
     """A function traced for one signature: its graph over params p0, p1, ...; `result` has an index at each output's place."""
 
     graph: Graph
-    constants: dict[str, Array]
+    variables: dict[str, Variable]
     result: Any
     logits: dict[int, int]  # output number -> number of the output that holds its logits
     native: Any = None
@@ -44,6 +45,10 @@ class Traced:
     prepared: Prepared | None = None
     work: int = 0
     dtypes: list[Any] = field(default_factory=list)
+
+    def states(self) -> dict[str, Array]:
+        """What the variables hold now."""
+        return {path: variable.array for path, variable in self.variables.items()}
 
 
 _cache: OrderedDict[Any, Traced] = OrderedDict()
@@ -59,6 +64,19 @@ class _Slot:
 
 def run(body: tracing.Body, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     """Call a function under `@operation` on eager values; results are Tensors."""
+    with held(_variables((*args, *kwargs.values()))):
+        return _run(body, args, kwargs)
+
+
+def _variables(values: Sequence[Any]) -> Iterator[Variable]:
+    for value in values:
+        if isinstance(value, Variable):
+            yield value
+        elif isinstance(value, (list, tuple)):
+            yield from _variables(value)
+
+
+def _run(body: tracing.Body, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     arrays: list[Array] = []
     tensors: list[Array] = []
     key_parts: list[Any] = [body]
@@ -86,7 +104,8 @@ def run(body: tracing.Body, args: tuple[Any, ...], kwargs: dict[str, Any]) -> An
             _cache[key] = traced
             if len(_cache) > CACHE_SIZE:
                 _cache.popitem(last=False)
-    return _finish(traced, _compute(traced, arrays), arrays, tensors)
+    with held(traced.variables.values()):
+        return _finish(traced, _compute(traced, arrays), arrays, tensors)
 
 
 def run_host(body: tracing.Body, function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
@@ -187,8 +206,7 @@ def _trace(body: tracing.Body, plan_args: list[Any], plan_kwargs: dict[str, Any]
         for position, leaf in enumerate(list(leaves)):
             if hasattr(leaf, "_keras_logits"):
                 logits[position] = number(leaf._keras_logits).index
-    constants = {path: variable.array for path, variable in trace.variables.items()}
-    return Traced(trace.graph, constants, structure, logits, work=_work(trace.graph), dtypes=[leaf.dtype for leaf in leaves])
+    return Traced(trace.graph, dict(trace.variables), structure, logits, work=_work(trace.graph), dtypes=[leaf.dtype for leaf in leaves])
 
 
 def _work(graph: Graph) -> int:
@@ -221,9 +239,9 @@ def _compute(traced: Traced, arrays: list[Array]) -> list[Array]:
         return _run_native(traced, given)
     if traced.checked:
         traced.prepared = traced.prepared or Prepared(traced.graph, {})
-        outputs = traced.prepared.run(given, traced.constants)
+        outputs = traced.prepared.run(given, traced.states())
     else:
-        outputs, _ = evaluate(traced.graph, params=given, states=traced.constants)
+        outputs, _ = evaluate(traced.graph, params=given, states=traced.states())
         traced.checked = True
     return [outputs[f"r{i}"] for i in range(len(outputs))]
 
@@ -235,7 +253,7 @@ def _run_native(traced: Traced, params: dict[str, Array]) -> list[Array]:
         traced.native = compile_graph(traced.graph, f"eager {traced.graph.name}")
     results = []
     arrays: dict[str, Array] = {}
-    for name, array in {**params, **traced.constants}.items():
+    for name, array in {**params, **traced.states()}.items():
         arrays[name] = np.ascontiguousarray(array)
     program = traced.native.program
     for i in range(len(traced.graph.outputs)):

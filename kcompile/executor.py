@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -10,6 +11,7 @@ import numpy.typing as npt
 
 from .compiler import compile_graph
 from .dtypes import numpy_dtype
+from .memory_order import ORDER, Ordered
 from .options import option
 from .training.data import Batch
 from .training.steps import LOG, Step
@@ -28,13 +30,14 @@ class Runner:
         self._outputs = {name: value.type for name, value in step.graph.outputs.items()}
         self._buffers: Mapping[str, str] = self.executable.program.outputs
         self._logs = {name: np.zeros((), np.float32) for name in step.logs}
-        self._states = {path: variable.array for path, variable in step.variables.items()}
+        self.variables = Ordered(self.executable.program.buffers, step.variables)
+        self._states = self.variables.arrays()
         self._watch = self._watching() if debug == "nan" or option("KCOMPILE_NAN") else None
 
     def _watching(self) -> Any:
         from .tools.nan import Watch
 
-        return Watch(self.step.graph, self._states)
+        return Watch(self.step.graph, self.step.variables)
 
     @property
     def batch_outputs(self) -> list[str]:
@@ -74,7 +77,8 @@ class Runner:
             outputs[name] = arrays[self._buffers[name]] = np.empty(shape, kind.dtype.numpy)
         if self._watch is not None:
             self._watch.start()
-        self.executable.run(arrays, {"B": batch.rows})
+        with self.variables:
+            self.executable.run(arrays, {"B": batch.rows})
         if self._watch is not None:
             self._watch.finish(outputs, {name: arrays[name] for name in self._params}, 0, None)
         return outputs
@@ -88,12 +92,29 @@ class Runner:
             kind = self._outputs[name]
             collected[name] = np.empty((rows, *(int(str(dim)) for dim in kind.shape[1:])), kind.dtype.numpy)
         sinks = {self._buffers[name]: array for name, array in collected.items()}
-        loop = self.executable.loop(feeds, sinks, self._fixed(), order, batch_size)
+        loop: Any = self.executable.loop(feeds, sinks, self._fixed(), order, batch_size)
+        if self.variables:
+            loop = OrderedLoop(loop, self.variables)
         if self._watch is not None:
             from .tools.nan import WatchedLoop
 
             return WatchedLoop(loop, self._watch, feeds, self._params, collected, order, batch_size), collected
         return loop, collected
+
+
+class OrderedLoop:
+    """A native loop whose variables are brought into the order that it was compiled for whenever it runs."""
+
+    def __init__(self, loop: Any, variables: Ordered) -> None:
+        self._loop, self._variables = loop, variables
+        self.feeds, self.move_to, self.stop = loop.feeds, loop.move_to, loop.stop
+
+    def run(self, first_step: int, steps: int, budget_seconds: float = 0.05) -> int:
+        with self._variables:
+            done: int = self._loop.run(first_step, steps, budget_seconds)
+        if ORDER.waiting:
+            time.sleep(PAUSE)
+        return done
 
 
 class ReadyPrediction:
@@ -129,16 +150,25 @@ class ReadyPrediction:
         place, result = np.empty((rows, *self._row), self._dtype), np.empty((rows, *self._result_row), self._result_dtype)
         if place.nbytes + result.nbytes <= COPIED_BYTES:
             copied = executable.prepare({**fixed, self._param: place, result_name: result}, (), symbols).run_copied
-            return lambda x: copied(x, place, result)
+            return self._in_order(lambda x: copied(x, place, result))
         step = executable.prepare(fixed, (self._param, result_name), symbols).run
 
         def call(x: Array) -> Array:
             result = np.empty((rows, *self._result_row), self._result_dtype)
             step(x, result)
             return result
-        return call
+        return self._in_order(call)
+
+    def _in_order(self, call: Callable[[Array], Array]) -> Callable[[Array], Array]:
+        variables = self._runner.variables
+
+        def ordered(x: Array) -> Array:
+            with variables:
+                return call(x)
+        return ordered if variables else call
 
 
+PAUSE = 1e-4  # seconds that a loop leaves to other threads that wait for its variables
 READY_SIZES = 16  # batch sizes for which calls are kept
 COPIED_BYTES = 1 << 14  # of rows and results: up to so many a copy takes less time than looking up an address
 

@@ -21,7 +21,9 @@ from .codegen.changes import changed
 from .conversion import as_array, cast_array
 from .dtypes import DType, is_float_dtype, numpy_dtype, standardize_dtype
 from .ir.graph import ROLES
-from .ir.program import LEARNED
+from .ir.program import LEARNED, suits_panels
+from .ir.types import TensorType, f32
+from .memory_order import MemoryOrder, held
 from .operators import TensorOperators
 from .tensor import KerasTensor, Shape, Tensor, standardize_shape
 
@@ -136,16 +138,25 @@ class Variable(TensorOperators):
         self._initial: _Later | None = initial if isinstance(initial, _Later) else None
         self._array: npt.NDArray[Any] | None = None if isinstance(initial, _Later) else _own(initial)
         self._shape = tuple(initial.shape)
+        self._order = MemoryOrder()
+        self.moves = self._dtype == "float32" and suits_panels(TensorType(self._shape, f32))  # its memory, for a step that trains
 
     @property
     def array(self) -> npt.NDArray[Any]:
-        """The memory that holds the value, always the same; a large weight gets its initial value when it is first asked for."""
+        """The memory that holds the value, row by row, always the same; a large weight gets its initial value when first asked for."""
         if self._array is None:
             with _initialising:
                 if self._array is None:
                     assert self._initial is not None
                     self._array, self._initial = self._initial.value(), None
+        if self._order.columns:
+            self._order.settle(self._array, 0)
         return self._array
+
+    def in_panels(self, columns: int) -> None:
+        """Bring the memory into the order in which a compiled step wants it (see memory_order.py)."""
+        if self._order.columns != columns:
+            self._order.settle(self.array if self._order.columns == 0 else self._array, columns)
 
     # -- what it is -----------------------------------------------------------------------------------------
     @property
@@ -198,15 +209,17 @@ class Variable(TensorOperators):
             from . import ops
 
             return ops.cast(found, cast)
-        array = self.array if cast is None else cast_array(self.array, numpy_dtype(cast))
-        return Tensor(array.copy() if array is self.array else array, cast or self._dtype)
+        with held((self,)):
+            array = self.array if cast is None else cast_array(self.array, numpy_dtype(cast))
+            return Tensor(array.copy() if array is self.array else array, cast or self._dtype)
 
     def read_value(self) -> Any:
         return self.value
 
     def numpy(self) -> npt.NDArray[Any]:
         """A copy of the value in the variable's own dtype."""
-        return self.array.copy()
+        with held((self,)):
+            return self.array.copy()
 
     def assign(self, value: Any) -> Any:
         """Set the value: at once outside a trace, as an update of the graph inside. Raises ValueError for another shape."""
@@ -216,21 +229,24 @@ class Variable(TensorOperators):
             return value
         if isinstance(value, KerasTensor):
             raise TypeError(f"a symbolic tensor cannot be assigned to variable {self.path} outside a layer or a step")
-        array = as_array(value.array if isinstance(value, Variable) else value)
-        if array.shape != self.array.shape:
+        array = as_array(value.numpy() if isinstance(value, Variable) else value)
+        if array.shape != self._shape:
             raise ValueError(
                 "The shape of the target variable and the shape of the target value in `variable.assign(value)` must match. "
                 f"variable.shape={tuple(self.shape)}, Received: value.shape={array.shape}. Target variable: {self!r}")
-        self.array[...] = cast_array(array, self.array.dtype)
-        if self.role in LEARNED:
-            changed()
+        with held((self,)):
+            self.array[...] = cast_array(array, self.array.dtype)
+            if self.role in LEARNED:
+                changed()
         return value
 
     def assign_add(self, value: Any) -> Any:
-        return self.assign(self._stored() + value)
+        with held((self,)):
+            return self.assign(self._stored() + value)
 
     def assign_sub(self, value: Any) -> Any:
-        return self.assign(self._stored() - value)
+        with held((self,)):
+            return self.assign(self._stored() - value)
 
     def _stored(self) -> Any:
         with autocast_scope(None):
@@ -239,7 +255,8 @@ class Variable(TensorOperators):
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> npt.NDArray[Any]:
         if tracing.current_trace() is not None:
             raise TypeError(f"variable {self.path} has no numpy value while a model is traced; use kcompile.ops on it")
-        return np.array(self.array, dtype=dtype)
+        with held((self,)):
+            return np.array(self.array, dtype=dtype)
 
     def __getitem__(self, key: Any) -> Any:
         return self.value[key]
@@ -265,11 +282,11 @@ class Variable(TensorOperators):
         return int(self.value.__index__())
 
     def __repr__(self) -> str:
-        value = "" if tracing.current_trace() is not None else f", value={self.array}"
+        value = "" if tracing.current_trace() is not None else f", value={self.numpy()}"
         return f"<Variable path={self.path}, shape={tuple(self.shape)}, dtype={self._dtype}{value}>"
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Variable:
-        return Variable(self.array, dtype=self._dtype, trainable=self._trainable, autocast=self.autocast, name=self._name,
+        return Variable(self.numpy(), dtype=self._dtype, trainable=self._trainable, autocast=self.autocast, name=self._name,
                         role=self.role, path=self.path, regularizer=self.regularizer, constraint=self.constraint)
 
 
@@ -326,7 +343,7 @@ def _initial_value(initializer: Any, shape: Any, dtype: Any, name: str) -> tuple
             raise ValueError(f"the initializer of variable '{name}' gave shape {array.shape}, expected {tuple(wanted)}")
     else:
         if isinstance(initializer, Variable):
-            initializer, dtype = initializer.array, dtype or initializer._dtype
+            initializer, dtype = initializer.numpy(), dtype or initializer._dtype
         if isinstance(initializer, KerasTensor):
             raise TypeError(f"variable '{name}' cannot start from a symbolic tensor")
         array = as_array(initializer)

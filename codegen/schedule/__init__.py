@@ -12,6 +12,7 @@ from collections.abc import Callable
 from ..nest import Nest
 from .accumulate import jam, rfactor
 from .ahead import ahead
+from .approach import approach, next_panel
 from .block import block
 from .chunk import chunk
 from .expect import expect
@@ -21,6 +22,7 @@ from .loops import ScheduleError, collapse, parallel, reorder, tile, unroll, vec
 from .pack import keep, pack, pack_all, transpose
 from .portion import portion
 from .prefetch import prefetch
+from .refill import refill
 from .short import short, why_not_short
 from .singly import singly, why_not_singly
 from .slide import slide, why_not_slide
@@ -32,7 +34,8 @@ from .trim import trim
 STEPS: dict[str, Callable[..., Nest]] = {
     step.__name__: step
     for step in (tile, vectorize, unroll, parallel, reorder, collapse, jam, rfactor, transpose, pack, stash, stash_turned, block,
-                 portion, ahead, expect, foresee, strip, chunk, pack_all, keep, slide, singly, short, trim, prefetch, lead, sweep)
+                 portion, ahead, expect, foresee, strip, chunk, pack_all, keep, slide, singly, short, trim, prefetch, lead, sweep,
+                 refill, approach, next_panel)
 }
 _STEP = re.compile(r"(\w+)\((.*)\)")
 
@@ -49,6 +52,7 @@ def apply(nest: Nest, step: str) -> Nest:
         raise ScheduleError(f"{step}: {error}") from None
 
 
-__all__ = ["STEPS", "ScheduleError", "ahead", "apply", "block", "chunk", "collapse", "expect", "foresee", "jam", "keep", "lead", "pack",
-           "pack_all", "parallel", "portion", "prefetch", "reorder", "rfactor", "short", "singly", "slide", "stash", "stash_turned",
-           "strip", "sweep", "tile", "transpose", "trim", "unroll", "vectorize", "why_not_short", "why_not_singly", "why_not_slide"]
+__all__ = ["STEPS", "ScheduleError", "ahead", "apply", "approach", "block", "chunk", "collapse", "expect", "foresee", "jam", "keep",
+           "lead", "next_panel", "pack", "pack_all", "parallel", "portion", "prefetch", "refill", "reorder", "rfactor", "short",
+           "singly", "slide", "stash", "stash_turned", "strip", "sweep", "tile", "transpose", "trim", "unroll", "vectorize",
+           "why_not_short", "why_not_singly", "why_not_slide"]

@@ -93,13 +93,13 @@ def _first_reads(array: str, body: tuple[Stmt, ...], around: tuple[Loop, ...], a
     return one_a_line(index.substitute(dict.fromkeys(within, Aff())), sorted(later - read), loads[0].dtype.size)
 
 
-def one_a_line(base: Aff, offsets: Sequence[int], size: int) -> list[Aff]:
-    """One place for each line that elements of that size at these offsets, in order, lie in; none where that is too much."""
+def one_a_line(base: Aff, offsets: Sequence[int], size: int, most: int = MOST) -> list[Aff]:
+    """One place for each line that elements of that size at these offsets, in order, lie in; none where there are more than `most`."""
     lines: list[int] = []
     for offset in offsets:
         if not lines or offset - lines[-1] >= LINE // size:
             lines.append(offset)
-    return [base + offset for offset in lines] if len(lines) <= MOST else []
+    return [base + offset for offset in lines] if len(lines) <= most else []
 
 
 def _shift(index: Aff, loop: Loop) -> int | None:

@@ -148,8 +148,8 @@ def pack(nest: Nest, array: str, panel: str, *over_lanes: str | int) -> Nest:
     (index,) = found
     if index.coefficient(lane) == 1:
         copy = _copy_rows(nest, at, array, index, panel, dict(zip(over, extents, strict=True)), lanes, count)
-    elif len(over) == 1 and index.coefficient(over[0]) == 1:
-        copy = _copy(nest, name, array, index, (panel, over[0]), lanes, count, extents[0])
+    elif index.coefficient(over[-1]) == 1:
+        copy = _copy(nest, at, array, index, panel, dict(zip(over, extents, strict=True)), lanes, count)
     else:
         raise ScheduleError(f"{step}: {array} has the stride {index.coefficient(over[-1])} along {over[-1]} and none of 1 along {panel}")
 
@@ -177,21 +177,23 @@ def _copy_rows(nest: Nest, at: Aff, array: str, index: Aff, panel: str, over: di
     return body[0]
 
 
-def _copy(nest: Nest, name: str, array: str, index: Aff, axes: tuple[str, str], lanes: int, count: int, extent: int) -> Loop:
-    """The loop that fills the packed panel, a block of lanes x lanes at a time."""
-    panel, over = axes
-    block, row, unit, depth = f"{over}.p", f"{panel}.p.r", f"{panel}.p.u", f"{over}.p.v"
+def _copy(nest: Nest, at: Aff, array: str, index: Aff, panel: str, over: dict[str, int], lanes: int, count: int) -> Loop:
+    """The loop that fills the packed panel, a block of lanes x lanes at a time; memory is contiguous along the last loop that sums."""
+    *around, (last, extent) = over.items()
+    name, block, row, unit, depth = f"pack.{array}", f"{last}.p", f"{panel}.p.r", f"{panel}.p.u", f"{last}.p.v"
     clip = next((x.clip for x in loops(nest, f"{panel}.i.v")), None)
-    base = Aff.of({unit: lanes}) if count > 1 else Aff()
-    moved = index.substitute({f"{panel}.i.v": Aff.of(row), f"{panel}.i.u": Aff.of(unit), over: Aff.of({block: 1, depth: 1})})
+    moved = {f"{panel}.i.v": Aff.of(row), f"{panel}.i.u": Aff.of(unit), last: Aff.of({block: 1, depth: 1}),
+             **{var: Aff.of(f"{var}.p") for var, _ in around}}
     row_clip = clip and Clip(clip.base.substitute({f"{panel}.i.u": Aff.of(unit)}), clip.extent)
     depth_clip = Clip(Aff.of(block), extent) if extent % lanes else None
-    dtype = nest.arrays[array].dtype
-    read = Loop(depth, lanes, (Let(f"{name}.t", Load(array, (moved,), dtype)),), mode=VECTOR, clip=depth_clip)
+    read = Loop(depth, lanes, (Let(f"{name}.t", Load(array, (index.substitute(moved),), nest.arrays[array].dtype)),), mode=VECTOR,
+                clip=depth_clip)
     rows = Loop(row, lanes, (read,), mode=UNROLL, clip=row_clip)
-    to = Aff.of({block: lanes * count, depth: lanes * count, row: 1}) + base
-    write = Transpose(name, to, f"{name}.t", depth, lanes, depth_clip, row, lanes, None)
+    write = Transpose(name, at.substitute(moved), f"{name}.t", depth, lanes, depth_clip, row, lanes, None)
     body: tuple[Stmt, ...] = (rows, write)
     if count > 1:
         body = (Loop(unit, count, body),)
-    return Loop(block, extent, body, step=lanes)
+    copy = Loop(block, extent, body, step=lanes)
+    for var, size in reversed(around):
+        copy = Loop(f"{var}.p", size, (copy,))
+    return copy

@@ -73,6 +73,7 @@ class _Planner(Maps, Panels, TurnedPanels, Rows, Sweeps, Tails):
         self._last_rows()
         self._whole_tiles()
         self._prefetch()
+        self._approach()
         self._foresee()
         self._lead()
         self._expect()

@@ -23,6 +23,7 @@ class Scheduling:
     taps: Window | None = None  # of a product of which one operand slides along the rows
     apart: bool = False  # the vectors of a sum: no row of a tile shares one with another, but by a window that slides
     swept: bool = False  # all tiles go through the rows of an image together
+    columns: tuple[str, ...] = ()  # loops over panels that lie one after the other
     whole: list[tuple[str, str, tuple[str, ...]]] = field(default_factory=list)  # operands packed whole: array, lanes along, summed over
     kept: list[str] = field(default_factory=list)  # those of them whose panels are kept from call to call
 
@@ -32,13 +33,14 @@ class Scheduling:
     def _cut(self, var: str, size: int, lanes: int) -> None:
         self.nest = vectorize(tile(self.nest, var, size), f"{var}.i", lanes)
 
-    def _order(self, others: list[str], vector: str, count: int, rows: tuple[str, ...], outermost: bool = False, before: int = 0) -> None:
-        """Puts the loops in order: shared ones, then the tile's rows, then its vectors. The loop over the vector's tiles comes after
-        the others, or where it is `outermost` after the first `before` of them."""
+    def _order(self, others: list[str], vector: str, count: int, rows: tuple[str, ...], outermost: bool = False, before: int = 0,
+               columns: tuple[str, ...] = ()) -> None:
+        """Puts the loops in order: shared ones, then the tile's rows, then its vectors. The loop over the vector's tiles, and before it
+        those over other `columns`, come after the others, or where they are `outermost` after the first `before` of them."""
         outer = [f"{v}.o" if f"{v}.i" in rows else v for v in others if v not in rows]
         before = before if outermost else len(outer)
         inside = [*rows, *([f"{vector}.i.u"] if count > 1 else []), f"{vector}.i.v"]
-        self.nest = reorder(self.nest, *outer[:before], f"{vector}.o", *outer[before:], *inside)
+        self.nest = reorder(self.nest, *outer[:before], *columns, f"{vector}.o", *outer[before:], *inside)
 
     def _ordered(self) -> set[str]:
         """Loops that may add to one element several times: their trips keep their order, on one thread."""

@@ -5,19 +5,22 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 
-from ..access import accesses, divisor, guess, inner_loops, static, useful_lanes
+from ...ir.program import COLUMNS
+from ..access import Access, accesses, divisor, guess, inner_loops, static, useful_lanes
 from ..epilogue import settle_epilogue
-from ..nest import FOR, Acc, Loop, Stmt, all_stores, loops, statements
-from ..packing import PACKED_BYTES, far_rows
+from ..nest import FOR, Acc, Accum, Loop, Stmt, all_stores, loops, statements
+from ..packing import FAR_APART, PACKED_BYTES, far_rows
 from ..row_blocks import RowBlocks, Traffic, row_blocks
-from ..schedule import chunk, jam, keep, pack, pack_all, reorder, rfactor, strip, tile, unroll
+from ..schedule import chunk, jam, keep, pack, pack_all, refill, reorder, rfactor, strip, tile, unroll
 from ..schedule.chunk import chunkable, operands
+from ..schedule.refill import refilled
 from ..strips import PAGE, strip_rows
 from ..tiles import Room, Tile, best_tiles, rows_of_a_sample
 from ..windows import Window, find_window, taps_tile, window_tile
 from .base import Scheduling
 
 LARGE_BATCH = 512  # samples whose operand may be further away than the second-level cache
+WAITING_ROWS = 1024  # of a panel, whose sums wait in private memory while the rest of a long sum is taken
 CHUNK = 128  # of a sum, of which both operands are packed for a strip of tiles
 LIKELY = 3  # tiles that cost nearly the same
 MANY_ROWS = 64  # rows at the least for which each thread packs all of an operand
@@ -50,22 +53,24 @@ class Panels(Scheduling):
             count = min(COLUMN_VECTORS if blocks else 4, available, room.sums)
             tiles = {}
         self.note(f"vectors along {vector.var}: {lanes} lanes, {count} side by side")
-        packed = [] if window else far_rows(self.nest, common, body, vector, lanes * count, self.target)
-        strip_size = None if window else self._strip(common, vector, rows, tiles, lanes * count, bool(packed))
+        columns = self.columns = () if window else self._columns(common, vector, rows)
+        packed = [] if window or columns else far_rows(self.nest, common, body, vector, lanes * count, self.target)
+        strip_size = None if window or columns else self._strip(common, vector, rows, tiles, lanes * count, bool(packed))
         packed = [] if strip_size else packed
-        outermost, blocked = False, None
-        if not window and not strip_size:
+        outermost, blocked = bool(columns), None
+        if not window and not columns and not strip_size:
             blocked = self._row_blocks(common, vector, tiles, lanes * count)
             outermost = self._panels_first(body, vector, rows, packed, common, blocked)
             if packed and not self.whole:
                 blocked = None  # a panel that is packed just before its rows is packed once
         self._cut(vector.var, lanes * count, lanes)
+        pieces = self._pieces(common, rows, tiles, lanes * count)
         names, by_samples = [], False
         for loop in rows:
             size, var = tiles.get(loop.var, 1), loop.var
             if size == 1:
                 continue
-            cut = strip_size or (blocked.cut if blocked else 0)
+            cut = strip_size or pieces or (blocked.cut if blocked else 0)
             if not cut and not packed and not outermost and len(common) == 2 and (sample := rows_of_a_sample(loop.extent, size)):
                 cut, by_samples = sample, True
                 self.note(f"{sample} rows of {var} are a sample: no tile has rows of two")
@@ -85,13 +90,13 @@ class Panels(Scheduling):
         accumulators = count
         for size in tiles.values():
             accumulators *= size
-        others = [loop.var for loop in common if loop.var != vector.var]
-        if by_samples:
+        others = [loop.var for loop in common if loop.var not in (vector.var, *columns)]
+        if by_samples or pieces:
             others = [f"{others[0]}.o", f"{others[0]}.i"]
         if blocked:
             others = [f"{others[0]}.o", f"{others[0]}.i"] if blocked.cut else others
             self.note(f"{blocked.rows} rows at a time for all panels: what they read stays in the second-level cache")
-        self._order(others, vector.var, count, tuple(names), outermost, blocked.before if blocked else 0)
+        self._order(others, vector.var, count, tuple(names), outermost, blocked.before if blocked else 0, columns)
         if window:
             self._write_out(window)
         elif blocks and accumulators * blocks < 8 and not packed and not self.whole:  # a loop over which a panel is packed stays whole
@@ -104,6 +109,54 @@ class Panels(Scheduling):
                 break  # once the loops are shared
             self.nest = pack(self.nest, array, vector.var, *over, lanes)
             self.note(f"{array} is packed for each panel: its rows lie far apart, and many tiles read the panel")
+        if columns:
+            self._refill(others[0] if pieces else f"{vector.var}.o")
+
+    def _columns(self, common: list[Loop], vector: Loop, rows: list[Loop]) -> tuple[str, ...]:
+        """Loops over panels that lie one after the other: along the lanes moves all that such a loop moves, and of some array each trip of
+        it takes a piece whose rows are as long as the loop along the lanes."""
+        found = accesses(self.nest, common[-1].body)
+
+        def over_panels(loop: Loop) -> bool:
+            moving = [a for a in found if a.depends_on(loop.var)]
+            return all(a.depends_on(vector.var) for a in moving) and any(self._in_pieces(a, loop, vector) for a in moving)
+        columns = tuple(loop.var for loop in common if loop.var != vector.var and loop not in rows and over_panels(loop)) if rows else ()
+        if columns:
+            self.note(f"panels lie one after the other along {', '.join(columns)}: they are outermost")
+        return columns
+
+    def _in_pieces(self, access: Access, loop: Loop, vector: Loop) -> bool:
+        kind = self.nest.arrays.get(access.array)
+        if kind is None or kind.rank < 3 or not isinstance(kind.size, int):
+            return False
+        piece = kind.size // int(str(kind.shape[0]))
+        return bool(kind.shape[0] == loop.extent and kind.shape[-1] == vector.extent and access.coefficient(loop.var) == piece
+                    and access.coefficient(vector.var) == 1)
+
+    def _pieces(self, common: list[Loop], rows: list[Loop], tiles: Mapping[str, int], width: int) -> int:
+        """Rows of the pieces of a panel, whose sums may wait together and of which every core has some; 0 for panels as they are."""
+        extent = static(rows[0].extent) if self.columns and len(common) == len(self.columns) + 2 and len(rows) == 1 else None
+        if extent is None:
+            return 0
+        size = tiles[rows[0].var]
+        panels = math.prod(int(str(loop.extent)) for loop in common if loop.var in self.columns)
+        most = max(1, min(WAITING_ROWS * COLUMNS // width, extent // -(-self.target.cores // panels)) // size)
+        count = -(-extent // size)
+        if most >= count:
+            return 0
+        even = -(-count // -(-count // most))
+        return size * next((n for n in range(most, most // 2, -1) if extent % (n * size) == 0), even)
+
+    def _refill(self, panel: str) -> None:
+        """Packs what the lanes take of a sum, part by part, where its rows lie far apart."""
+        (loop,) = loops(self.nest, panel)
+        sums = [s for s in loop.inside if isinstance(s, Loop) and s.mode == FOR and any(isinstance(x, Accum) for x in s.inside)
+                and not any(isinstance(x, Loop) and x.mode == FOR for x in s.inside)]
+        load = refilled(loop.body, sums[0].var) if len(sums) == 1 else None
+        stride = load.index[0].coefficient(sums[0].var) if load else 0
+        if load and isinstance(stride, int) and stride * load.dtype.size >= FAR_APART:
+            self.nest = refill(self.nest, sums[0].var, panel, CHUNK)
+            self.note(f"{CHUNK} of {sums[0].var} at a time {load.array} is packed for the tiles of a panel: its rows lie far apart")
 
     def _tile_of(self, common: list[Loop], vector: Loop, rows: list[Loop], room: Room, lanes: int) -> Tile:
         """The register tile of a contraction: by the cost model, but a panel that can be packed and blocks of rows are worth more."""

@@ -7,8 +7,22 @@ from ...ir.scalar import Aff
 from ...ir.types import Dim
 from ..access import MANY, accesses, chain, guess, inner_loops, static
 from ..nest import FOR, UNROLL, Acc, Loop, all_loads, statements
-from ..schedule import expect, foresee, lead, prefetch, short, singly, slide, why_not_short, why_not_singly, why_not_slide
+from ..schedule import (
+    approach,
+    expect,
+    foresee,
+    lead,
+    next_panel,
+    prefetch,
+    short,
+    singly,
+    slide,
+    why_not_short,
+    why_not_singly,
+    why_not_slide,
+)
 from ..schedule.ahead import LINE
+from ..schedule.approach import approachable, has_next_panel
 from ..schedule.expect import expected
 from ..schedule.foresee import foreseeable
 from ..schedule.lead import lines, tile_sums
@@ -57,6 +71,19 @@ class Tails(Scheduling):
                 self.nest = prefetch(self.nest, array, over)
                 self.note(f"the rows of {array} for the next tile are asked for while this one is summed over {over}")
 
+    def _approach(self) -> None:
+        """Where panels lie one after the other: asks for the next one, and for what the next tile's epilogue meets."""
+        sums = {loop.var: loop for loop, _ in tile_sums(self.nest.body)} if self.columns else {}
+        for over, loop in sums.items():
+            for array, kind in self.nest.arrays.items():
+                again = array in self.nest.in_place  # what is read where it is stored has been asked for
+                if not again and approachable(self.nest, array, over) and guess(kind.size, MANY) * kind.dtype.size > self.target.l2 // 4:
+                    self.nest = approach(self.nest, array, over)
+                    self.note(f"what the next tile's epilogue meets of {array} is asked for while this one is summed over {over}")
+                if has_next_panel(self.nest, array, over) and self._read_by_a_tile(loop, lines(loop, array)) > self.target.l1 * 3 // 4:
+                    self.nest = next_panel(self.nest, array, over)
+                    self.note(f"the next panel of {array} is asked for while tiles of this one are summed over {over}")
+
     def _foresee(self) -> None:
         """Asks for what a tile that shares its vectors with no other row meets first: the row of an image that is new, or, where the sum
         goes over an image, what comes next in it."""
@@ -97,8 +124,8 @@ class Tails(Scheduling):
 
     def _lead(self) -> None:
         """Asks for the lines of a long sum some trips ahead, where those of a tile do not stay in the first-level cache."""
-        if self.apart:
-            return  # windows: see above
+        if self.apart or self.columns:
+            return  # windows, panels in one piece: see above
         wanted: dict[tuple[str, str], int] = {}
         for loop, vectors in tile_sums(self.nest.body):
             for array in dict.fromkeys(load.array for load in all_loads(loop.body)):

@@ -15,7 +15,7 @@ class TurnedPanels(Scheduling):
     """Tiles whose lanes are not the direction in which results lie in memory."""
 
     def _turned_panels(self, common: list[Loop], turned: Turned) -> None:
-        vector, columns, over = turned.lanes.var, turned.columns.var, turned.over.var
+        vector, columns, over = turned.lanes.var, turned.columns.var, [loop.var for loop in turned.over]
         lanes = useful_lanes(self.nest, self.target, turned.lanes)
         room = self._room(common)
         self.choices = best_tiles(turned.lanes.extent, lanes, {columns: turned.columns.extent}, room, heights=(4, 8))
@@ -31,7 +31,7 @@ class TurnedPanels(Scheduling):
         turned_nest = turned_epilogue(self.nest, f"{columns}.i", f"{vector}.i.v")
         self.nest = turned_nest or transpose(self.nest, f"{columns}.i", f"{vector}.i.v")
         for array in turned.packed:
-            self.nest = pack(self.nest, array, vector, over, lanes)
+            self.nest = pack(self.nest, array, vector, *over, lanes)
             self.note(f"{array} is packed for each panel, so that lanes along {vector} lie side by side")
         self.note(f"vectors along {vector}: {lanes} lanes, {count} side by side; {width} columns of {columns}, stored transposed")
         if not others:

@@ -19,6 +19,7 @@ from ..program import LEARNED, Buffer, Lifetime, Program, Step
 from ..samples import Samples
 from ..scalar import plain_axes
 from ..types import is_static
+from .layouts import in_panels
 
 FEW_ELEMENTS = 1 << 14  # of an array that stays in the caches however it lies
 
@@ -374,4 +375,4 @@ def plan(program: Program) -> Program:
     samples = Samples(order.kernels, partial(_root, buffers)) if learns else None
     steps = _held_still(_barriers(order.phases(samples), order, buffers, samples), buffers)
     lifetimes = _lifetimes(steps, buffers)
-    return replace(program, steps=tuple(steps), buffers=buffers, outputs=outputs, updates={}, lifetimes=lifetimes)
+    return in_panels(replace(program, steps=tuple(steps), buffers=buffers, outputs=outputs, updates={}, lifetimes=lifetimes))

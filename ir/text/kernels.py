@@ -8,6 +8,7 @@
       store y[i, j] = max(acc + b[j], 0.0)
       in_place y = x
       still w
+      panels m: 32
 
 The axes of a store are those its index and its expression use, in the order of the kernel's; where they are others (or in
 another order) they are written out: `store y[i] for i, j = ...`.
@@ -45,6 +46,8 @@ def print_kernel(kernel: Kernel, indent: str = "") -> str:
     lines.extend(f"  in_place {name_text(a)} = {name_text(b)}" for a, b in kernel.in_place.items())
     if kernel.still:
         lines.append("  still " + ", ".join(map(name_text, kernel.still)))
+    if kernel.panels:
+        lines.append("  panels " + ", ".join(f"{name_text(a)}: {columns}" for a, columns in kernel.panels.items()))
     return "".join(f"{indent}{line}\n" for line in lines)
 
 
@@ -135,7 +138,14 @@ def parse_kernel_at(cursor: Cursor) -> Kernel:
         while not still or cursor.accept(","):
             still.append(cursor.name("an array that the kernel reads"))
         cursor.end_line()
-    return Kernel(name, axes, arrays, tuple(equations), label, source, in_place, tuple(still))
+    panels: dict[str, int] = {}
+    if cursor.accept("panels"):
+        while not panels or cursor.accept(","):
+            array = cursor.name("an array that lies in panels")
+            cursor.expect(":")
+            panels[array] = cursor.integer("the columns of a panel")
+        cursor.end_line()
+    return Kernel(name, axes, arrays, tuple(equations), label, source, in_place, tuple(still), panels)
 
 
 def _parse_equation(cursor: Cursor, axes: dict[str, DimLike], scope: Scope, earlier: list[Eq]) -> Eq:

@@ -44,6 +44,7 @@ def buffer_text(buffer: Buffer, lifetime: Lifetime | None) -> str:
     text = f"{buffer.kind} {name_text(buffer.name)}: {buffer.type}"
     text += f"  role={buffer.role}" if buffer.role else ""
     text += f"  of={name_text(buffer.of)}" if buffer.of else ""
+    text += f"  panels={buffer.panels}" if buffer.panels else ""
     text += f"  steps={lifetime.first}..{lifetime.last}" if lifetime else ""
     return text + (f"  why={quote(buffer.why)}" if buffer.why else "")
 
@@ -102,6 +103,7 @@ def _parse_buffer(cursor: Cursor, buffers: dict[str, Buffer], lifetimes: dict[st
     cursor.expect(":")
     declared = cursor.type()
     of = role = why = ""
+    panels = 0
     while cursor.token.kind == "name":
         key = cursor.next().text
         cursor.expect("=")
@@ -113,12 +115,14 @@ def _parse_buffer(cursor: Cursor, buffers: dict[str, Buffer], lifetimes: dict[st
             of = cursor.name("a buffer")
         elif key == "role":
             role = cursor.name("a role")
+        elif key == "panels":
+            panels = cursor.integer("the columns of a panel")
         elif key == "why":
             why = cursor.string("a reason in quotes")
         else:
-            raise cursor.error("role=, of=, steps= or why=", cursor.tokens[cursor.position - 2])
+            raise cursor.error("role=, of=, panels=, steps= or why=", cursor.tokens[cursor.position - 2])
     cursor.end_line()
-    buffers[name] = Buffer(name, declared, kind, of, role, why)
+    buffers[name] = Buffer(name, declared, kind, of, role, why, panels)
 
 
 def _buffer_name(cursor: Cursor, buffers: dict[str, Buffer]) -> str:

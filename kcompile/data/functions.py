@@ -17,6 +17,7 @@ import numpy as np
 from .. import random as tensor_random
 from ..dtypes import numpy_dtype
 from ..ir import build
+from ..memory_order import held
 from ..tensor import KerasTensor, TracedTensor
 from ..tracing import B, SymbolicSize, Trace, TraceError, none_shape
 from .elements import Array, Element, component, flat, is_dataset, is_structure, normalized, pack, tensors
@@ -152,7 +153,8 @@ class CompiledFunction:
         results: dict[str, Array] = {}
         if self._made:
             executable = self._compiled()
-            results = self._each(executable, stacked, count) if self.symbolic else self._static(executable, stacked, count)
+            with held(self._trace.variables.values()):
+                results = self._each(executable, stacked, count) if self.symbolic else self._static(executable, stacked, count)
         return [stacked[output.given] if output.given is not None else results[output.name] for output in self._outputs]
 
     def _compiled(self) -> Any:

@@ -57,7 +57,7 @@ def _write_variables(writer: Writer, place: str, variables: list[tuple[str, Any]
     writer.group(place)
     writer.names(place, "weight_names", names)
     for name, (_, variable) in zip(names, variables, strict=True):
-        writer.array(f"{place}/{name}", variable.array)
+        writer.array(f"{place}/{name}", variable.numpy())
 
 
 def legacy_weights_file(model: Any, version: str) -> bytes:

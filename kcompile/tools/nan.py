@@ -7,7 +7,7 @@ followed back from the damaged result to the first op whose operands were all fi
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -17,6 +17,9 @@ from ..ir.evaluate import run_node
 from ..ir.graph import Graph, Node, Value
 from ..ir.passes.differentiate import differentiate
 from ..ir.types import Dim
+
+if TYPE_CHECKING:
+    from ..variables import Variable
 
 Array = npt.NDArray[Any]
 SOURCES = ("param", "state")
@@ -35,11 +38,16 @@ def finite(array: Array) -> bool:
 
 
 class Watch:
-    """Watches the steps of one runner. `states`: path -> the arrays that native code writes."""
+    """Watches the steps of one runner. `variables`: those of the step, by path."""
 
-    def __init__(self, graph: Graph, states: Mapping[str, Array]) -> None:
-        self.graph, self.states = graph, states
+    def __init__(self, graph: Graph, variables: Mapping[str, Variable]) -> None:
+        self.graph, self.variables = graph, variables
         self.before: dict[str, Array] = {}
+
+    @property
+    def states(self) -> dict[str, Array]:
+        """The arrays that native code writes, row by row."""
+        return {path: variable.array for path, variable in self.variables.items()}
 
     def start(self) -> None:
         self.before = {path: array.copy() for path, array in self.states.items()}
@@ -48,11 +56,12 @@ class Watch:
         """Raises NonFiniteError, after putting the states back, when the step made something that is not finite.
 
         `params`: the batch it ran on; `rows`: where in the data its samples lie (None: nobody knows)."""
+        states = self.states
         damaged = [f"output {name}" for name, array in outputs.items() if not finite(array)]
-        damaged += [f"state {path}" for path, array in self.states.items() if not finite(array) and finite(self.before[path])]
+        damaged += [f"state {path}" for path, array in states.items() if not finite(array) and finite(self.before[path])]
         if not damaged:
             return
-        for path, array in self.states.items():
+        for path, array in states.items():
             array[...] = self.before[path]
         changed()
         raise NonFiniteError(f"step {step} of {self.graph.name}: {self.explain(params, rows)}; it reached {damaged[0]}"

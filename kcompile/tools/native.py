@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from ..codegen.panel_order import in_panels, in_rows
 from ..compiler import codegen_options, current_target
 from ..ir.program import Program
 from ..ir.types import evaluate_dim
@@ -24,7 +25,7 @@ def executable_of(program: Program) -> Executable:
 
 
 def arrays_for(program: Program, params: Mapping[str, Array], states: Mapping[str, Array], symbols: Mapping[str, int]) -> dict[str, Array]:
-    """Every array a program wants: copies of the states, so that the caller's stay as they are, and empty outputs."""
+    """Every array a program wants: copies of the states, as they are to be stored, so that the caller's stay as they are; empty outputs."""
     arrays: dict[str, Array] = {}
     for buffer in program.buffers.values():
         if buffer.of or buffer.kind == "temp":
@@ -34,7 +35,8 @@ def arrays_for(program: Program, params: Mapping[str, Array], states: Mapping[st
             arrays[buffer.name] = np.zeros(shape, buffer.type.dtype.numpy)
         else:
             given = params[buffer.name] if buffer.kind == "param" else states[buffer.name]
-            arrays[buffer.name] = np.array(given, order="C", copy=True) if buffer.kind == "state" else np.ascontiguousarray(given)
+            arrays[buffer.name] = in_panels(given, buffer.panels) if buffer.panels else \
+                np.array(given, order="C", copy=True) if buffer.kind == "state" else np.ascontiguousarray(given)
     return arrays
 
 
@@ -43,5 +45,6 @@ def run_native(program: Program, params: Mapping[str, Array], states: Mapping[st
     """(outputs by name, states after the step by path). `executable`: the program's, where it runs more than once."""
     arrays = arrays_for(program, params, states, symbols)
     (executable or executable_of(program)).run(arrays, symbols)
+    owners = [b for b in program.buffers.values() if b.kind == "state" and not b.of]
     return ({name: arrays[buffer] for name, buffer in program.outputs.items()},
-            {b.name: arrays[b.name] for b in program.buffers.values() if b.kind == "state" and not b.of})
+            {b.name: in_rows(arrays[b.name]) if b.panels else arrays[b.name] for b in owners})

@@ -35,7 +35,7 @@ def operands(subject: Subject, batch: int, seed: int = 0) -> tuple[Graph, Operan
         from ..training.steps import default_spec, trace_step
         kind = graph.name.rpartition(".")[2]
         step = trace_step(subject.model, kind, default_spec(subject.model, kind))
-        graph, known = step.graph, {path: variable.array for path, variable in step.variables.items()}
+        graph, known = step.graph, {path: variable.numpy() for path, variable in step.variables.items()}
         limits = {r.param: r.limit for r in step.ranges}
     symbols = {"B": batch}
     others = sorted(graph.symbols() - set(symbols))

@@ -174,7 +174,7 @@ def to_array(value: Any, title: str) -> Array:
     if isinstance(value, Tensor):
         array: Array = value._array
     elif isinstance(value, Variable):
-        array = value.array
+        array = value.numpy()  # the model that is to be trained on it may move its memory
     else:
         try:
             array = np.asarray(value.detach().cpu() if hasattr(value, "detach") and hasattr(value, "cpu") else value)

@@ -1,0 +1,159 @@
+"""Kernels over matrices in panels: the same results as over rows, for every target, batch and share of the trips."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from kcompile.codegen.interpret import interpret
+from kcompile.codegen.lower import lower
+from kcompile.codegen.panel_order import in_panels, in_rows
+from kcompile.codegen.schedule import apply
+from kcompile.codegen.strategy import plan
+from kcompile.codegen.target import Target
+from kcompile.ir.kernel import Kernel
+from kcompile.ir.panels import through_panels
+from kcompile.ir.text.kernels import parse_kernel
+
+from .harness import Array, Native
+from .test_native import assert_close, evaluate, inputs, run_native
+
+TEXTS = {
+    "dense": """
+kernel dense
+  axes i:B, j:96, k:83
+  read x: f32[B, 83], w: f32[83, 96], b: f32[96]
+  write y: f32[B, 96]
+  reduce acc[i, j] = add over k of x[i, k] * w[k, j]
+  store y[i, j] = max(acc + b[j], 0.0) + f32(index(96*i + j, u32)) * 0.001
+  panels w: 32
+""", "input_gradient": """
+kernel input_gradient
+  axes i:B, k:83, j:96
+  read d: f32[B, 96], w: f32[83, 96]
+  write dx: f32[B, 83]
+  reduce acc[i, k] = add over j of d[i, j] * w[k, j]
+  store dx[i, k] = acc * 0.5
+  panels w: 32
+""", "adam": """
+kernel adam
+  axes i:50, j:320, k:B
+  read x: f32[B, 50], d: f32[B, 320], w: f32[50, 320], m: f32[50, 320], v: f32[50, 320], rate: f32[]
+  write w2: f32[50, 320], m2: f32[50, 320], v2: f32[50, 320]
+  reduce g[i, j] = add over k of x[k, i] * d[k, j]
+  let mn[i, j] = m[i, j] * 0.9 + g * 0.1
+  let vn[i, j] = v[i, j] * 0.999 + g * g * 0.001
+  store m2[i, j] = mn
+  store v2[i, j] = vn
+  store w2[i, j] = w[i, j] - rate[] * mn / (sqrt(vn) + 0.001)
+  in_place w2 = w
+  in_place m2 = m
+  in_place v2 = v
+  panels w: 32, m: 32, v: 32, w2: 32, m2: 32, v2: 32
+""", "large_update": """
+kernel large_update
+  axes i:2100, j:256, k:B
+  read x: f32[B, 2100], d: f32[B, 256], w: f32[2100, 256]
+  write w2: f32[2100, 256]
+  reduce g[i, j] = add over k of x[k, i] * d[k, j]
+  store w2[i, j] = w[i, j] - tanh(g) * 0.1
+  in_place w2 = w
+  panels w: 32, w2: 32
+""", "one_of_two": """
+kernel one_of_two
+  axes i:40, j:96
+  read w: f32[40, 96], g: f32[40, 96], norm: f32[]
+  write w2: f32[40, 96], sums: f32[96]
+  let u[i, j] = g[i, j] * norm[]
+  reduce total[j] = add over i of u * w[i, j]
+  store sums[j] = total
+  store w2[i, j] = w[i, j] - u
+  panels w: 32, w2: 32
+""", "penalty": """
+kernel penalty
+  axes i:40, j:96
+  read w: f32[40, 96]
+  write p: f32[]
+  reduce total[] = add over i, j of w[i, j] * w[i, j]
+  store p[] = total * 0.01
+  panels w: 32
+""",
+}
+KERNELS = {name: parse_kernel(text.strip() + "\n") for name, text in TEXTS.items()}
+BATCHES = [1, 2, 7, 8, 31, 128, 129, 300]
+
+
+def stored(kernel: Kernel, arrays: dict[str, Array]) -> dict[str, Array]:
+    return {name: in_panels(array, kernel.panels[name]) if name in kernel.panels else array for name, array in arrays.items()}
+
+
+def read_back(kernel: Kernel, arrays: dict[str, Array]) -> dict[str, Array]:
+    return {name: in_rows(array) if name in kernel.panels else array for name, array in arrays.items()}
+
+
+def sizes(kernel: Kernel) -> list[int]:
+    return BATCHES if lower(kernel).symbols else [1]
+
+
+@pytest.mark.parametrize("name", KERNELS)
+def test_the_description_is_the_same_over_panels(name: str) -> None:
+    kernel = KERNELS[name]
+    arrays = inputs(kernel, {"B": 3})
+    over = through_panels(kernel)
+    assert not over.panels and over.axes != kernel.axes
+    got = evaluate(over, stored(kernel, arrays), {"B": 3})
+    assert_close(kernel, read_back(kernel, got), evaluate(replace(kernel, panels={}), arrays, {"B": 3}), name)
+
+
+@pytest.mark.parametrize("target", ["host", "avx512", "avx2", "scalar"])
+@pytest.mark.parametrize("name", KERNELS)
+def test_native_code_over_panels(name: str, target: str) -> None:
+    kernel = KERNELS[name]
+    compiled = Native(plan(lower(kernel), Target.named(target)))
+    for batch in sizes(kernel):
+        symbols = {"B": batch}
+        arrays = inputs(kernel, symbols)
+        first = run_native(compiled, stored(kernel, arrays), symbols)
+        assert_close(kernel, read_back(kernel, first), evaluate(kernel, arrays, symbols), f"{name}, {batch} rows")
+        for before in (False, True):
+            again = run_native(compiled, stored(kernel, arrays), symbols, shares=3, before=before)
+            for written in kernel.writes:
+                np.testing.assert_array_equal(again[written], first[written], err_msg=f"{name}, {batch} rows in shares")
+
+
+@pytest.mark.parametrize("name", KERNELS)
+def test_the_interpreter_agrees_over_panels(name: str) -> None:
+    kernel = KERNELS[name]
+    nest = plan(lower(kernel), Target.named("neon"))
+    arrays = inputs(kernel, {"B": 2})
+    if max(array.size for array in arrays.values()) > 1 << 15:
+        kernel = KERNELS["adam"]  # the interpreter takes a microsecond for each element
+        nest, arrays = plan(lower(kernel), Target.named("avx512")), inputs(kernel, {"B": 2})
+    want = evaluate(kernel, arrays, {"B": 2})
+    flat = {n: array.reshape(-1) for n, array in stored(kernel, arrays).items()}
+    for written, read in kernel.in_place.items():
+        flat[written] = flat[read]
+    interpret(nest, flat, {"B": 2})
+    shapes = {n: array.shape for n, array in stored(kernel, arrays).items()}
+    assert_close(kernel, read_back(kernel, {n: flat[n].reshape(shapes[n]) for n in kernel.writes}), want, "interpreted")
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 128])
+def test_parts_of_a_sum(size: int) -> None:
+    kernel = KERNELS["adam"]
+    nest = lower(kernel)
+    for step in ("tile(j, 32)", "vectorize(j.i, 16)", "tile(i, 4)", "unroll(i.i)", "reorder(j.panel, j.o, i.o, i.i, j.i.u, j.i.v)",
+                 "jam(j.i.v)", "jam(j.i.u)", "jam(i.i)", "stash(i.i)", f"refill(k, j.o, {size})", "parallel(j.panel)"):
+        nest = apply(nest, step)
+    compiled = Native(nest)
+    for batch in (1, 2, 3, 5, 6):
+        arrays = inputs(kernel, {"B": batch})
+        got = run_native(compiled, stored(kernel, arrays), {"B": batch}, shares=2)
+        assert_close(kernel, read_back(kernel, got), evaluate(kernel, arrays, {"B": batch}), f"{batch} rows, {size} at a time")
+
+
+def test_updates_go_along_panels() -> None:
+    steps = plan(lower(KERNELS["large_update"]), Target.named("avx512")).steps
+    assert any(step.startswith("refill(") for step in steps) and not any(step.startswith(("strip(", "chunk(", "pack(")) for step in steps)
