@@ -189,7 +189,7 @@ def test_the_interpreter_goes_on_during_a_call(pool: Pool, rounds: Loaded) -> No
     done = threading.Event()
 
     def long_call() -> None:
-        run_rounds(pool, rounds, 1, 200_000_000)
+        run_rounds(pool, rounds, 1, 800_000_000)
         done.set()
 
     thread = threading.Thread(target=long_call)
