@@ -5,8 +5,11 @@
                         for i.w in 0..1 if i.o + i.w + 3 < B { acc c[i.i<4] ; for k ... each i.i<4 ... }
                         for i.s in 0..1 if [B] - i.o + i.s < 4 { for i.r in 0..4 if i.o + i.r < B { acc c[] ; for k ... } } }
 
-A tile that is whole has no clamped rows; the rows of one that is not are done one by one, each to the same bits. A batch of one row
-computes one row.
+    singly(i.i, 2)    ... for i.r in 0..4 step 2 if i.o + i.r < B { acc c[i.q<2] ; for k ... each i.q<2 if i.o + i.r + i.q < B ... }
+
+A tile that is whole has no clamped rows; the rows of one that is not are done one by one, or a few at a time, each to the same bits. A row
+or two leave so few sums in flight that what they wait for, the latency of an addition, is enough for several: those that are not there
+are the last one again. A batch of one row computes one row, or what takes no longer.
 """
 
 from __future__ import annotations
@@ -19,14 +22,17 @@ from ..nest import Acc, Clip, Loop, Nest, Stmt, Transpose, loops, map_body, stat
 from .loops import ScheduleError, record
 
 
-def singly(nest: Nest, rows: str) -> Nest:
-    """Tells whole tiles from the last one along the unrolled loop `rows`."""
-    step = f"singly({rows})"
+def singly(nest: Nest, rows: str, few: str | int = 1) -> Nest:
+    """Tells whole tiles from the last one along the unrolled loop `rows`, of which `few` rows are done at a time."""
+    few = int(few)
+    step = f"singly({rows})" if few == 1 else f"singly({rows}, {few})"
     reason = why_not_singly(nest, rows)
     if reason:
         raise ScheduleError(f"{step}: {reason}")
     clip = next(loop.clip for loop in loops(nest, rows) if loop.clip)
     count = int(str(loops(nest, rows)[0].extent))
+    if not 0 < few <= count or count % few:
+        raise ScheduleError(f"{step}: the {count} rows of a tile are not {few} at a time")
     axis = rows.removesuffix(".i")
     whole, short, row = f"{axis}.w", f"{axis}.s", f"{axis}.r"
 
@@ -36,8 +42,8 @@ def singly(nest: Nest, rows: str) -> Nest:
         start = next(n for n, s in enumerate(stmt.body) if is_tile(s, rows))
         before, tile = stmt.body[:start], stmt.body[start:]
         full = Loop(whole, 1, whole_rows(tile, rows), clip=Clip(clip.base + (count - 1), clip.extent))
-        one = Loop(row, count, _one_row(tile, rows, row), clip=clip)
-        rest = Loop(short, 1, (one,), clip=Clip(clip.base * -1 + clip.extent, count))
+        left = Loop(row, count, _one_row(tile, rows, row) if few == 1 else _few_rows(tile, rows, few), step=few, clip=clip)
+        rest = Loop(short, 1, (left,), clip=Clip(clip.base * -1 + clip.extent, count))
         return (replace(stmt, body=(*before, full, rest)),)
 
     return record(nest, map_body(nest.body, change), step)
@@ -88,3 +94,19 @@ def _one_row(body: tuple[Stmt, ...], rows: str, row: str) -> tuple[Stmt, ...]:
         return _one_row(stmt.body, rows, row) if isinstance(stmt, Loop) and stmt.var == rows else None
 
     return substitute(map_body(body, change), {rows: Aff.of(row)})
+
+
+def _few_rows(body: tuple[Stmt, ...], rows: str, few: int) -> tuple[Stmt, ...]:
+    """The body of a tile for `few` rows from `row` on, of which the last ones may be dead."""
+    axis = rows.removesuffix(".i")
+    row, some = f"{axis}.r", f"{axis}.q"
+
+    def change(stmt: Stmt) -> tuple[Stmt, ...] | None:
+        if isinstance(stmt, Acc):
+            return (replace(stmt, dims=tuple(replace(d, var=some, extent=few) if d.var == rows else d for d in stmt.dims)),)
+        if isinstance(stmt, Loop) and stmt.var == rows:
+            clip = stmt.clip and Clip(stmt.clip.base + Aff.of(row), stmt.clip.extent)
+            return (replace(stmt, var=some, extent=few, clip=clip, body=map_body(stmt.body, change)),)
+        return None
+
+    return substitute(map_body(body, change), {rows: Aff.of(row) + Aff.of(some)})

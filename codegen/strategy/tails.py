@@ -3,10 +3,12 @@ soon is asked for."""
 
 from __future__ import annotations
 
+import math
+
 from ...ir.scalar import Aff
 from ...ir.types import Dim
 from ..access import MANY, accesses, chain, guess, inner_loops, static
-from ..nest import FOR, UNROLL, Acc, Loop, all_loads, statements
+from ..nest import FOR, UNROLL, Acc, Loop, all_loads, loops, statements
 from ..schedule import (
     approach,
     expect,
@@ -27,7 +29,7 @@ from ..schedule.expect import expected
 from ..schedule.foresee import foreseeable
 from ..schedule.lead import lines, tile_sums
 from ..schedule.prefetch import streams
-from ..tiles import worth_a_short_tile
+from ..tiles import IN_FLIGHT, worth_a_short_tile
 from .base import Scheduling
 
 CYCLES = 160  # before a line is loaded it is asked for: what the second-level cache takes, and most of what the third does
@@ -50,8 +52,16 @@ class Tails(Scheduling):
                 self.note(f"the last tile of {loop.var} has the rows that are left, and code of its own")
         for var in dict.fromkeys(loop.var for loop in inner_loops(self.nest.body) if loop.mode == UNROLL and loop.clip):
             if not why_not_singly(self.nest, var):
-                self.nest = singly(self.nest, var)
-                self.note(f"whole tiles of {var} are told from the last one, whose rows are done one by one")
+                few = self._few(var)
+                self.nest = singly(self.nest, var, *([few] if few > 1 else []))
+                how = "one by one" if few == 1 else f"{few} at a time"
+                self.note(f"whole tiles of {var} are told from the last one, whose rows are done {how}")
+
+    def _few(self, var: str) -> int:
+        """Rows of a tile that are done in the time of one, which waits for the latency of additions."""
+        sums = max(_sums(s, var) for s in statements(self.nest.body) if isinstance(s, Acc) and any(d.var == var for d in s.dims))
+        count = int(str(loops(self.nest, var)[0].extent))
+        return next(n for n in range(count, 0, -1) if count % n == 0 and (n == 1 or max(n * sums, n + sums) <= IN_FLIGHT))
 
     def _whole_tiles(self) -> None:
         """Last tiles that are not full step back where that does no harm: then no tile is masked or clamped."""
@@ -132,7 +142,7 @@ class Tails(Scheduling):
                 found = lines(loop, array)
                 few = 0 < len(found) <= max(MOST_LINES, vectors // LEAST_SUMS)
                 if vectors >= LEAST_SUMS and few and self._read_by_a_tile(loop, found) > self.target.l1 * 3 // 4:
-                    wanted[array, loop.var] = -(-2 * CYCLES // vectors)
+                    wanted[array, loop.var] = min(wanted.get((array, loop.var), CYCLES), -(-2 * CYCLES // vectors))  # of whole tiles
         for (array, over), trips in wanted.items():
             self.nest = lead(self.nest, array, over, trips)
             self.note(f"of {array} what the sum over {over} takes {trips} trips later is asked for")
@@ -152,3 +162,8 @@ class Tails(Scheduling):
             if loop is over or (over in loop.inside and not any(isinstance(s, Acc) for s in loop.inside)):
                 trips *= guess(loop.extent, MANY) if found[0].coefficient(loop.var) != 0 else 1
         return trips * len(found) * LINE
+
+
+def _sums(block: Acc, row: str) -> int:
+    """Registers of sums for each row of a tile."""
+    return math.prod(d.extent for d in block.dims if d.var != row and not d.vector)
