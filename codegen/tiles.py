@@ -18,9 +18,11 @@ from .access import divisor
 LOADS = 1.2  # multiply-adds that a load is worth: a tile of eight rows and one vector runs at three quarters of the peak
 NEAR = 0.2  # what a vector costs beyond that where panels lie in the second-level cache
 FAR = 1.0  # and where they come from further away
-MASKED = 1.05  # what masks and clamped addresses cost
+MASKED = 1.05  # what masks cost
+CLAMPED = 1.2  # and rows of which the last ones may be dead: each has an address of its own, and there are 16 registers for all
 TRIP = 2.0  # what a trip of the sum costs beside these with vectors of 64 bytes, which leave two ports for everything that computes
-LAST = 1.04  # what it costs to tell a last tile from the others, there too
+SHORT_TRIP = 0.8  # and with those of 32 bytes: no more than the sums that just hide a latency (2 x 4) hide nothing else, twelve do
+LAST = 1.04  # what it costs to tell a last tile from the others, with vectors of 64 bytes
 IN_FLIGHT = 8  # sums that hide the latency of an addition
 MOST_VECTORS = 6
 SHORT = 0.03  # of an axis that would be computed twice: from here on the last tile gets code of its own
@@ -50,12 +52,13 @@ class Tile:
 @struct(frozen=True)
 class Room:
     """What a tile may take: `registers` in all, of which at most `sums` for each of `blocks` accumulators. `trip`: what a trip of
-    the sum costs whatever the tile is, in multiply-adds."""
+    the sum costs whatever the tile is, in multiply-adds; `last`: what it costs to tell a last tile from the others, as a factor."""
 
     registers: int
     sums: int
     blocks: int = 1
     trip: float = 0.0
+    last: float = 1.0
 
     def holds(self, vectors: int, height: int) -> bool:
         return vectors * height <= self.sums and self.blocks * vectors * height + vectors + 1 <= self.registers
@@ -80,14 +83,16 @@ def best_tiles(columns: DimLike, lanes: int, rows: Mapping[str, DimLike], room: 
 
     each = FAR if far else NEAR
 
-    def rank(tile: Tile) -> tuple[float, int, int]:
+    def rank(tile: Tile) -> tuple[float, int, int, tuple[int, ...]]:
         waste = wasted(columns, tile.vectors * lanes)
-        masks = waste > 1 or any(wasted(rows[a], n) > 1 and not worth_a_short_tile(rows[a], n) for a, n in tile.rows.items())
+        dead = [a for a, n in tile.rows.items() if wasted(rows[a], n) > 1 and not worth_a_short_tile(rows[a], n)]
+        masks = CLAMPED if any(not isinstance(rows[a], Dim) for a in dead) else MASKED if waste > 1 or dead else 1.0
         waste *= math.prod(_last_rows(rows[axis], size, tile, each, room.trip) for axis, size in tile.rows.items())
-        waste *= MASKED if masked and masks else 1
+        waste *= masks if masked else 1
         waste *= 1 if isinstance(columns, Dim) else wasted(-(-columns // (tile.vectors * lanes)), cores)
-        waste *= LAST if room.trip and any(worth_a_short_tile(rows[a], n) or clamped(rows[a], n) for a, n in tile.rows.items()) else 1
-        return round(waste * cost(tile.vectors, tile.height, each, room.trip), 2), abs(tile.vectors - 2), abs(tile.height - 8)
+        waste *= room.last if any(worth_a_short_tile(rows[a], n) or clamped(rows[a], n) for a, n in tile.rows.items()) else 1
+        whole = round(waste * cost(tile.vectors, tile.height, each, room.trip), 2)
+        return whole, abs(tile.vectors - 2), abs(tile.height - 8), tuple(-n for n in tile.rows.values())
 
     return sorted(found, key=rank)
 

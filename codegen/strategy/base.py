@@ -8,7 +8,7 @@ from ..access import chain, inner_loops
 from ..nest import Acc, Loop, Nest, Stmt, Store, statements
 from ..schedule import reorder, tile, vectorize
 from ..target import Target
-from ..tiles import TRIP, Room, Tile
+from ..tiles import LAST, SHORT_TRIP, TRIP, Room, Tile
 from ..windows import Window
 
 
@@ -59,7 +59,8 @@ class Scheduling:
     def _room(self, common: list[Loop]) -> Room:
         """Registers for a tile."""
         registers, blocks = self.target.registers, max(1, self._blocks(common))
-        return Room(registers, (registers - 4) // blocks, blocks, TRIP if self.target.vector_bytes == 64 else 0.0)
+        trip, last = {64: (TRIP, LAST), 32: (SHORT_TRIP, 1.0)}.get(self.target.vector_bytes, (0.0, 1.0))
+        return Room(registers, (registers - 4) // blocks, blocks, trip, last)
 
     def _blocks(self, common: list[Loop]) -> int:
         """Accumulators that are alive at once: the most that one body declares."""

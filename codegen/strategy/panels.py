@@ -7,6 +7,7 @@ from collections.abc import Mapping
 
 from ...ir.program import COLUMNS
 from ..access import Access, accesses, divisor, guess, inner_loops, static, useful_lanes
+from ..conflicts import crowded
 from ..epilogue import settle_epilogue
 from ..nest import FOR, Acc, Accum, Loop, Stmt, all_stores, loops, statements
 from ..packing import FAR_APART, PACKED_BYTES, far_rows
@@ -24,6 +25,7 @@ WAITING_ROWS = 1024  # of a panel, whose sums wait in private memory while the r
 CHUNK = 128  # of a sum, of which both operands are packed for a strip of tiles
 LIKELY = 3  # tiles that cost nearly the same
 MANY_ROWS = 64  # rows at the least for which each thread packs all of an operand
+LINES_OF_ROWS = (4, 8, 16)  # rows of four bytes that are a line, or a part of one: no tile has parts of two
 COLUMN_VECTORS = 8  # vectors side by side in a reduction over columns
 
 
@@ -165,7 +167,8 @@ class Panels(Scheduling):
         own = bool(packed) and not any(array in self.nest.still for array, _ in packed)  # a core packs its panels for itself
         far = self._panel_bytes(body, vector) > self.target.l2 // 2 and not packed \
             and any(static(loop.extent) is None for loop in common)  # else the sum is gone through in blocks, which are near
-        self.choices = best_tiles(vector.extent, lanes, {loop.var: loop.extent for loop in rows}, room, far=far,
+        whole = LINES_OF_ROWS if len(rows) == 1 and self._lines_are_lost(common, vector, rows[0], lanes) else ()
+        self.choices = best_tiles(vector.extent, lanes, {loop.var: loop.extent for loop in rows}, room, whole, far=far,
                                   masked=bool(self.nest.in_place), apart=self._apart(rows), cores=self.target.cores if own else 1)
         if far_rows(self.nest, common, body, vector, lanes, self.target):
             widths = {tile.vectors for tile in self.choices}
@@ -176,6 +179,18 @@ class Panels(Scheduling):
         if better:
             self.choices.sort(key=lambda tile: tile != better[0])
         return self._chosen()
+
+    def _lines_are_lost(self, common: list[Loop], vector: Loop, row: Loop, lanes: int) -> bool:
+        """Whether rows lie side by side, are read by one tile alone (there is but one panel), and a line of which the next tile reads the
+        rest is no longer in the first-level cache then."""
+        inside = tuple(s for s in common[-1].body if isinstance(s, Loop))
+        sums = list(inner_loops(inside))
+        shared = [a for a in accesses(self.nest, inside) if not a.store and a.depends_on(row.var)]
+        if len(common) != 2 or len(sums) != 1 or len(shared) != 1 or (static(vector.extent) or lanes + 1) > lanes:
+            return False
+        (load,) = shared
+        return not load.depends_on(vector.var) and load.coefficient(row.var) == 1 and load.dtype.size == 4 \
+            and crowded(guess(sums[0].extent), load.coefficient(sums[0].var) * load.dtype.size, self.target)
 
     def _apart(self, rows: list[Loop]) -> frozenset[str]:
         """Axes along which a row of a tile is pages from the next."""

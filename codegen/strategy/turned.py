@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from ..access import useful_lanes
+from ..access import accesses, guess, useful_lanes
+from ..conflicts import crowded
 from ..epilogue import turned_epilogue
 from ..nest import Loop
 from ..packing import Turned
 from ..schedule import jam, pack, parallel, reorder, tile, transpose, unroll
 from ..tiles import best_tiles
 from .base import Scheduling
+
+SHORT_SUM = 64  # trips up to which what a tile stores takes as long as its products
 
 
 class TurnedPanels(Scheduling):
@@ -18,7 +21,9 @@ class TurnedPanels(Scheduling):
         vector, columns, over = turned.lanes.var, turned.columns.var, [loop.var for loop in turned.over]
         lanes = useful_lanes(self.nest, self.target, turned.lanes)
         room = self._room(common)
-        self.choices = best_tiles(turned.lanes.extent, lanes, {columns: turned.columns.extent}, room, heights=(4, 8))
+        self.choices = best_tiles(turned.lanes.extent, lanes, {columns: turned.columns.extent}, room, heights=(4, 8, 16))
+        if guess(turned.over.extent) <= SHORT_SUM:
+            self.choices.sort(key=lambda tile: self._crowded(common, vector, lanes * tile.vectors))
         best = self._chosen()
         count, width = best.vectors, best.height
         self._cut(vector, lanes * count, lanes)
@@ -37,3 +42,9 @@ class TurnedPanels(Scheduling):
         if not others:
             self.nest = parallel(self.nest, f"{columns}.o")
             self.note(f"threads share {columns}.o; each packs for itself")
+
+    def _crowded(self, common: list[Loop], vector: str, rows: int) -> bool:
+        """Whether the rows that a tile stores a piece of are so many, and so far apart, that they push each other out of the first-level
+        cache before the next tile goes on with their lines."""
+        stores = [a for a in accesses(self.nest, common[-1].body) if a.store]
+        return any(crowded(rows, a.coefficient(vector) * a.dtype.size, self.target) for a in stores)

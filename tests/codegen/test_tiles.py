@@ -1,7 +1,11 @@
 """Register tiles: what is chosen holds in the registers, wastes little, and is there for every shape."""
 
+from dataclasses import replace
+
 import pytest
 
+from kcompile.codegen.conflicts import crowded
+from kcompile.codegen.target import Target
 from kcompile.codegen.tiles import Room, best_tiles, cost, wasted
 from kcompile.ir.types import Dim
 
@@ -39,9 +43,10 @@ def test_forty_columns_are_five_vectors_and_not_three_pairs():
     assert best_tile(40, 8, {"x": 12}, ROOMS["avx2"]).vectors == 5
 
 
-def test_a_batch_of_32_is_not_cut_into_sixes():
-    tile = best_tile(512, 8, {"i": B}, ROOMS["avx2"])
-    assert wasted(32, tile.height) == 1
+def test_a_batch_is_cut_into_sixes_only_where_eight_sums_are_too_few():
+    enough, too_few = (best_tile(512, 8, {"i": B}, Room(16, 12, trip=trip)) for trip in (0.0, 0.8))
+    assert wasted(32, enough.height) == 1 and (enough.vectors, enough.height) == (2, 4)
+    assert (too_few.vectors, too_few.height) == (2, 6)
 
 
 def test_what_comes_from_far_away_is_read_by_more_rows():
@@ -68,3 +73,21 @@ def test_panels_that_are_shared_out_are_shared_out_evenly():
 def test_masked_last_tiles_are_avoided():
     assert best_tile(256, 8, {"c": 256}, Room(16, 12)).height == 6
     assert best_tile(256, 8, {"c": 256}, Room(16, 12), masked=True).height == 4
+
+
+def test_dead_rows_of_a_known_number_are_avoided_more_than_dead_lanes():
+    """10 columns are masked whatever the tile is; 27 rows of 512 would each have an address of its own in the inner loop."""
+    rows = best_tile(10, 16, {"i": 512}, Room(32, 28, trip=2.0), masked=True).rows["i"]
+    assert best_tile(10, 16, {"i": 513}, Room(32, 28, trip=2.0)).rows["i"] == 27
+    assert 512 % rows == 0 or wasted(512, rows) >= 1.03  # then the last tile has code of its own
+
+
+def test_of_equal_tiles_rows_of_the_first_axis_are_taken():
+    assert best_tile(32, 8, {"x": 6, "y": 6}, Room(16, 12)).rows == {"x": 6, "y": 1}
+
+
+@pytest.mark.parametrize("count, apart, l1, expected", [
+    (32, 2048, 48 << 10, True), (16, 2048, 48 << 10, False), (17, 2048, 32 << 10, True), (13, 4096, 48 << 10, True),
+    (128, 12544, 48 << 10, False), (193, 12544, 48 << 10, True), (100, 4, 48 << 10, False), (1000, B, 48 << 10, False)], ids=str)
+def test_lines_a_power_of_two_apart_share_few_places(count, apart, l1, expected):
+    assert crowded(count, apart, replace(Target.named("avx512"), l1=l1)) is expected
