@@ -92,7 +92,7 @@ def _of_load(load: Load, sums: Sequence[Stmt], loops: dict[str, Loop]) -> Iterat
     var, row = max(moving, key=lambda one: guess(one[1].extent) // one[1].step)
     count, coefficient = guess(row.extent) // row.step, index.coefficient(var)
     inside = reached(index, [loop for _, loop in moving if loop is not row])
-    if count < 2 or row.back or not isinstance(coefficient, int) or not inside:
+    if count < 2 or row.back or row.clip or not isinstance(coefficient, int) or not inside:
         return
     apart, base = coefficient * row.step, index.substitute(dict.fromkeys(loops, Aff()))
     for over, added, innermost in _sums(tuple(sums)):
