@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from ..access import accesses, guess, useful_lanes
 from ..conflicts import crowded
 from ..epilogue import turned_epilogue
@@ -22,7 +24,7 @@ class TurnedPanels(Scheduling):
         lanes = useful_lanes(self.nest, self.target, turned.lanes)
         room = self._room(common)
         self.choices = best_tiles(turned.lanes.extent, lanes, {columns: turned.columns.extent}, room, heights=(4, 8, 16))
-        if guess(turned.over.extent) <= SHORT_SUM:
+        if math.prod(guess(loop.extent) for loop in turned.over) <= SHORT_SUM:
             self.choices.sort(key=lambda tile: self._crowded(common, vector, lanes * tile.vectors))
         best = self._chosen()
         count, width = best.vectors, best.height
