@@ -203,7 +203,7 @@ class Through(layers.Layer):  # type: ignore[misc]
 
 NOT: dict[str, Callable[[], Traced]] = {
     "columns that are no multiple of 32": lambda: traced([layers.Dense(272)], "adam", (300,), 272),
-    "few columns": lambda: traced([layers.Dense(224)], "adam", (600,), 224),
+    "few columns": lambda: traced([layers.Dense(96)], "adam", (700,), 96),
     "few elements": lambda: traced([layers.Dense(256)], "adam", (255,), 256),
     "a table that is looked up": lambda: traced([layers.Embedding(300, 256), layers.GlobalAveragePooling1D()], "adam", (4,), dtype="int32"),
     "evaluation": lambda: traced([layers.Dense(256)], "adam", kind="test"),
