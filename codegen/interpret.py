@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ..ir.scalar import REDUCERS, SCALAR_OPS, Aff, Apply, AxisValue, Const, Expr, Guard, Load, Ref
+from ..ir.scalar import REDUCERS, SCALAR_OPS, Aff, Apply, AxisValue, Const, Expr, Guard, Load, Ref, vanishing
 from ..ir.types import DType, bf16, evaluate_dim, f16, f32
 from .nest import FOR, VECTOR, Acc, Accum, Fold, Let, Loop, Nest, Prefetch, Stmt, Store, Transpose, identity
 
@@ -96,7 +96,8 @@ class _Interpreter:
     def accumulate(self, stmt: Accum) -> None:
         block = self.named[stmt.name]
         assert block.acc
-        if not any(v in self.dead for v in block.acc.folded):
+        zero = block.acc.op == "add" and not all(self.holds(g) for g in vanishing(stmt.expr))
+        if not zero and not any(v in self.dead for v in block.acc.folded):
             key = self.key(block)
             block.values[key] = REDUCERS[block.acc.op](block.values[key], self.value(stmt.expr))
 

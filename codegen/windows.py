@@ -15,12 +15,16 @@ from functools import partial
 
 from kcompile.ir.struct import struct
 
-from .access import accesses, inner_loops, static
+from ..ir.scalar import Guard
+from ..ir.types import DimLike
+from .access import Access, accesses, inner_loops, static
 from .nest import FOR, Loop, Nest, Stmt, statements
 from .target import Target
 from .tiles import IN_FLIGHT, LOADS, Room, Tile, tile_sizes, wasted
 
 TAPS = 5  # of a window whose taps are written out for a product
+IMAGES = 8  # of which a tile may have its rows: an image of no more rows needs no code for its border
+LONG_ROW = 16  # positions of which those at a border are few
 WIDE = 7  # a window of more elements is not written out whole
 
 
@@ -63,16 +67,43 @@ def find_taps(nest: Nest, common: list[Loop], target: Target) -> Window | None:
     loads = [a for a in accesses(nest, tuple(s for s in body if isinstance(s, Loop))) if not a.store]
     if len(loads) != 2 or not all(loop.plain for loop in sums):
         return None
-    guarded = {var for a in loads for guard in a.guards for var in guard.index.variables}
     for slid, other in (loads, loads[::-1]):
         lanes = [x for x in common if not slid.depends_on(x.var) and all(a.coefficient(x.var) == 1 for a in (other, *stores))]
         if len(lanes) != 1 or not target.lanes(other.dtype) // 2 < (static(lanes[0].extent) or 0) <= target.lanes(other.dtype):
             continue
         for over, row in itertools.product(reversed(sums), common):
-            slides = slid.coefficient(over.var) == slid.coefficient(row.var) != 0 and not guarded & {over.var, row.var}
+            slides = slid.coefficient(over.var) == slid.coefficient(row.var) != 0
             steps = _written_out(static(over.extent), static(row.extent), over is sums[-1])
-            if slides and steps and other.depends_on(over.var) and not other.depends_on(row.var):
+            border = edge(loads, row, over)
+            apart = border == [] or (border is not None and steps == over.extent)  # a guard is known where all its taps are written out
+            if slides and steps and apart and other.depends_on(over.var) and not other.depends_on(row.var):
                 return Window(row.var, over.var, steps)
+    return None
+
+
+def edge(loads: list[Access], row: Loop, over: Loop) -> list[Guard] | None:
+    """The guards that decide by a row and a trip of the sum alone which terms count; None where some guard moves with one of them in
+    another way, so that tiles at the border of an image cannot be told from the others."""
+    found = [g for a in loads for g in a.guards if {row.var, over.var} & g.index.variables]
+    known = static(row.extent) is not None and static(over.extent) is not None
+    alone = all(g.index.variables == {row.var, over.var} and isinstance(g.lo, int) and isinstance(g.hi, int) for g in found)
+    return list(dict.fromkeys(found)) if not found or (known and alone) else None
+
+
+def find_edge(nest: Nest, common: list[Loop], taps: Window | None, room: Room) -> tuple[str, str] | None:
+    """The rows and the taps of a product whose tiles at the border of an image are to have code of their own; None where it has no
+    border, or where the rows of a tile are better of several images, all at one place: where there are few, or where cutting them into
+    tiles leaves short ones, of which those at the border then have few sums."""
+    body = common[-1].body if common else ()
+    loads = [a for a in accesses(nest, tuple(s for s in body if isinstance(s, Loop))) if not a.store]
+    sums = [loop for loop in inner_loops(body) if loop.plain]
+    for row, over in itertools.product(reversed(common), sums):
+        if taps and (taps.row, taps.over) != (row.var, over.var):
+            continue
+        rows, trips = static(row.extent) or 0, static(over.extent) or WIDE + 1
+        long = rows >= LONG_ROW or IMAGES < rows <= room.sums // 2
+        if edge(loads, row, over) and (taps or (long and trips <= WIDE)):
+            return row.var, over.var
     return None
 
 
@@ -85,7 +116,7 @@ def _written_out(over: int | None, row: int | None, last: bool) -> int:
     return next((n for n in (5, 4, 3) if over % n == 0), 0) if 2 <= row <= TAPS and last else 0
 
 
-def taps_tile(window: Window, rows: Mapping[str, int], room: Room) -> Tile:
+def taps_tile(window: Window, rows: Mapping[str, DimLike], room: Room) -> Tile:
     """The tile of one vector that costs least for each result."""
     axes = list(rows)
 
@@ -94,7 +125,7 @@ def taps_tile(window: Window, rows: Mapping[str, int], room: Room) -> Tile:
         done = height * window.steps
         loads = height // slid * (slid + window.steps - 1) + window.steps
         waste = math.prod(wasted(rows[axis], n) for axis, n in zip(axes, sizes, strict=True))
-        return round(waste * (max(done, LOADS * loads, IN_FLIGHT) + room.trip) / done, 2), height
+        return round(waste * (max(done, LOADS * loads, IN_FLIGHT * window.steps) + room.trip) / done, 2), height
 
     def fits(sizes: tuple[int, ...]) -> bool:
         slid = sizes[axes.index(window.row)]

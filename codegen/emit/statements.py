@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from itertools import product
 
-from ...ir.scalar import Apply, Expr, Load
+from ...ir.scalar import Apply, Expr, Load, vanishing
 from ...ir.types import DimLike, boolean, i64
 from .. import scalar_code
 from ..nest import Acc, Accum, Clip, Fold, Let, Nest, Prefetch, Store, all_stores, identity
@@ -73,6 +73,8 @@ class Statements(Values):
         old = block.values[key]
         dead = [self.live[v] for v in acc.folded if v in self.live]
         mask = self.lane_mask() if self.vector and self.vector.var in acc.folded else ""
+        if acc.op == "add" and any(self.surely_fails(guard) for guard in vanishing(stmt.expr)):
+            return  # a term that is 0
         product_of = _factors(stmt.expr) if acc.op == "add" and acc.dtype.is_float and not dead and not mask else None
         if product_of:
             a, b = (self.broadcast(self.value(x), old.lanes) for x in product_of)

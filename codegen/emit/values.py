@@ -153,6 +153,13 @@ class Values(Indices):
             self.scopes.remember(key, known, depth)
         return Operand(str(known), boolean)
 
+    def surely_fails(self, guard: Guard) -> bool:
+        """Whether it is known now that a guard fails."""
+        if self._vector_terms(guard.index) or not isinstance(guard.lo, int) or not isinstance(guard.hi, int):
+            return False
+        at, _ = self.integer(guard.index)
+        return not at.startswith("%") and not guard.lo <= int(at) < guard.hi
+
     def _guards(self, guards: tuple[Guard, ...]) -> Operand | None:
         """All guards together; None where they always hold."""
         total: Operand | None = None

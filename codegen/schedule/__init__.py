@@ -15,6 +15,7 @@ from .ahead import ahead
 from .approach import approach, next_panel
 from .block import block
 from .chunk import chunk
+from .edges import edges, why_not_edges
 from .expect import expect
 from .foresee import foresee
 from .lead import lead
@@ -34,8 +35,8 @@ from .trim import trim
 STEPS: dict[str, Callable[..., Nest]] = {
     step.__name__: step
     for step in (tile, vectorize, unroll, parallel, reorder, collapse, jam, rfactor, transpose, pack, stash, stash_turned, block,
-                 portion, ahead, expect, foresee, strip, chunk, pack_all, keep, slide, singly, short, trim, prefetch, lead, sweep,
-                 refill, approach, next_panel)
+                 portion, ahead, expect, foresee, strip, chunk, pack_all, keep, slide, singly, short, trim, edges, prefetch, lead,
+                 sweep, refill, approach, next_panel)
 }
 _STEP = re.compile(r"(\w+)\((.*)\)")
 
@@ -52,7 +53,7 @@ def apply(nest: Nest, step: str) -> Nest:
         raise ScheduleError(f"{step}: {error}") from None
 
 
-__all__ = ["STEPS", "ScheduleError", "ahead", "apply", "approach", "block", "chunk", "collapse", "expect", "foresee", "jam", "keep",
-           "lead", "next_panel", "pack", "pack_all", "parallel", "portion", "prefetch", "refill", "reorder", "rfactor", "short",
+__all__ = ["STEPS", "ScheduleError", "ahead", "apply", "approach", "block", "chunk", "collapse", "edges", "expect", "foresee", "jam",
+           "keep", "lead", "next_panel", "pack", "pack_all", "parallel", "portion", "prefetch", "refill", "reorder", "rfactor", "short",
            "singly", "slide", "stash", "stash_turned", "strip", "sweep", "tile", "transpose", "trim", "unroll", "vectorize",
-           "why_not_short", "why_not_singly", "why_not_slide"]
+           "why_not_edges", "why_not_short", "why_not_singly", "why_not_slide"]

@@ -82,6 +82,8 @@ def _stream(load: Load, over: Loop, unrolled: dict[str, Loop], around: tuple[Loo
         return None
     (row,) = moving
     rows = static(row.extent) or 1
+    if any(isinstance(n := index.coefficient(loop.var), int) and 0 < n < rows * extent for loop in around if loop.step == 1):
+        return None  # of a window, which holds much of what the next one does
     tiles = [loop for loop in around if loop.step > 1 and index.coefficient(loop.back or loop.var) == extent]
     if index.coefficient(row.var) != extent or rows < 2 or not tiles:
         return None

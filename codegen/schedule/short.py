@@ -34,7 +34,7 @@ def short(nest: Nest, rows: str) -> Nest:
         start = next(n for n, s in enumerate(stmt.body) if is_tile(s, rows))
         before, tile = stmt.body[:start], stmt.body[start:]
         full = Loop(f"{axis}.w", 1, whole_rows(tile, rows), clip=Clip(clip.base + (count - 1), clip.extent))
-        last = Loop(f"{axis}.s", 1, _first_rows(tile, rows, left), clip=Clip(clip.base * -1 + clip.extent, count))
+        last = Loop(f"{axis}.s", 1, first_rows(tile, rows, left), clip=Clip(clip.base * -1 + clip.extent, count))
         return (replace(stmt, body=(*before, full, last)),)
 
     return record(nest, map_body(nest.body, change), step)
@@ -56,14 +56,14 @@ def why_not_short(nest: Nest, rows: str) -> str:
     return "" if clip.extent > count and clip.extent % count else "the last tile is a whole one already, or the only one"
 
 
-def _first_rows(body: tuple[Stmt, ...], rows: str, left: int) -> tuple[Stmt, ...]:
+def first_rows(body: tuple[Stmt, ...], rows: str, left: int) -> tuple[Stmt, ...]:
     """The body of a tile for its first rows, which are live ones."""
 
     def change(stmt: Stmt) -> tuple[Stmt, ...] | None:
         if isinstance(stmt, Acc):
             return (replace(stmt, dims=tuple(replace(d, extent=left) if d.var == rows else d for d in stmt.dims)),)
         if isinstance(stmt, Loop) and stmt.var == rows:
-            return (replace(stmt, extent=left, clip=None, body=_first_rows(stmt.body, rows, left)),)
+            return (replace(stmt, extent=left, clip=None, body=first_rows(stmt.body, rows, left)),)
         return None
 
     return map_body(body, change)

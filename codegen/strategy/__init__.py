@@ -15,7 +15,7 @@ from ..schedule.loops import can_collapse
 from ..schedule.trim import bound
 from ..target import Target
 from ..tiles import Tile
-from ..windows import find_taps
+from ..windows import find_edge, find_taps
 from .maps import Maps
 from .panels import Panels
 from .rows import Rows
@@ -55,6 +55,7 @@ class _Planner(Maps, Panels, TurnedPanels, Rows, Sweeps, Tails):
             self.note("the target has no vectors: plain loops")
             self._trim_all()
         elif vector is not None and (inner or reduces):
+            self.edge = find_edge(self.nest, common, self.taps, self._room(common))
             self._trim_all()
             common = chain(self.nest.body)
             self._panels(common, next(loop for loop in common if loop.var == vector.var))
@@ -69,6 +70,7 @@ class _Planner(Maps, Panels, TurnedPanels, Rows, Sweeps, Tails):
         self._sweep()
         self._share()
         self._pack_whole()
+        self._edges()
         self.nest = settle_blocks(self.nest, self.target)
         self._last_rows()
         self._whole_tiles()
@@ -83,7 +85,8 @@ class _Planner(Maps, Panels, TurnedPanels, Rows, Sweeps, Tails):
     def _trim_all(self) -> None:
         """Sums run over the terms that count: what reads past the border of an image is not computed. Only where no sum is to be cut into
         lanes: a loop with bounds of its own is not cut."""
-        while var := next((loop.var for loop in inner_loops(self.nest.body) if bound(self.nest, loop)), None):
+        at_edge = self.edge[1] if self.edge else ""
+        while var := next((loop.var for loop in inner_loops(self.nest.body) if loop.var != at_edge and bound(self.nest, loop)), None):
             self.nest = trim(self.nest, var)
             self.note(f"of {var} only the terms that are not 0 by a guard are summed")
 

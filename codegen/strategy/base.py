@@ -21,6 +21,8 @@ class Scheduling:
     tile: Tile | None = None
     choices: list[Tile] = field(default_factory=list)  # the best first
     taps: Window | None = None  # of a product of which one operand slides along the rows
+    edge: tuple[str, str] | None = None  # rows and taps of a product: tiles at the border of an image have code of their own
+    tiled: list[str] = field(default_factory=list)  # loops over the rows of a tile
     apart: bool = False  # the vectors of a sum: no row of a tile shares one with another, but by a window that slides
     swept: bool = False  # all tiles go through the rows of an image together
     columns: tuple[str, ...] = ()  # loops over panels that lie one after the other

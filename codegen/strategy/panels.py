@@ -12,7 +12,7 @@ from ..epilogue import settle_epilogue
 from ..nest import FOR, Acc, Accum, Loop, Stmt, all_stores, loops, statements
 from ..packing import FAR_APART, PACKED_BYTES, far_rows
 from ..row_blocks import RowBlocks, Traffic, row_blocks
-from ..schedule import chunk, jam, keep, pack, pack_all, refill, reorder, rfactor, strip, tile, unroll
+from ..schedule import chunk, edges, jam, keep, pack, pack_all, refill, reorder, rfactor, strip, tile, unroll, why_not_edges
 from ..schedule.chunk import chunkable, operands
 from ..schedule.refill import refilled
 from ..strips import PAGE, strip_rows
@@ -46,7 +46,8 @@ class Panels(Scheduling):
         if window:
             slid = window.row  # moves fastest
             rows = [loop for loop in rows if loop.var != slid] + [loop for loop in common if loop.var == slid]
-            best = (window_tile if alone else taps_tile)(window, {loop.var: static(loop.extent) or 1 for loop in rows}, room)
+            best = window_tile(window, {loop.var: static(loop.extent) or 1 for loop in rows}, room) if alone else \
+                taps_tile(window, {loop.var: loop.extent for loop in rows}, room)
             count, tiles = 1, best.rows
         elif rows:
             best = self._tile_of(common, vector, rows, room, lanes)
@@ -106,6 +107,7 @@ class Panels(Scheduling):
         for var in (f"{vector.var}.i.v", *([f"{vector.var}.i.u"] if count > 1 else []), *reversed(names)):
             self.nest = jam(self.nest, var)
         self.nest = settle_epilogue(self.nest, tuple(names), count)
+        self.tiled = names
         for array, over in packed:
             if self.whole:
                 break  # once the loops are shared
@@ -209,6 +211,16 @@ class Panels(Scheduling):
         self.nest = unroll(self.nest, over)
         self.note(f"{window.row} slides along {window.over}: {window.steps} of it are written out, and what they hold is read once")
 
+    def _edges(self) -> None:
+        """Tiles at the border of an image are told from the others, once operands are packed: that asks for whole loops."""
+        row, over = self.edge or ("", "")
+        for rows in self.tiled:
+            of = over if rows in (row, f"{row}.i") else ""
+            if not why_not_edges(self.nest, rows, of):
+                self.nest = edges(self.nest, rows, *filter(None, [of]))
+                axis = rows.removesuffix(".i")
+                self.note(f"tiles of {axis} at the border have code of their own: what a guard makes 0 is left out there")
+
     def _strip(self, common: list[Loop], vector: Loop, rows: list[Loop], tiles: Mapping[str, int], columns: int, packs: bool) -> int | None:
         """Rows of the strips in which the epilogue is to run; None for tile by tile, as where the panels can be packed in another way."""
         if len(rows) != 1 or tiles.get(rows[0].var, 1) == 1:
@@ -310,7 +322,7 @@ class Panels(Scheduling):
             if loop.var == vector.var or loop.var in bounding or total >= 8:
                 continue
             if len(inner) > 1 and any(not a.depends_on(loop.var) and a.depends_on(vector.var) for a in inner):
-                if rows and static(loop.extent) is None:
+                if rows and static(loop.extent) is None and not self.taps:
                     break
                 rows.append(loop)
                 total *= static(loop.extent) or 8

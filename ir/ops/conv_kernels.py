@@ -3,8 +3,9 @@
     conv              y[n, y, x, o] = sum over ky, kx, c of x[n, y*s + ky*d, x*s + kx*d, c] * w[ky, kx, c, o], where x is guarded
                       against its border of zeros
     conv_filter_grad  dw[ky, kx, c, o] = sum over n, y, x of the same x times dy[n, y, x, o]
-    conv_input_grad   the filter reversed and transposed into a temporary, dy padded into another, then for each of the
-                      s*s phases of the input positions a sum over that phase's taps and o; positions of padding are not computed
+    conv_input_grad   the filter reversed and transposed into a temporary, then for each of the s*s phases of the input positions a sum
+                      over that phase's taps and o, where dy is guarded against its border or, where that is dearer, padded into
+                      another temporary; positions of padding are not computed
 
 With groups there is a free axis g more; channel axes of extent 1 within a group are left out, so that in a depthwise
 convolution g itself is the last axis, of unit stride.
@@ -153,12 +154,13 @@ def input_grad_kernels(inputs: Types, outputs: Types, attrs: Attrs) -> list[Kern
 
 
 def _bounded(by_axis: list[list[Phase]], extents: Sequence[DimLike], channels: _Channels) -> list[bool]:
-    """The axes along which taps past the border are left out by a guard, each position having its own bounds. Along the last one
-    positions are computed side by side, with the same taps: there dy is padded, unless too much of the work would be zeros."""
-    if channels.groups > 1:
+    """The axes along which taps past the border are left out by a guard, so that dy need not be copied to be padded. Along the last one
+    positions are computed side by side with the same taps: where there are no channels to compute instead, zeros are cheaper, unless too
+    much of the work would be zeros."""
+    if channels.groups > 1 and channels.inner == 1:
         return [False] * len(by_axis)  # rows of a depthwise convolution share what they read, along any axis
     wasted, work = (sum(n) for n in zip(*(p.outside(extents[-1]) for p in by_axis[-1]), strict=True))
-    return [True] * (len(by_axis) - 1) + [wasted > BORDER * work]
+    return [True] * (len(by_axis) - 1) + [wasted > (BORDER * work if channels.inner == 1 else 0)]
 
 
 def _padding(by_axis: list[list[Phase]], extents: Sequence[DimLike], bounded: Sequence[bool]) -> tuple[list[int], list[DimLike]]:
