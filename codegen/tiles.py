@@ -83,7 +83,7 @@ def best_tiles(columns: DimLike, lanes: int, rows: Mapping[str, DimLike], room: 
 
     each = FAR if far else NEAR
 
-    def rank(tile: Tile) -> tuple[float, int, int, tuple[int, ...]]:
+    def rank(tile: Tile) -> tuple[float, int, int, bool]:
         waste = wasted(columns, tile.vectors * lanes)
         dead = [a for a, n in tile.rows.items() if wasted(rows[a], n) > 1 and not worth_a_short_tile(rows[a], n)]
         masks = CLAMPED if any(not isinstance(rows[a], Dim) for a in dead) else MASKED if waste > 1 or dead else 1.0
@@ -92,7 +92,7 @@ def best_tiles(columns: DimLike, lanes: int, rows: Mapping[str, DimLike], room: 
         waste *= 1 if isinstance(columns, Dim) else wasted(-(-columns // (tile.vectors * lanes)), cores)
         waste *= room.last if any(worth_a_short_tile(rows[a], n) or clamped(rows[a], n) for a, n in tile.rows.items()) else 1
         whole = round(waste * cost(tile.vectors, tile.height, each, room.trip), 2)
-        return whole, abs(tile.vectors - 2), abs(tile.height - 8), tuple(-n for n in tile.rows.values())
+        return whole, abs(tile.vectors - 2), abs(tile.height - 8), next(iter(tile.rows.values()), 1) < tile.height
 
     return sorted(found, key=rank)
 
