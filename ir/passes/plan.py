@@ -13,12 +13,12 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from functools import partial
 
-from ..kernel import ACCUMULATE, LET, REDUCE, STORE, Eq, Kernel
+from ..kernel import REDUCE, Kernel
 from ..kernel_edit import copy_kernel
 from ..program import LEARNED, Buffer, Lifetime, Program, Step
 from ..samples import Samples
-from ..scalar import plain_axes
 from ..types import is_static
+from .in_place import arranged, elementwise_on, overwritten
 from .layouts import in_panels
 
 FEW_ELEMENTS = 1 << 14  # of an array that stays in the caches however it lies
@@ -117,69 +117,6 @@ class Order:
         return latest if alive else level[n]
 
 
-def _elementwise_on(kernel: Kernel, state: str, target: str) -> bool:
-    """Whether the kernel reads `state` only at the element that it stores to `target`, outside every reduction."""
-    stores = [q for q in kernel.equations if q.kind in (STORE, ACCUMULATE) and q.name == target]
-    if len(stores) != 1 or stores[0].kind != STORE or plain_axes(stores[0].index) is None:
-        return False
-    for q in kernel.equations:
-        loads = [e for e in q.loads if e.array == state]
-        if loads and (q.kind == REDUCE or any(e.index != stores[0].index or e.guards for e in loads)):
-            return False
-        if loads and _feeds_reduction(kernel, q):
-            return False
-    return True
-
-
-def _feeds_reduction(kernel: Kernel, q: Eq) -> bool:
-    tainted = {q.name} if q.kind == LET else set()
-    for other in kernel.equations:
-        if other.refs & tainted:
-            if other.kind == REDUCE:
-                return True
-            if other.kind == LET:
-                tainted.add(other.name)
-    return False
-
-
-def _read_before_written(kernel: Kernel, pairs: Mapping[str, str]) -> bool:
-    """Whether nothing after the store to a target may see the state of the same storage (`pairs`: target -> state).
-
-    A `let` that reads the state is safe after the store if the store needs it too: then it has been evaluated.
-    """
-    needs: dict[str, frozenset[str]] = {}  # let or reduction -> those that it needs, through others too
-    used: list[frozenset[str]] = []
-    for q in kernel.equations:
-        used.append(q.refs.union(*(needs.get(r, frozenset()) for r in q.refs)))
-        if q.kind in (LET, REDUCE):
-            needs[q.name] = used[-1]
-    for target, state in pairs.items():
-        reading = {q.name for q in kernel.equations if q.kind == LET and any(e.array == state for e in q.loads)}
-        late: frozenset[str] | None = None  # after the store: lets that it has not evaluated
-        for q, names in zip(kernel.equations, used, strict=True):
-            if late is not None and (any(e.array == state for e in q.loads) or names & late):
-                return False
-            if q.kind == STORE and q.name == target:
-                late = frozenset(reading) - names
-    return True
-
-
-def _arranged(kernel: Kernel, pairs: Mapping[str, str]) -> Kernel | None:
-    """The kernel with its equations in an order that allows `pairs` (target -> state) to share storage; None if there is none.
-
-    Stores are read by no equation, so the stores in place may all come last.
-    """
-    if _read_before_written(kernel, pairs):
-        return kernel
-    stores = [q for q in kernel.equations if q.kind == STORE and q.name in pairs]
-    others = [q for q in kernel.equations if q not in stores]
-    for order in (stores, stores[::-1]):
-        moved = replace(kernel, equations=(*others, *order))
-        if _read_before_written(moved, pairs):
-            return moved
-    return None
-
-
 class _Updates:
     """Where the new values of the states go: into the state's own storage at once, or by a copy at the end."""
 
@@ -216,16 +153,16 @@ class _Updates:
         n = min(writers)
         kernel = order.kernels[n]
         through_views = any(program.root(a) == state for a in kernel.reads if a != state)
-        if through_views or (state in kernel.reads and not _elementwise_on(kernel, state, value)):
+        if through_views or (state in kernel.reads and not elementwise_on(kernel, state, value)):
             return "the kernel that makes the new value reads other elements of the old one"
         others = order.readers.get(state, set()) - {n}
         if any(order.reaches(r, {n}) for r in others):
             return "the old value is read after the new one is made"
         pairs = {a: self.in_place[a] for a in kernel.writes if a in self.in_place}
-        arranged = _arranged(kernel, {**pairs, value: state})
-        if arranged is None:
+        changed = arranged(kernel, {**pairs, value: state})
+        if changed is None:
             return "the kernel that makes the new value needs the old one afterwards"
-        order.kernels[n] = arranged
+        order.kernels[n] = changed
         order.before[n] |= others
         self.buffers[value] = replace(buffer, of=state, why="written in place: every reader of the old value comes before")
         self.in_place[value] = state
@@ -374,5 +311,7 @@ def plan(program: Program) -> Program:
     learns = any(buffers[_root(buffers, a)].role in LEARNED for kernel in order.kernels for a in kernel.writes)
     samples = Samples(order.kernels, partial(_root, buffers)) if learns else None
     steps = _held_still(_barriers(order.phases(samples), order, buffers, samples), buffers)
+    if learns:
+        steps, buffers = overwritten(steps, buffers)
     lifetimes = _lifetimes(steps, buffers)
     return in_panels(replace(program, steps=tuple(steps), buffers=buffers, outputs=outputs, updates={}, lifetimes=lifetimes))
