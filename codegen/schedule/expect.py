@@ -68,12 +68,27 @@ def expected(nest: Nest) -> Iterator[Expected]:
     """All that `expect` may ask for."""
     for stmt in statements(nest.body):
         if isinstance(stmt, Loop) and stmt.mode == FOR and any(isinstance(s, Acc) for s in stmt.body):
-            yield from _of_tile(stmt)
+            yield from _of_body(stmt.body)
 
 
-def _of_tile(tile: Loop) -> Iterator[Expected]:
-    first = next((n for n, s in enumerate(tile.body) if isinstance(s, Loop) and any(isinstance(x, Store) for x in s.inside)), 0)
-    sums, after = tile.body[:first], tile.body[first:]
+def _of_body(body: Sequence[Stmt]) -> Iterator[Expected]:
+    """For the tiles of a body, which at the borders of an image are several, one after the other."""
+    tile: list[Stmt] = []
+    for stmt in body:
+        if isinstance(stmt, Acc) and any(map(_stores, tile)):
+            yield from _of_tile(tile)
+            tile = []
+        tile.append(stmt)
+    yield from _of_tile(tile)
+
+
+def _stores(stmt: Stmt) -> bool:
+    return isinstance(stmt, Loop) and any(isinstance(s, Store) for s in stmt.inside)
+
+
+def _of_tile(tile: Sequence[Stmt]) -> Iterator[Expected]:
+    first = next((n for n, s in enumerate(tile) if _stores(s)), 0)
+    sums, after = tuple(tile[:first]), tuple(tile[first:])
     if any(isinstance(x, Accum) for x in statements(after)):
         return
     loads = list(dict.fromkeys(all_loads(after)))
@@ -84,7 +99,7 @@ def _of_tile(tile: Loop) -> Iterator[Expected]:
             yield from _of_load(places[0], sums, loops)
 
 
-def _of_load(load: Load, sums: Sequence[Stmt], loops: dict[str, Loop]) -> Iterator[Expected]:
+def _of_load(load: Load, sums: tuple[Stmt, ...], loops: dict[str, Loop]) -> Iterator[Expected]:
     (index,) = load.index
     moving = [(var, loop) for var, loop in loops.items() if loop.mode != VECTOR and index.coefficient(var) != 0]
     if not moving or any(static(loop.extent) is None for _, loop in moving):
@@ -95,22 +110,23 @@ def _of_load(load: Load, sums: Sequence[Stmt], loops: dict[str, Loop]) -> Iterat
     if count < 2 or row.back or row.clip or not isinstance(coefficient, int) or not inside:
         return
     apart, base = coefficient * row.step, index.substitute(dict.fromkeys(loops, Aff()))
-    for over, added, innermost in _sums(tuple(sums)):
+    for over, added, innermost in _sums(sums):
         trips = static(over.extent)
         if trips is None or not over.plain:
             continue
         rows = min(count, -(-count // trips))
         lines = one_a_line(base, sorted({o + apart * n for o in inside for n in range(rows)}), load.dtype.size)
         if 0 < len(lines) <= (max(INNERMOST, added // SUMS) if innermost else AT_ONCE):
-            total = _added(tuple(sums))
+            total = _added(sums)
             yield Expected(load.array, over, rows, tuple(lines), apart, count - rows, total // (len(lines) * -(-count // rows)))
             return
 
 
 def _sums(body: tuple[Stmt, ...]) -> Iterator[tuple[Loop, int, bool]]:
-    """The loops of a tile's sum, outermost first, with the vectors that a trip adds, and whether it has no loop inside."""
+    """The loops of a tile's sum, outermost first, with the vectors that a trip adds, and whether it has no loop inside. Of several side by
+    side, as for the taps of a border, the first."""
     found = [s for s in body if isinstance(s, Loop) and s.mode == FOR and any(isinstance(x, Accum) for x in s.inside)]
-    if len(found) == 1:
+    if found:
         inner = any(isinstance(x, Loop) and x.mode == FOR for x in found[0].inside)
         yield found[0], _added(found[0].body), not inner
         yield from _sums(found[0].body)
