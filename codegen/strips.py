@@ -9,7 +9,8 @@ from .epilogue import WRITTEN_OUT
 from .nest import Let, Loop, Nest, Store
 from .target import Target
 
-STRIP_BYTES = 192 << 10  # sums of a strip lie in the second-level cache until their epilogue
+STRIP_BYTES = 192 << 10  # sums of a strip lie in the second-level cache until their epilogue, which reads and writes as much and more
+ALONE_BYTES = 512 << 10  # where little follows the sum: on the stack of a worker, and in half the second-level cache
 FEW_TILES = 8  # of rows: for fewer, packing a panel does not pay
 PACKED_FOR = 4  # tiles at least for which a panel is packed, where their sums take no more than a quarter of that cache
 STRIPS = 2  # at least so many for each core
@@ -40,7 +41,7 @@ def strip_rows(nest: Nest, target: Target, common: list[Loop], vector: Loop, row
     if sum(moved.values()) <= target.l2 // 2:
         return None
     kept = -(-width // columns) * columns * max(a.dtype.size for a in accesses(nest, after))
-    most = max(STRIP_BYTES // kept, min(target.l2 // 4 // kept, PACKED_FOR * rows))
+    most = max((STRIP_BYTES if dear else min(ALONE_BYTES, target.l2 // 2)) // kept, min(target.l2 // 4 // kept, PACKED_FOR * rows))
     count = min(most, height // (STRIPS * target.cores)) // rows
     return rows * _even(count, -(-height // rows), target.cores) if count >= 1 and height >= FEW_TILES * rows else None
 
