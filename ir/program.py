@@ -16,7 +16,7 @@ from .types import Shape, TensorType, f32
 # param: the caller's array, given at each call. state: lives between calls. output: the caller's, written.
 # temp: lies in the arena. view: shares the storage of `of` (same element count and dtype, another shape).
 BUFFER_KINDS = ("param", "state", "output", "temp", "view")
-COLUMNS = 32  # of a panel: two vectors of 64 bytes, four of 32
+COLUMNS = 32  # of a panel: two vectors of 64 bytes
 LEAST_COLUMNS = 128  # of a matrix in panels: rows of less than half a kilobyte are near enough to each other
 LEAST_ELEMENTS = 1 << 16  # smaller matrices stay in a near cache however they lie
 LEARNED = ("weight", "statistic")  # roles of states that change when a model learns, and hold still while it predicts

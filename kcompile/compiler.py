@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Stage:
-    """One stage: `run` makes it from the one before (`target` matters only from `scheduled` on)."""
+    """One stage: `run` makes it from the one before (`target` matters only from `planned` on, to which it says how wide panels are)."""
 
     name: str
     doc: str
@@ -110,7 +110,7 @@ def _fused(program: Program, target: Target) -> Program:
 
 def _planned(program: Program, target: Target) -> Program:
     from .ir.passes.plan import plan
-    return plan(program)
+    return plan(program, target.panel_columns)
 
 
 STAGES: tuple[Stage, ...] = (
@@ -143,7 +143,7 @@ def stage_index(name: str) -> int:
 def lower_to(graph: Graph, stage: str, target: Target | None = None, start: str = "traced") -> Any:
     """The object of `stage`, made from `graph` (the object of stage `start`)."""
     last, first = stage_index(stage), stage_index(start)
-    if last >= stage_index("scheduled") and target is None:
+    if last >= stage_index("planned") and target is None:
         target = current_target()
     if stage == "assembly" and first <= stage_index("loops"):
         return _assembled(partial(lower_to, graph, "loops", target, start), target)
@@ -165,12 +165,13 @@ def current_target() -> Target:
     return Target.host(codegen_options()) if name == "host" else Target.named(name)
 
 
-def to_program(graph: Graph) -> Program:
+def to_program(graph: Graph, target: Target | None = None) -> Program:
     """The planned program of a traced graph. With KCOMPILE_CHECK=1 every pass is verified and evaluated before and after."""
+    target = target or current_target()
     if option("KCOMPILE_CHECK"):
         from .ir.passes.checked import run_checked
-        return run_checked(graph, [(s.name, s.run) for s in STAGES[1 : stage_index("planned") + 1]])
-    program: Program = lower_to(graph, "planned")
+        return run_checked(graph, [(s.name, s.run) for s in STAGES[1 : stage_index("planned") + 1]], target)
+    program: Program = lower_to(graph, "planned", target)
     return program
 
 
@@ -191,9 +192,9 @@ def compile_graph(graph: Graph, name: str = "") -> Executable:
         dump(graph, target, folder)
     if option("KCOMPILE_CHECK"):
         from .codegen.executable import compile_program
-        executable = compile_program(to_program(graph), target, options)  # the passes run, whatever the cache has
+        executable = compile_program(to_program(graph, target), target, options)  # the passes run, whatever the cache has
     else:
-        executable = compile_text(fingerprint(graph), lambda: to_program(graph), target, options)
+        executable = compile_text(fingerprint(graph), lambda: to_program(graph, target), target, options)
     for listener in LISTENERS:
         listener(name or graph.name, graph, executable)
     return executable

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 
-from ...ir.program import COLUMNS
 from ..access import Access, accesses, divisor, guess, inner_loops, static, useful_lanes
 from ..conflicts import crowded
 from ..epilogue import settle_epilogue
@@ -21,7 +20,7 @@ from ..windows import Window, find_window, taps_tile, window_tile
 from .base import Scheduling
 
 LARGE_BATCH = 512  # samples whose operand may be further away than the second-level cache
-WAITING_ROWS = 1024  # of a panel, whose sums wait in private memory while the rest of a long sum is taken
+WAITING_BYTES = 128 << 10  # of sums that wait in private memory while the rest of a long sum is taken
 CHUNK = 128  # of a sum, of which both operands are packed for a strip of tiles
 LIKELY = 3  # tiles that cost nearly the same
 MANY_ROWS = 64  # rows at the least for which each thread packs all of an operand
@@ -99,7 +98,7 @@ class Panels(Scheduling):
         if blocked:
             others = [f"{others[0]}.o", f"{others[0]}.i"] if blocked.cut else others
             self.note(f"{blocked.rows} rows at a time for all panels: what they read stays in the second-level cache")
-        self._order(others, vector.var, count, tuple(names), outermost, blocked.before if blocked else 0, columns)
+        self._order(others, vector.var, count, tuple(names), outermost, blocked.before if blocked else int(pieces > 0), columns)
         if window:
             self._write_out(window)
         elif blocks and accumulators * blocks < 8 and not packed and not self.whole:  # a loop over which a panel is packed stays whole
@@ -114,7 +113,7 @@ class Panels(Scheduling):
             self.nest = pack(self.nest, array, vector.var, *over, lanes)
             self.note(f"{array} is packed for each panel: its rows lie far apart, and many tiles read the panel")
         if columns:
-            self._refill(others[0] if pieces else f"{vector.var}.o")
+            self._refill(f"{vector.var}.o")
 
     def _columns(self, common: list[Loop], vector: Loop, rows: list[Loop]) -> tuple[str, ...]:
         """Loops over panels that lie one after the other: along the lanes moves all that such a loop moves, and of some array each trip of
@@ -138,14 +137,16 @@ class Panels(Scheduling):
                     and access.coefficient(vector.var) == 1)
 
     def _pieces(self, common: list[Loop], rows: list[Loop], tiles: Mapping[str, int], width: int) -> int:
-        """Rows of the pieces of a panel, whose sums may wait together and of which every core has some; 0 for panels as they are."""
+        """Rows of the pieces that all panels are cut into where not every core has a panel, or where what a part of a long sum takes
+        along the rows would not stay in the second-level cache from panel to panel; 0 for panels as they are."""
         extent = static(rows[0].extent) if self.columns and len(common) == len(self.columns) + 2 and len(rows) == 1 else None
         if extent is None:
             return 0
         size = tiles[rows[0].var]
         panels = math.prod(int(str(loop.extent)) for loop in common if loop.var in self.columns)
-        most = max(1, min(WAITING_ROWS * COLUMNS // width, extent // -(-self.target.cores // panels)) // size)
-        count = -(-extent // size)
+        fit = self.target.l2 // 4 // (4 * CHUNK)
+        most = min(extent if extent <= 2 * fit else fit, WAITING_BYTES // (4 * width), extent // -(-self.target.cores // panels))
+        count, most = -(-extent // size), max(1, most // size)
         if most >= count:
             return 0
         even = -(-count // -(-count // most))

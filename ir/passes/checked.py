@@ -43,8 +43,8 @@ def _evaluate(item: Graph | Program, params: dict[str, Any], states: dict[str, A
     return {**{f"output {k}": v for k, v in outputs.items()}, **{f"state {k}": v for k, v in after.items()}}
 
 
-def run_checked(graph: Graph, passes: Sequence[Pass]) -> Program:
-    """The last pass's result. Raises PassError."""
+def run_checked(graph: Graph, passes: Sequence[Pass], target: Any = None) -> Program:
+    """The last pass's result; `target` is handed on to each. Raises PassError."""
     rng = np.random.default_rng(0)
     symbols = dict.fromkeys(sorted(graph.symbols()), BATCH)
     params = {name: _draw(rng, v.type, symbols) for name, v in graph.params.items()}
@@ -53,7 +53,7 @@ def run_checked(graph: Graph, passes: Sequence[Pass]) -> Program:
     item: Any = graph
     wanted = _evaluate(graph, params, states)
     for name, run in passes:
-        item = run(item, None)
+        item = run(item, target)
         if isinstance(item, Graph):
             verify_graph(item)
         else:

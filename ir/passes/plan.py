@@ -15,7 +15,7 @@ from functools import partial
 
 from ..kernel import REDUCE, Kernel
 from ..kernel_edit import copy_kernel
-from ..program import LEARNED, Buffer, Lifetime, Program, Step
+from ..program import COLUMNS, LEARNED, Buffer, Lifetime, Program, Step
 from ..samples import Samples
 from ..types import is_static
 from .in_place import arranged, elementwise_on, overwritten
@@ -301,8 +301,8 @@ def _held_still(steps: list[Step], buffers: Mapping[str, Buffer]) -> list[Step]:
     return [replace(s, kernel=replace(s.kernel, still=still(s.kernel))) if REDUCE in s.kernel.sorts else s for s in steps]
 
 
-def plan(program: Program) -> Program:
-    """Order the kernels, place updates and outputs, set barriers and lifetimes."""
+def plan(program: Program, columns: int = COLUMNS) -> Program:
+    """Order the kernels, place updates and outputs, set barriers and lifetimes; matrices that are trained in panels of so many columns."""
     order = Order(program)
     buffers = _Updates(program, order).run()
     outputs = _place_outputs(program, order, buffers)
@@ -314,4 +314,4 @@ def plan(program: Program) -> Program:
     if learns:
         steps, buffers = overwritten(steps, buffers)
     lifetimes = _lifetimes(steps, buffers)
-    return in_panels(replace(program, steps=tuple(steps), buffers=buffers, outputs=outputs, updates={}, lifetimes=lifetimes))
+    return in_panels(replace(program, steps=tuple(steps), buffers=buffers, outputs=outputs, updates={}, lifetimes=lifetimes), columns)

@@ -9,7 +9,7 @@ import copy
 import os
 import pickle
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -19,11 +19,20 @@ import pytest
 
 import kcompile as keras
 from kcompile import layers, memory_order, ops, optimizers
+from kcompile.codegen.target import Target
 from kcompile.tools.nan import NonFiniteError
 
 ROWS, FEATURES, UNITS = 96, 260, 288
 DATA = np.random.default_rng(0)
 X, Y = DATA.standard_normal((ROWS, FEATURES), "float32"), DATA.standard_normal((ROWS, 3), "float32")
+
+
+@pytest.fixture(autouse=True, scope="module")
+def panels_on_every_machine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Target, "panel_columns", 32)
+        patch.setenv("KCOMPILE_CACHE", str(tmp_path_factory.mktemp("cache")))
+        yield
 
 
 def perceptron(seed: int = 1, **options: Any) -> Any:

@@ -13,7 +13,18 @@ import pytest
 import kcompile as keras
 from kcompile import layers, memory_order, ops, optimizers
 
-from .test_memory_order import DATA, FEATURES, ROWS, UNITS, X, Y, fit, kernel_of, shared
+from .test_memory_order import (
+    DATA,
+    FEATURES,
+    ROWS,
+    UNITS,
+    X,
+    Y,
+    fit,
+    kernel_of,
+    panels_on_every_machine,  # noqa: F401
+    shared,
+)
 
 
 def equal_rows() -> Any:
