@@ -273,5 +273,7 @@ def _is_of_now(loss: Any) -> bool:
 
 
 def _unique(items: Sequence[Any]) -> list[Any]:
+    if len(items) < 2:  # as of most layers, each of which is asked several times a `fit`
+        return list(items)
     seen: set[int] = set()
     return [item for item in items if not (id(item) in seen or seen.add(id(item)))]  # type: ignore[func-returns-value]

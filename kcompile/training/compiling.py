@@ -181,7 +181,10 @@ class CompileMixin:
 
     def reset_metrics(self) -> None:
         """Start all metrics anew: those of the property `metrics`, which a subclass may override, and those of compile()."""
-        for metric in {id(metric): metric for metric in [*self.metrics, *self._all_metrics()]}.values():
+        found = self._all_metrics()
+        if type(self).metrics is not CompileMixin.metrics:
+            found = [*self.metrics, *found]
+        for metric in {id(metric): metric for metric in found}.values():
             metric.reset_state()
 
     def _named_metrics(self) -> list[tuple[str, Metric]]:
