@@ -137,6 +137,15 @@ def test_small_costs_are_measured_against_native_steps(tmp_path):
     assert all(float(row[2]) > float(row[3]) / 2 > 0 for row in rows)
 
 
+def test_a_second_process_starts_with_nothing_compiled(tmp_path):
+    done = subprocess.run([sys.executable, str(FOLDER / "starting.py"), "--workload", "tabular", "--processes", "1"], check=True, text=True,
+                          capture_output=True, env={**os.environ, "PYTHONPATH": str(FOLDER.parent), "KCOMPILE_CACHE": str(tmp_path)})
+    rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in done.stdout.splitlines()[2:]]
+    assert [row[1] for row in rows] == ["nothing compiled", "second process"]
+    assert int(rows[0][3]) > 1 and int(rows[1][3]) == 0
+    assert float(rows[0][2]) > float(rows[1][2]) > 0 and not list(tmp_path.iterdir())
+
+
 def test_steps_do_not_collapse_on_a_loaded_machine(tmp_path):
     """Within twice the fair share; three tries, since other work may come and go between the two measurements."""
     environment = {**os.environ, "PYTHONPATH": str(FOLDER.parent), "KCOMPILE_CACHE": str(tmp_path)}
