@@ -11,7 +11,7 @@ import ctypes
 import hashlib
 import json
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -83,7 +83,7 @@ def measured_tiles(nest: Nest, target: Target, options: CodegenOptions) -> Measu
     found = cache.read_entry(folder / key) if folder is not None else None
     if found is not None:
         return _decoded(found)
-    measured = Measured(tuple(scheduled), _race([_Call(one, target) for one in scheduled.values()]))
+    measured = Measured(tuple(scheduled), _race(calls_of(scheduled.values(), target)))
     if folder is not None:
         cache.write_entry(folder, key, _encoded(measured), options.cache_bytes)
     return measured
@@ -103,18 +103,26 @@ def candidates(nest: Nest, target: Target) -> dict[Tile, Nest]:
     return found
 
 
-class _Call:
-    """One scheduled nest as native code, with arrays to run on."""
+def calls_of(nests: Iterable[Nest], target: Target) -> list[_Call]:
+    """All on the same arrays: each with its own, they would be measured on what the others have pushed out of the cache."""
+    calls: list[_Call] = []
+    for nest in nests:
+        calls.append(_Call(nest, target, calls[0].arrays if calls else None))
+    return calls
 
-    def __init__(self, nest: Nest, target: Target) -> None:
+
+class _Call:
+    """One scheduled nest as native code, with arrays to run on: those of another schedule of the same nest, or its own."""
+
+    def __init__(self, nest: Nest, target: Target, arrays: Mapping[str, npt.NDArray[Any]] | None = None) -> None:
         from .module import Loaded, object_code
 
         self._loaded = Loaded([object_code(join([emit(nest, target, "candidate")]), target, nest.name)], ["candidate"])
         signature = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_int64, ctypes.c_int64)
         self._function = signature(self._loaded.addresses["candidate"])
         symbols = dict.fromkeys(nest.symbols, BATCH)
-        self._arrays = _arrays(nest, symbols)
-        self._args = (ctypes.c_void_p * max(1, len(nest.arguments)))(*(self._arrays[name].ctypes.data for name in nest.arguments))
+        self.arrays = _arrays(nest, symbols, arrays)
+        self._args = (ctypes.c_void_p * max(1, len(nest.arguments)))(*(self.arrays[name].ctypes.data for name in nest.arguments))
         self._dims = (ctypes.c_int64 * max(1, len(symbols)))(*symbols.values())
         self._trips = nest.trips.evaluate(symbols)
 
@@ -141,12 +149,15 @@ def _race(calls: list[_Call]) -> tuple[float, ...]:
             call.close()
 
 
-def _arrays(nest: Nest, symbols: Mapping[str, int]) -> dict[str, npt.NDArray[Any]]:
+def _arrays(nest: Nest, symbols: Mapping[str, int], known: Mapping[str, npt.NDArray[Any]] | None = None) -> dict[str, npt.NDArray[Any]]:
     """Random numbers, and zeros for integers, which may be indices; where those of a step begin, at a line: elsewhere every other vector
     lies in two lines, and tiles that load more look worse than they are."""
     generator = np.random.default_rng(0)
     out: dict[str, npt.NDArray[Any]] = {}
     for name, kind in nest.arrays.items():
+        if known is not None:
+            out[name] = known[name]
+            continue
         shape = tuple(evaluate_dim(d, symbols) for d in kind.shape)
         numbers = generator.random(shape, np.float32) if kind.dtype.is_float else np.zeros(shape)
         out[name] = _aligned(numbers, kind.dtype)

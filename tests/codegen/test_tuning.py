@@ -127,3 +127,11 @@ def test_training_gives_the_same_bits(tmp_path, monkeypatch):
 def test_what_candidates_run_on_begins_at_a_line_as_in_a_step(name):
     found = tuning._arrays(lower(KERNELS[name]), {"B": 19})
     assert found and {array.ctypes.data % 64 for array in found.values()} == {0}
+
+
+def test_candidates_run_on_the_same_arrays():
+    target = Target.host()
+    first, *others = tuning.calls_of(tuning.candidates(lower(KERNELS["filter"]), target).values(), target)
+    assert others and all(call.arrays[name] is first.arrays[name] for call in others for name in ("image", "dy", "dw"))
+    for call in (first, *others):
+        call.close()
