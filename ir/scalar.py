@@ -275,9 +275,11 @@ def walk(expr: Expr) -> list[Expr]:
 
 
 def vanishing(expr: Expr) -> Iterator[Guard]:
-    """Guards, each of which makes the expression 0 where it fails: those of a load, or of a factor that is one."""
+    """Guards, each of which makes the expression 0 where it fails: those of a load, of one in another dtype, or of a factor that is one."""
     if isinstance(expr, Load) and (expr.other is None or expr.other.value == 0):
         yield from expr.guards
+    elif isinstance(expr, Apply) and expr.fn == "cast":
+        yield from vanishing(expr.args[0])
     elif isinstance(expr, Apply) and expr.fn == "mul":
         for factor in expr.args:
             yield from vanishing(factor)
