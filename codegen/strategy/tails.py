@@ -58,7 +58,10 @@ class Tails(Scheduling):
                 self.note(f"whole tiles of {var} are told from the last one, whose rows are done {how}")
 
     def _few(self, var: str) -> int:
-        """Rows of a tile that are done in the time of one, which waits for the latency of additions."""
+        """Rows of a tile that are done in the time of one, which waits for the latency of additions; one where nothing is trained: there
+        batches of one row are usual, and wait for the weights, of which fewer loads are in flight beside more products."""
+        if self.nest.still:
+            return 1
         sums = max(_sums(s, var) for s in statements(self.nest.body) if isinstance(s, Acc) and any(d.var == var for d in s.dims))
         count = int(str(loops(self.nest, var)[0].extent))
         return next(n for n in range(count, 0, -1) if count % n == 0 and (n == 1 or max(n * sums, n + sums) <= IN_FLIGHT))
