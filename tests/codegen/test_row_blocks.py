@@ -21,9 +21,9 @@ B = Dim.symbol("B")
 KERNELS = {
     "pointwise": """
 kernel pointwise
-  axes n:B, y:8, x:8, o:560, c:70
-  read t: f32[B, 8, 8, 70], w: f32[70, 560], b: f32[560]
-  write r: f32[B, 8, 8, 560]
+  axes n:B, y:8, x:8, o:640, c:96
+  read t: f32[B, 8, 8, 96], w: f32[96, 640], b: f32[640]
+  write r: f32[B, 8, 8, 640]
   reduce s[n, y, x, o] = add over c of t[n, y, x, c] * w[c, o]
   store r[n, y, x, o] = max(s + b[o], 0.0)
 """,
