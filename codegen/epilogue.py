@@ -6,8 +6,8 @@ from dataclasses import replace
 
 from ..ir.scalar import Ref
 from .access import expr_cost
-from .nest import FOR, Acc, Let, Loop, Nest, Stmt, Store, statements
-from .schedule.stash import stash, stash_turned
+from .nest import FOR, VECTOR, Acc, Let, Loop, Nest, Stmt, Store, statements
+from .schedule.stash import row_length, stash, stash_flat, stash_turned
 
 WRITTEN_OUT = 160  # about as many instructions: more are not written out
 
@@ -26,6 +26,10 @@ def settle_epilogue(nest: Nest, rows: tuple[str, ...], vectors: int) -> Nest:
     cost = sum(expr_cost(s.expr) for s in statements_inside if isinstance(s, (Let, Store)))
     if cost * instances <= WRITTEN_OUT:
         return nest
+    lanes = next((s.var for s in statements(found[0].body) if isinstance(s, Loop) and s.mode == VECTOR), "")
+    if length := row_length(found[0], lanes):
+        note = f"the epilogue (cost {cost}) runs along rows of {length}, which are one piece of memory"
+        return replace(stash_flat(nest, rows[0], lanes), notes=(*nest.notes, note))
     nest = stash(nest, *rows)
     return replace(nest, notes=(*nest.notes, f"the epilogue (cost {cost}) runs as a loop over rows, not written out {instances} times"))
 

@@ -5,6 +5,13 @@
                         for i.i in 0..8 { each j.u<2, j.v:vec16 { y = f(tile.c[...]) } }
 
 A dear epilogue (an optimizer's update, random bits) written out for each of 16 vectors would be most of the kernel's code.
+`stash_flat` puts rows of fewer elements than lanes one behind the other, where that is how they lie in memory: the epilogue runs along
+all of them in whole vectors. (Row by row, each masked store holds up the loads of the next row.)
+
+    stash_flat(i.i, j.v)    each i.i<16, j.v:vec16 if j.v < 10 { m[10*i.i + j.v] = f(c) }
+                            ->  each i.i<16, j.v:vec16 { tile.c[10*i.i + j.v] = c }
+                                for i.i.e in 0..160 step 16 { each i.i.v:vec16 { m[i.i.e + i.i.v] = f(tile.c[...]) } }
+
 `stash_turned` does the same for tiles whose lanes are not the direction in which results lie in memory: the epilogue then runs
 along the columns, without gathers.
 """
@@ -13,7 +20,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from ...ir.scalar import Aff, Load, Ref, rewrite, walk
+from ...ir.scalar import Aff, AxisValue, Load, Ref, rewrite, walk
 from ...ir.types import DType
 from ..nest import FOR, UNROLL, VECTOR, Acc, Clip, Let, Loop, Nest, Stmt, Store, Transpose, map_body, statements, stmt_expr, substitute
 from .loops import ScheduleError, record
@@ -55,6 +62,58 @@ def stash(nest: Nest, *rows: str) -> Nest:
     if not done:
         raise ScheduleError(f"{step}: nest {nest.name} has no epilogue under these loops")
     return record(replace(nest, scratch=scratch), body, step)
+
+
+def stash_flat(nest: Nest, rows: str, lanes: str) -> Nest:
+    """The epilogue of a tile's rows, each shorter than a vector, as a loop over the one piece of memory that they are."""
+    step = f"stash_flat({rows}, {lanes})"
+    scratch = dict(nest.scratch)
+    accs = {s.name: s for s in statements(nest.body) if isinstance(s, Acc)}
+    done = False
+
+    def change(stmt: Stmt) -> tuple[Stmt, ...] | None:
+        nonlocal done
+        if not isinstance(stmt, Loop) or stmt.var != rows or not is_epilogue(stmt) or not (length := row_length(stmt, lanes)):
+            return None
+        row, lane = perfect_chain(stmt)
+        width, total = int(str(lane.extent)), length * int(str(row.extent))
+        names = summed(lane.body, accs, (rows,))
+        place, start, within = Aff.of({rows: length, lanes: 1}), f"{rows}.e", f"{rows}.v"
+        flat = Aff.of({start: 1, within: 1})
+        loads = {name: Load(f"tile.{name}", (flat,), accs[name].dtype) for name in names}
+        scratch.update({f"tile.{name}": (accs[name].dtype, total + width) for name in names})
+        # dead lanes lie where the next row comes
+        first = tuple(Store(f"tile.{name}", place, Ref(name, accs[name].dtype)) for name in names)
+        kept = replace(row, clip=None, body=(replace(lane, clip=None, body=first),))
+        later = substitute(with_loads(lane.body, loads), {rows: Aff(), lanes: flat})
+        done = True
+        return kept, Loop(start, total, (Loop(within, width, later, mode=VECTOR),), step=width)
+
+    body = map_body(nest.body, change)
+    if not done:
+        raise ScheduleError(f"{step}: no epilogue has rows along {rows} that are shorter than {lanes} and lie one behind the other")
+    return record(replace(nest, scratch=scratch), body, step)
+
+
+def row_length(epilogue: Loop, lanes: str) -> int:
+    """The elements of a row of an epilogue whose rows are one piece of memory in all arrays, of whole vectors; 0 for others."""
+    chain = perfect_chain(epilogue)
+    if len(chain) != 2 or chain[0].mode != UNROLL or chain[0].clip or chain[1].var != lanes or not chain[1].clip:
+        return 0
+    row, lane = chain
+    assert lane.clip
+    length, width = lane.clip.extent, int(str(lane.extent))
+    if not isinstance(length, int) or length >= width or length * int(str(row.extent)) % width:
+        return 0
+    places = [s.index for s in lane.body if isinstance(s, Store)]
+    for stmt in lane.body:
+        expr = stmt_expr(stmt)
+        for e in walk(expr) if expr is not None else ():
+            if isinstance(e, Load):
+                places += [e.index[0], *(guard.index for guard in e.guards)]
+            elif isinstance(e, AxisValue):
+                places.append(e.index)
+    return length if all(aff.coefficient(row.var) == aff.coefficient(lanes) * length for aff in places) else 0
 
 
 def stash_turned(nest: Nest, columns: str, lanes: str) -> Nest:
