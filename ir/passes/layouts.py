@@ -36,7 +36,13 @@ def in_panels(program: Program, columns: int = COLUMNS) -> Program:
     chosen = multiplied | {name for names in used if names & multiplied for name in names & fit}
     if not chosen:
         return program
-    buffers = {name: replace(b, panels=columns) if name in chosen else b for name, b in program.buffers.items()}
+
+    def why(name: str) -> str:
+        if name in multiplied:
+            return "in panels: products and their updates take some of its columns at a time"
+        beside = next(other for names in used if name in names for other in sorted(names & multiplied))
+        return f"in panels, as {beside} that it is updated with"
+    buffers = {name: replace(b, panels=columns, why=why(name)) if name in chosen else b for name, b in program.buffers.items()}
 
     def told(step: Step) -> Step:
         panels = {a: columns for a in step.kernel.arrays if program.root(a) in chosen}

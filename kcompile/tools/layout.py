@@ -1,7 +1,8 @@
 """`explain layout`: in which order each array lies, who reads or writes it in another order, by what means and why.
 
-No pass moves an array: it is row-major, in the order of its type. What is in another order is a copy: one that an op of its own
-makes (a transpose, a pad), or a private one that a kernel packs or turns on its way to registers.
+Arrays are row-major, in the order of their types, but for matrices that a step trains, which may lie in panels. What is in another order
+besides is a copy: one that an op of its own makes (a transpose, a pad), or a private one that a kernel packs or turns on its way to
+registers.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
-from ..ir.program import Program
+from ..ir.program import Buffer, Program
 from .report import Report
 from .subject import Subject, label_matches, label_paths, matches, no_match
 
@@ -49,20 +50,26 @@ def explain_layout(subject: Subject, name: str | None, target: Target | None) ->
         names = [path for step in program.steps for path in (step.kernel.name, *label_paths(step.kernel.label))]
         raise no_match(name, [*uses, *names], "array, layer, op or kernel")
     moved = sum(use.how != AS_IT_LIES for array in shown for use in uses[array])
-    lines = ["every array is row-major, its axes in the order of its type (images: batch, rows, columns, channels; kernels: rows, columns, "
-             "in, out)", f"{len(shown)} arrays, {moved} uses in another order" + ("" if name else "; arrays between kernels are listed "
-             "where a use is, and for a layer or op that is named")]
+    panels = sum(buffer.panels > 0 for buffer in program.buffers.values())
+    those = f"all arrays but {panels} are row-major" if panels else "every array is row-major"
+    rest = "" if name else "; arrays between kernels are listed where a use is, and for a layer or op that is named"
+    lines = [f"{those}, their axes in the order of the types (images: batch, rows, columns, channels; kernels: rows, columns, in, out)",
+             f"{len(shown)} arrays, {moved} uses in another order{rest}"]
     data: list[dict[str, Any]] = []
     for array in shown:
         buffer = program.buffers[array]
-        lines.append(f"{array}: {buffer.type}, {buffer.role or buffer.kind}{_side_by_side(buffer.type.shape)}")
+        lines.append(f"{array}: {buffer.type}, {buffer.role or buffer.kind}{_order(buffer)}")
         lines += [use.text for use in uses[array]]
-        data.append({"array": array, "type": str(buffer.type), "kind": buffer.kind, "role": buffer.role,
+        data.append({"array": array, "type": str(buffer.type), "kind": buffer.kind, "role": buffer.role, "panels": buffer.panels,
                      "uses": [asdict(use) for use in uses[array]]})
     return Report("\n".join(lines), data)
 
 
-def _side_by_side(shape: Any) -> str:
+def _order(buffer: Buffer) -> str:
+    shape = buffer.type.shape
+    if buffer.panels:
+        stored = ", ".join(map(str, buffer.stored))
+        return f"; {buffer.why}; in memory [{stored}], {buffer.panels} side by side"
     return f"; {shape[-1]} side by side" if len(shape) > 1 else ""
 
 
@@ -70,7 +77,7 @@ def _asked(program: Program, array: str, uses: list[Use], name: str | None) -> b
     buffer = program.buffers[array]
     if name is not None:
         return matches(name, array) or any(name == use.kernel or label_matches(name, use.label) for use in uses)
-    return buffer.role == "weight" or buffer.kind == "param" or any(use.how != AS_IT_LIES for use in uses)
+    return buffer.role == "weight" or buffer.kind == "param" or buffer.panels > 0 or any(use.how != AS_IT_LIES for use in uses)
 
 
 def _uses(program: Program, nests: list[Nest]) -> dict[str, list[Use]]:

@@ -97,6 +97,23 @@ def test_layout_of_a_layer(cli):
     assert "2 arrays, 0 uses in another order" in out and "net/dense/kernel" not in out and out.count(": as it lies") == 4
 
 
+def test_layout_of_a_matrix_in_panels(cli, tmp_path):
+    (tmp_path / "wide.py").write_text("""import kcompile as keras
+
+def build():
+    model = keras.Sequential([keras.Input((512,)), keras.layers.Dense(256, name="wide")], name="net")
+    model.compile(keras.optimizers.SGD(0.1, momentum=0.9), "mse")
+    return model
+""")
+    out = cli("explain", "wide.py:build", "layout", "--target", "avx512")[1]
+    assert out.startswith("all arrays but 2 are row-major")
+    assert "net/wide/kernel: f32[512, 256], weight; in panels: " in out and "; in memory [8, 512, 32], 32 side by side" in out
+    assert "slot; in panels, as net/wide/kernel that it is updated with" in out
+    data = json.loads(cli("explain", "wide.py:build", "layout", "--target", "avx512", "--json")[1])
+    assert {entry["array"] for entry in data if entry["panels"] == 32} == {"net/wide/kernel", "sgd/net_wide_kernel_momentum"}
+    assert cli("explain", "wide.py:build", "layout", "--target", "avx2")[1].startswith("every array is row-major")
+
+
 def test_layout_of_a_copy(cli, tmp_path):
     (tmp_path / "g.kir").write_text("graph g {\n  param %x: f32[B, 8, 3]\n  %0 = transpose(%x, perm=(0, 2, 1))\n  out y = %0\n}\n")
     assert "a copy in another order, made by transpose" in cli("explain", "g.kir", "layout", "--target", "avx512")[1]
