@@ -76,6 +76,6 @@ def _shared_out(nest: Nest, acc: Acc, tiles: list[Loop], target: Target) -> Nest
     """The nest with its tiles shared out among the cores: by columns if they can be divided, else by rows, else not beforehand."""
     lane = next((d.var.split(".i")[0] for d in acc.dims if d.vector), "")
     for loop in sorted(tiles, key=lambda loop: loop.var != f"{lane}.o"):
-        if target.cores > 1 and loop.parallel and int(str(loop.extent)) % (target.cores * loop.step) == 0:
+        if target.cores > 1 and loop.parallel and not (loop.clip or loop.back) and int(str(loop.extent)) % (target.cores * loop.step) == 0:
             return portion(nest, loop.var, target.cores)
     return nest

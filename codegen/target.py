@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from kcompile.ir.struct import struct
 
+from ..ir.program import COLUMNS
 from ..ir.types import DType
 
 if TYPE_CHECKING:
@@ -51,7 +52,7 @@ class Target:
     def panel_columns(self) -> int:
         """Columns of the panels in which matrices lie that are trained: two vectors; 0 where they lie row by row. With vectors of 32 bytes
         updates lost more, where rows of activations lie a power of two apart, than products gained."""
-        return self.vector_bytes // 2 if self.vector_bytes == 64 else 0
+        return COLUMNS if self.vector_bytes == 64 else 0
 
     @property
     def is_x86(self) -> bool:

@@ -20,7 +20,7 @@ from .ir.evaluate import evaluate
 from .ir.graph import Graph
 from .ir.prepared import Prepared
 from .ir.types import DimLike, product
-from .memory_order import held
+from .memory_order import Ordered, held
 from .tensor import KerasTensor, Tensor, TracedTensor
 from .variables import Variable
 
@@ -115,6 +115,12 @@ def run_host(body: tracing.Body, function: Callable[..., Any], args: tuple[Any, 
             return value
         return _stored(value)
 
+    with held(_variables((*args, *kwargs.values()))):
+        return _on_host(enter, body, function, args, kwargs)
+
+
+def _on_host(enter: Callable[[Any, bool], Any], body: tracing.Body, function: Callable[..., Any], args: tuple[Any, ...],
+             kwargs: dict[str, Any]) -> Any:
     given = [enter(value, body.tensor_position(i)) for i, value in enumerate(args)]
     named = {name: enter(value, name in body.tensors) for name, value in kwargs.items()}
     arrays = [value for value in tree.flatten([given, list(named.values())]) if isinstance(value, np.ndarray)]
@@ -252,15 +258,16 @@ def _run_native(traced: Traced, params: dict[str, Array]) -> list[Array]:
     if traced.native is None:
         traced.native = compile_graph(traced.graph, f"eager {traced.graph.name}")
     results = []
-    arrays: dict[str, Array] = {}
-    for name, array in {**params, **traced.states()}.items():
-        arrays[name] = np.ascontiguousarray(array)
     program = traced.native.program
+    variables = Ordered(program.buffers, traced.variables)
+    arrays = {**{name: np.ascontiguousarray(array) for name, array in params.items()}, **variables.arrays()}
     for i in range(len(traced.graph.outputs)):
         kind = traced.graph.outputs[f"r{i}"].type
         results.append(np.empty([int(d) for d in kind.shape], kind.dtype.numpy))  # type: ignore[arg-type]
         arrays[program.outputs[f"r{i}"]] = results[-1]
-    traced.native.run(arrays, {})
+    with variables.lock:
+        variables.settle()
+        traced.native.run(arrays, {})
     if traced.native.arena.nbytes > KEPT_BYTES:
         traced.native.release()
     return results

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
 from .compiler import compile_graph
 from .dtypes import numpy_dtype
-from .memory_order import ORDER, Ordered
+from .memory_order import Ordered
 from .options import option
 from .training.data import Batch
 from .training.steps import LOG, Step
+
+if TYPE_CHECKING:
+    from .codegen.loop import Loop
 
 Array = npt.NDArray[Any]
 
@@ -77,7 +81,8 @@ class Runner:
             outputs[name] = arrays[self._buffers[name]] = np.empty(shape, kind.dtype.numpy)
         if self._watch is not None:
             self._watch.start()
-        with self.variables:
+        with self.variables.lock:
+            self.variables.settle()
             self.executable.run(arrays, {"B": batch.rows})
         if self._watch is not None:
             self._watch.finish(outputs, {name: arrays[name] for name in self._params}, 0, None)
@@ -105,14 +110,15 @@ class Runner:
 class OrderedLoop:
     """A native loop whose variables are brought into the order that it was compiled for whenever it runs."""
 
-    def __init__(self, loop: Any, variables: Ordered) -> None:
+    def __init__(self, loop: Loop, variables: Ordered) -> None:
         self._loop, self._variables = loop, variables
-        self.feeds, self.move_to, self.stop = loop.feeds, loop.move_to, loop.stop
+        self.rows, self.steps, self.feeds, self.move_to, self.stop = loop.rows, loop.steps, loop.feeds, loop.move_to, loop.stop
 
     def run(self, first_step: int, steps: int, budget_seconds: float = 0.05) -> int:
-        with self._variables:
-            done: int = self._loop.run(first_step, steps, budget_seconds)
-        if ORDER.waiting:
+        with self._variables.lock:
+            self._variables.settle()
+            done = self._loop.run(first_step, steps, budget_seconds)
+        if threading.active_count() > 1:
             time.sleep(PAUSE)
         return done
 
@@ -163,12 +169,13 @@ class ReadyPrediction:
         variables = self._runner.variables
 
         def ordered(x: Array) -> Array:
-            with variables:
+            with variables.lock:
+                variables.settle()
                 return call(x)
         return ordered if variables else call
 
 
-PAUSE = 1e-4  # seconds that a loop leaves to other threads that wait for its variables
+PAUSE = 1e-4  # seconds that a loop leaves to other threads, which may wait for its variables
 READY_SIZES = 16  # batch sizes for which calls are kept
 COPIED_BYTES = 1 << 14  # of rows and results: up to so many a copy takes less time than looking up an address
 

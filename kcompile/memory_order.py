@@ -27,8 +27,7 @@ UNFINISHED = -1
 
 
 class _Order:
-    """The lock under which memory changes its order, and steps run that count on one; a thread may take it again. `waiting`: threads that
-    would have it."""
+    """The lock under which memory changes its order, and steps run that count on one; a thread may take it again."""
 
     def __init__(self) -> None:
         self.after_fork()
@@ -37,18 +36,6 @@ class _Order:
     def after_fork(self) -> None:
         """A thread of the parent may have held it."""
         self.lock = threading.RLock()
-        self.waiting = 0
-
-    def __enter__(self) -> None:
-        if not self.lock.acquire(blocking=False):
-            self.waiting += 1
-            try:
-                self.lock.acquire()
-            finally:
-                self.waiting -= 1
-
-    def __exit__(self, *error: object) -> None:
-        self.lock.release()
 
 
 ORDER = _Order()
@@ -65,8 +52,8 @@ class MemoryOrder:
 
     def settle(self, memory: Array | None, columns: int) -> None:
         """Bring a variable's memory into an order. An interrupt on the way loses nothing: who comes next copies once more."""
-        assert memory is not None
-        with ORDER:
+        assert memory is not None and memory.flags.c_contiguous
+        with ORDER.lock:
             while self.columns != columns:
                 if self.columns != UNFINISHED:
                     shape = (-1, len(memory), self.columns)
@@ -79,13 +66,18 @@ class MemoryOrder:
             self._made = None
 
 
-def held(variables: Iterable[Variable]) -> AbstractContextManager[None]:
+def held(variables: Iterable[Variable]) -> AbstractContextManager[Any]:
     """Inside, the memory of these stays in its order: for who reads or writes it row by row."""
-    return ORDER if any(variable.moves for variable in variables) else nullcontext()
+    return ORDER.lock if any(variable.moves for variable in variables) else nullcontext()
 
 
 class Ordered:
-    """The variables of a compiled step, by path: inside (`with`) their memory is in the order that the step was compiled for."""
+    """The variables of a compiled step, by path, and the order of their memory that the step was compiled for.
+
+        with variables.lock:
+            variables.settle()
+            ...  # run the step
+    """
 
     def __init__(self, buffers: Mapping[str, Buffer], variables: Mapping[str, Variable]) -> None:
         self._moving = [(variable, buffers[path].panels) for path, variable in variables.items() if variable.moves]
@@ -100,17 +92,12 @@ class Ordered:
         """Whether any of them may be in another order."""
         return bool(self._moving)
 
-    def __enter__(self) -> None:
-        if not self._moving:
-            return
-        ORDER.__enter__()
-        try:
-            for variable, columns in self._moving:
-                variable.in_panels(columns)
-        except BaseException:
-            ORDER.__exit__()
-            raise
+    @property
+    def lock(self) -> AbstractContextManager[Any]:
+        """Held while the step runs. (Entered by the interpreter itself: an interrupt cannot come between taking it and its release.)"""
+        return ORDER.lock if self._moving else nullcontext()
 
-    def __exit__(self, *error: object) -> None:
-        if self._moving:
-            ORDER.__exit__()
+    def settle(self) -> None:
+        """Bring their memory into the step's order, under the lock."""
+        for variable, columns in self._moving:
+            variable.in_panels(columns)

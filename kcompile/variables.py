@@ -136,27 +136,27 @@ class Variable(TensorOperators):
         with tracing.eager_scope():
             initial, self._dtype = _initial_value(initializer, shape, dtype, name)
         self._initial: _Later | None = initial if isinstance(initial, _Later) else None
-        self._array: npt.NDArray[Any] | None = None if isinstance(initial, _Later) else _own(initial)
+        self._memory: npt.NDArray[Any] | None = None if isinstance(initial, _Later) else _own(initial)
         self._shape = tuple(initial.shape)
         self._order = MemoryOrder()
-        self.moves = self._dtype == "float32" and suits_panels(TensorType(self._shape, f32))  # its memory, for a step that trains
+        self.moves = self._dtype == "float32" and suits_panels(TensorType(self._shape, f32))  # a step that trains may move its memory
 
     @property
     def array(self) -> npt.NDArray[Any]:
         """The memory that holds the value, row by row, always the same; a large weight gets its initial value when first asked for."""
-        if self._array is None:
+        if self._memory is None:
             with _initialising:
-                if self._array is None:
+                if self._memory is None:
                     assert self._initial is not None
-                    self._array, self._initial = self._initial.value(), None
+                    self._memory, self._initial = self._initial.value(), None
         if self._order.columns:
-            self._order.settle(self._array, 0)
-        return self._array
+            self._order.settle(self._memory, 0)
+        return self._memory
 
     def in_panels(self, columns: int) -> None:
         """Bring the memory into the order in which a compiled step wants it (see memory_order.py)."""
         if self._order.columns != columns:
-            self._order.settle(self.array if self._order.columns == 0 else self._array, columns)
+            self._order.settle(self.array if self._order.columns == 0 else self._memory, columns)
 
     # -- what it is -----------------------------------------------------------------------------------------
     @property

@@ -14,7 +14,7 @@ reads all of it from far away, the others from the second-level cache.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from itertools import pairwise
 
@@ -59,8 +59,7 @@ def has_next_panel(nest: Nest, array: str, over: str) -> bool:
     return any(_of_the_next_panel(nest, place, array) for place in _places(nest.body, ()) if place.sums.var == over)
 
 
-def _asking(nest: Nest, step: str, array: str, over: str, what: object) -> Nest:
-    assert callable(what)
+def _asking(nest: Nest, step: str, array: str, over: str, what: Callable[[Nest, _Place, str], tuple[Stmt, ...]]) -> Nest:
     asked = {id(place.sums): found for place in _places(nest.body, ()) if place.sums.var == over and (found := what(nest, place, array))}
     if not asked:
         raise ScheduleError(f"{step}: no tile that sums over {over} knows what comes next of {array}")

@@ -143,6 +143,8 @@ class Panels(Scheduling):
         if extent is None:
             return 0
         size = tiles[rows[0].var]
+        if size == 1:  # no tile to cut
+            return 0
         panels = math.prod(int(str(loop.extent)) for loop in common if loop.var in self.columns)
         fit = self.target.l2 // 4 // (4 * CHUNK)
         most = min(extent if extent <= 2 * fit else fit, WAITING_BYTES // (4 * width), extent // -(-self.target.cores // panels))

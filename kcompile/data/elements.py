@@ -51,7 +51,7 @@ def component(value: Any, what: str) -> Any:
     if isinstance(value, Tensor):
         return _with_bytes(value._array)
     if isinstance(value, Variable):
-        return value.array.copy()
+        return value.numpy()
     if isinstance(value, np.ndarray):
         return _checked(value, what)
     if is_dataset(value):

@@ -17,7 +17,7 @@ import numpy as np
 from .. import random as tensor_random
 from ..dtypes import numpy_dtype
 from ..ir import build
-from ..memory_order import held
+from ..memory_order import Ordered
 from ..tensor import KerasTensor, TracedTensor
 from ..tracing import B, SymbolicSize, Trace, TraceError, none_shape
 from .elements import Array, Element, component, flat, is_dataset, is_structure, normalized, pack, tensors
@@ -153,7 +153,7 @@ class CompiledFunction:
         results: dict[str, Array] = {}
         if self._made:
             executable = self._compiled()
-            with held(self._trace.variables.values()):
+            with self._variables.lock:
                 results = self._each(executable, stacked, count) if self.symbolic else self._static(executable, stacked, count)
         return [stacked[output.given] if output.given is not None else results[output.name] for output in self._outputs]
 
@@ -166,11 +166,15 @@ class CompiledFunction:
                 for name in executable.given:
                     if executable.program.buffers[name].kind == "param":
                         self._params.append((name, int(name[1:]), numpy_dtype(executable.program.buffers[name].type.dtype)))
+                self._variables = Ordered(executable.program.buffers, self._trace.variables)
                 self._executable = executable
             return self._executable
 
     def _states(self) -> dict[str, Array]:
-        return {path: variable.array for path, variable in self._trace.variables.items()}
+        """The memory of its variables, as the executable wants it."""
+        arrays = self._variables.arrays()
+        self._variables.settle()
+        return arrays
 
     def _static(self, executable: Any, stacked: Sequence[Array], count: int) -> dict[str, Array]:
         """Elements of fixed shapes: a step of a native loop each."""

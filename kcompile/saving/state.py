@@ -174,7 +174,7 @@ def _has_own_loader(layer: Any) -> bool:
 
 def _load_with_own_code(model: Any, found: list[tuple[Any, dict[str, Any]]], what: str, skip_mismatch: bool) -> None:
     """Layers whose load_own_variables is the user's. An error in one leaves all as they were; those that skip are warned of."""
-    before = [(variable, np.array(variable.array)) for variable in model.variables] if found else []
+    before = [(variable, variable.numpy()) for variable in model.variables] if found else []
     problems = []
     for item, store in found:
         try:

@@ -17,6 +17,7 @@ from ..ir.evaluate import run_node
 from ..ir.graph import Graph, Node, Value
 from ..ir.passes.differentiate import differentiate
 from ..ir.types import Dim
+from ..memory_order import held
 
 if TYPE_CHECKING:
     from ..variables import Variable
@@ -50,12 +51,17 @@ class Watch:
         return {path: variable.array for path, variable in self.variables.items()}
 
     def start(self) -> None:
-        self.before = {path: array.copy() for path, array in self.states.items()}
+        with held(self.variables.values()):
+            self.before = {path: array.copy() for path, array in self.states.items()}
 
     def finish(self, outputs: Mapping[str, Array], params: Mapping[str, Array], step: int, rows: npt.NDArray[np.int64] | None) -> None:
         """Raises NonFiniteError, after putting the states back, when the step made something that is not finite.
 
         `params`: the batch it ran on; `rows`: where in the data its samples lie (None: nobody knows)."""
+        with held(self.variables.values()):
+            self._look(outputs, params, step, rows)
+
+    def _look(self, outputs: Mapping[str, Array], params: Mapping[str, Array], step: int, rows: npt.NDArray[np.int64] | None) -> None:
         states = self.states
         damaged = [f"output {name}" for name, array in outputs.items() if not finite(array)]
         damaged += [f"state {path}" for path, array in states.items() if not finite(array) and finite(self.before[path])]

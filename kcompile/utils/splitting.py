@@ -9,6 +9,8 @@ import numpy as np
 
 from .. import tree
 from ..conversion import as_array
+from ..tensor import Tensor
+from ..variables import Variable
 
 BACKENDS = (None, "tensorflow", "jax")
 
@@ -46,7 +48,7 @@ def _columns(dataset: Any) -> tuple[Any, int | None]:
     """(the samples stacked, in the structure of one; the size of the batches)."""
     if isinstance(dataset, (list, tuple)):
         return _of_arrays(dataset), None
-    if isinstance(dataset, np.ndarray) or hasattr(dataset, "_array"):
+    if isinstance(dataset, (np.ndarray, Tensor, Variable)):
         array = as_array(dataset)
         if not array.ndim or not len(array):
             raise ValueError(f"`dataset` must have rows, received an array of shape {array.shape}")
@@ -72,7 +74,7 @@ def _of_arrays(arrays: Any) -> Any:
         raise ValueError("`dataset` is an empty list; expected arrays of one length")
     made = []
     for number, value in enumerate(arrays):
-        if not (isinstance(value, np.ndarray) or hasattr(value, "_array")):
+        if not isinstance(value, (np.ndarray, Tensor, Variable)):
             raise TypeError(f"`dataset` must be a list or tuple of arrays; item {number} is of type {type(value).__name__}")
         made.append(as_array(value))
         if not made[-1].ndim or len(made[-1]) != len(made[0]) or not len(made[0]):

@@ -11,7 +11,7 @@ from kcompile.codegen.interpret import interpret
 from kcompile.codegen.lower import lower
 from kcompile.codegen.panel_order import in_panels, in_rows
 from kcompile.codegen.schedule import apply
-from kcompile.codegen.strategy import plan
+from kcompile.codegen.strategy import plan, tile_choices
 from kcompile.codegen.target import Target
 from kcompile.ir.kernel import Kernel
 from kcompile.ir.panels import through_panels
@@ -157,3 +157,43 @@ def test_parts_of_a_sum(size: int) -> None:
 def test_updates_go_along_panels() -> None:
     steps = plan(lower(KERNELS["large_update"]), Target.named("avx512")).steps
     assert any(step.startswith("refill(") for step in steps) and not any(step.startswith(("strip(", "chunk(", "pack(")) for step in steps)
+
+
+def momentum(rows: int, columns: int) -> Kernel:
+    shape = f"f32[{rows}, {columns}]"
+    return parse_kernel(f"""kernel momentum
+  axes i:{rows}, j:{columns}, k:B
+  read x: f32[B, {rows}], d: f32[B, {columns}], w: {shape}, m: {shape}
+  write w2: {shape}, m2: {shape}
+  reduce g[i, j] = add over k of x[k, i] * d[k, j]
+  let mn[i, j] = m[i, j] * 0.9 - g * 0.5
+  store m2[i, j] = mn
+  store w2[i, j] = w[i, j] + tanh(mn)
+  in_place w2 = w
+  in_place m2 = m
+  panels w: 32, m: 32, w2: 32, m2: 32
+""")
+
+
+@pytest.mark.parametrize(("kilobytes", "cores"), [(256, 2), (512, 2), (512, 3), (512, 8), (1024, 64), (2048, 256)])
+@pytest.mark.parametrize(("rows", "columns"), [(449, 160), (607, 128), (607, 192), (664, 224), (2100, 256), (5, 13120)])
+def test_pieces_of_every_size(rows: int, columns: int, kilobytes: int, cores: int) -> None:
+    kernel = momentum(rows, columns)
+    target = replace(Target.named("avx512"), l2=kilobytes << 10, cores=cores)
+    nest = plan(lower(kernel), target)
+    assert all(elements <= 1 << 17 for _, elements in nest.scratch.values()), "more than half a megabyte of private memory"
+    if (rows, columns) in ((449, 160), (607, 128)):
+        arrays = inputs(kernel, {"B": 130})
+        got = run_native(Native(nest), stored(kernel, arrays), {"B": 130}, shares=3)
+        assert_close(kernel, read_back(kernel, got), evaluate(kernel, arrays, {"B": 130}), f"{rows} x {columns}")
+
+
+@pytest.mark.parametrize("size", ["1 x 1", "2 x 1"])
+def test_tiles_of_one_row(size: str) -> None:
+    kernel = momentum(1111, 160)
+    target = Target.named("avx512")
+    tile = next(tile for tile in tile_choices(lower(kernel), target) if str(tile) == size)
+    compiled = Native(plan(lower(kernel), target, tile))
+    arrays = inputs(kernel, {"B": 5})
+    got = run_native(compiled, stored(kernel, arrays), {"B": 5})
+    assert_close(kernel, read_back(kernel, got), evaluate(kernel, arrays, {"B": 5}), f"tiles of {size}")

@@ -441,7 +441,7 @@ def test_a_child_that_is_forked_while_a_thread_holds_the_memory() -> None:
     held, release = threading.Event(), threading.Event()
 
     def hold() -> None:
-        with memory_order.ORDER:
+        with memory_order.ORDER.lock:
             held.set()
             release.wait(60)
     kernel_of(model).in_panels(32)

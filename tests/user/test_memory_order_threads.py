@@ -29,7 +29,7 @@ from .test_memory_order import (
 
 def equal_rows() -> Any:
     """A model whose large kernel has equal rows and keeps them on data with equal columns."""
-    model = keras.Sequential([keras.Input((FEATURES,)), layers.Dense(UNITS, kernel_initializer="zeros", name="large")])
+    model = keras.Sequential([keras.Input((FEATURES,)), layers.Dense(UNITS, use_bias=False, kernel_initializer="zeros", name="large")])
     model.get_layer("large").kernel.assign(np.tile(np.random.default_rng(2).standard_normal(UNITS).astype("float32"), (FEATURES, 1)))
     model.compile(optimizers.SGD(1e-6, momentum=0.5), "mse")
     return model

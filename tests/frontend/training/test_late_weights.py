@@ -15,7 +15,7 @@ def _model():
 def test_the_values_do_not_depend_on_when_they_are_made():
     model = _model()
     kernel = model.layers[0].kernel
-    assert kernel._array is None and kernel.shape == (256, 128) and kernel.count_params() == 256 * 128
+    assert kernel._memory is None and kernel.shape == (256, 128) and kernel.count_params() == 256 * 128
     keras.utils.set_random_seed(7)
     keras.random.normal((5,))
     late = kernel.numpy()
@@ -30,15 +30,15 @@ def test_looking_at_a_model_makes_none_of_them():
     model = _model()
     model.compile("adam", "mse")
     assert "kernel" in show(model, "traced")
-    assert model.layers[0].kernel._array is None and model.optimizer.variables[2]._array is None
+    assert model.layers[0].kernel._memory is None and model.optimizer.variables[2]._memory is None
     model.memory_plan(8)
-    assert model.layers[0].kernel._array is None
+    assert model.layers[0].kernel._memory is None
 
 
 @pytest.mark.parametrize("initializer", ["zeros", "ones", "he_normal", "random_uniform", "truncated_normal"])
 def test_assigned_before_they_are_made(initializer):
     variable = keras.Variable(initializer, shape=(200, 200), dtype="float32")
-    assert variable._array is None
+    assert variable._memory is None
     variable.assign(np.full((200, 200), 2.0))
     assert (variable.numpy() == 2).all()
 
@@ -46,4 +46,4 @@ def test_assigned_before_they_are_made(initializer):
 def test_an_initializer_that_gives_other_values_each_time_is_used_at_once():
     initializer = keras.initializers.RandomNormal(seed=keras.random.SeedGenerator(1))
     first, second = (keras.Variable(initializer, shape=(200, 200), dtype="float32") for _ in range(2))
-    assert first._array is not None and (first.numpy() != second.numpy()).any()
+    assert first._memory is not None and (first.numpy() != second.numpy()).any()
