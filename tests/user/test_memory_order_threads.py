@@ -119,7 +119,7 @@ NEW = np.random.default_rng(8).standard_normal((FEATURES, UNITS), "float32")
 WRITES: dict[str, Callable[[Any, np.ndarray, Path], Any]] = {
     "assign": lambda model, old, folder: kernel_of(model).assign(NEW),
     "assign_add": lambda model, old, folder: kernel_of(model).assign_add(NEW - old),
-    "set_weights": lambda model, old, folder: model.set_weights([NEW, np.zeros(UNITS, "float32")]),
+    "set_weights": lambda model, old, folder: model.set_weights([NEW]),
     "load_weights": lambda model, old, folder: model.load_weights(folder / "new.weights.h5"),
 }
 
