@@ -318,7 +318,10 @@ def substitute(body: tuple[Stmt, ...], mapping: Mapping[str, Aff]) -> tuple[Stmt
         if isinstance(stmt, (Accum, Let)):
             return replaced(stmt, expr=map_indices(stmt.expr, change))
         if isinstance(stmt, Transpose):
-            raise ValueError("indices under a transposed store are final")
+            if stmt.lanes in mapping or stmt.columns in mapping:
+                raise ValueError("the variables of a transposed store are final")
+            lane, column = (clip and Clip(change(clip.base), clip.extent) for clip in (stmt.lane_clip, stmt.column_clip))
+            return replaced(stmt, index=change(stmt.index), lane_clip=lane, column_clip=column)
         return stmt
 
     return tuple(one(s) for s in body)

@@ -307,7 +307,8 @@ def plan(program: Program, columns: int = COLUMNS) -> Program:
     buffers = _Updates(program, order).run()
     outputs = _place_outputs(program, order, buffers)
     aliases = {a: b.of for a, b in buffers.items() if b.of and b.kind == "temp"}
-    order.kernels = [replace(k, in_place={a: aliases[a] for a in k.writes if a in aliases}) for k in order.kernels]
+    # (a kernel that does not read the old value has nothing that shares storage with the new one)
+    order.kernels = [replace(k, in_place={a: aliases[a] for a in k.writes if aliases.get(a) in k.arrays}) for k in order.kernels]
     learns = any(buffers[_root(buffers, a)].role in LEARNED for kernel in order.kernels for a in kernel.writes)
     samples = Samples(order.kernels, partial(_root, buffers)) if learns else None
     steps = _held_still(_barriers(order.phases(samples), order, buffers, samples), buffers)

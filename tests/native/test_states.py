@@ -1,11 +1,15 @@
 """States that move into one another, are read after they change, or leave through views: native steps against the interpreter."""
 
 from collections.abc import Callable
+from typing import Any
 
+import numpy as np
 import pytest
 from random_programs import fault
 from random_states import random_states
 
+import kcompile as keras
+from kcompile import ops
 from kcompile.ir import build
 from kcompile.ir.graph import Graph, Value
 from kcompile.ir.types import Dim, DType, TensorType, f32, f64, i32
@@ -137,3 +141,30 @@ def test_states(case: Callable[[Maker], None]) -> None:
 @pytest.mark.parametrize("seed", range(60))
 def test_random_states(seed: int) -> None:
     assert fault(random_states(seed, f32), random_states(seed, f64)) == ""
+
+
+class _Mirror(keras.layers.Layer):  # type: ignore[misc]
+    """Keeps the transpose of a weight, which it sets without looking at what it was."""
+
+    def build(self, shape: Any) -> None:
+        self.w = self.add_weight(shape=(300, 256), name="w")
+        self.mirror = self.add_weight(shape=(256, 300), name="mirror", trainable=False, initializer="zeros")
+
+    def call(self, x: Any, training: bool = False) -> Any:
+        if training:
+            self.mirror.assign(ops.transpose(self.w) * 0.5)
+        return ops.matmul(x, self.w) + ops.matmul(x, ops.transpose(self.mirror))
+
+
+@pytest.mark.parametrize("target", ["host", "avx2"])
+def test_a_state_that_is_set_by_a_kernel_that_does_not_read_it(target: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("KCOMPILE_CHECK", "1")
+    monkeypatch.setenv("KCOMPILE_TARGET", target)
+    keras.utils.set_random_seed(4)
+    model = keras.Sequential([keras.Input((300,)), _Mirror()])
+    model.compile(keras.optimizers.SGD(0.0), "mse")
+    x = np.random.default_rng(1).standard_normal((64, 300), "float32")
+    w = model.layers[0].w.numpy()
+    loss = float(np.asarray(model.train_on_batch(x, np.zeros((64, 256), "float32"))))
+    np.testing.assert_array_equal(model.layers[0].mirror.numpy(), w.T * np.float32(0.5))
+    np.testing.assert_allclose(loss, np.mean((x @ w * 1.5) ** 2), rtol=1e-4)
