@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 
 from ..ir.types import DimLike
+from .schedule.ahead import LINE
 from .target import Target
 
-LINE = 64
 WAY = 4096  # bytes of the first-level cache after which addresses have the same place again; it holds several lines in each place
 
 

@@ -13,7 +13,7 @@ from dataclasses import field
 
 from kcompile.ir.struct import struct
 
-from ..ir.program import Buffer, Lifetime
+from ..ir.program import Buffer, Lifetime, root_of
 from ..ir.types import DimLike
 from .runtime import layout
 from .trips import Trips
@@ -73,9 +73,8 @@ class Storage:
 
     def root(self, name: str) -> str:
         """The buffer that owns the storage of `name`."""
-        while self.buffers[name].of:
-            name = self.buffers[name].of
-        return name
+        owner: str = root_of(self.buffers, name)
+        return owner
 
 
 @struct(frozen=True)

@@ -52,6 +52,13 @@ def suits_panels(type_: TensorType) -> bool:
         and int(str(shape[-1])) >= LEAST_COLUMNS and int(str(shape[-1])) % COLUMNS == 0
 
 
+def root_of(buffers: Mapping[str, Buffer], name: str) -> str:
+    """The buffer that owns the storage of `name`."""
+    while buffers[name].of:
+        name = buffers[name].of
+    return name
+
+
 @struct(frozen=True)
 class Step:
     """One kernel call. The kernel's array names are buffer names. `barrier`: all threads meet before it starts. `along`: of what the
@@ -103,6 +110,4 @@ class Program:
 
     def root(self, name: str) -> str:
         """The buffer that owns the storage of `name`."""
-        while self.buffers[name].of:
-            name = self.buffers[name].of
-        return name
+        return root_of(self.buffers, name)

@@ -6,7 +6,7 @@ Small graphs are run by the numpy interpreter; one with much arithmetic is compi
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -20,7 +20,7 @@ from .ir.evaluate import evaluate
 from .ir.graph import Graph
 from .ir.prepared import Prepared
 from .ir.types import DimLike, product
-from .memory_order import Ordered, held
+from .memory_order import ORDER, Ordered, held
 from .tensor import KerasTensor, Tensor, TracedTensor
 from .variables import Variable
 
@@ -64,16 +64,21 @@ class _Slot:
 
 def run(body: tracing.Body, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     """Call a function under `@operation` on eager values; results are Tensors."""
-    with held(_variables((*args, *kwargs.values()))):
-        return _run(body, args, kwargs)
+    if _may_move(args) or (kwargs and _may_move(kwargs.values())):
+        with ORDER.lock:
+            return _run(body, args, kwargs)
+    return _run(body, args, kwargs)
 
 
-def _variables(values: Sequence[Any]) -> Iterator[Variable]:
+def _may_move(values: Iterable[Any]) -> bool:
+    """Whether the memory of a variable among them may change its order."""
     for value in values:
         if isinstance(value, Variable):
-            yield value
-        elif isinstance(value, (list, tuple)):
-            yield from _variables(value)
+            if value.moves:
+                return True
+        elif isinstance(value, (list, tuple)) and _may_move(value):
+            return True
+    return False
 
 
 def _run(body: tracing.Body, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
@@ -104,6 +109,8 @@ def _run(body: tracing.Body, args: tuple[Any, ...], kwargs: dict[str, Any]) -> A
             _cache[key] = traced
             if len(_cache) > CACHE_SIZE:
                 _cache.popitem(last=False)
+    if not traced.variables:
+        return _finish(traced, _compute(traced, arrays), arrays, tensors)
     with held(traced.variables.values()):
         return _finish(traced, _compute(traced, arrays), arrays, tensors)
 
@@ -115,8 +122,10 @@ def run_host(body: tracing.Body, function: Callable[..., Any], args: tuple[Any, 
             return value
         return _stored(value)
 
-    with held(_variables((*args, *kwargs.values()))):
-        return _on_host(enter, body, function, args, kwargs)
+    if _may_move(args) or _may_move(kwargs.values()):
+        with ORDER.lock:
+            return _on_host(enter, body, function, args, kwargs)
+    return _on_host(enter, body, function, args, kwargs)
 
 
 def _on_host(enter: Callable[[Any, bool], Any], body: tracing.Body, function: Callable[..., Any], args: tuple[Any, ...],

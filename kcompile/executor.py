@@ -112,14 +112,16 @@ class OrderedLoop:
 
     def __init__(self, loop: Loop, variables: Ordered) -> None:
         self._loop, self._variables = loop, variables
+        self._rested = 0.0
         self.rows, self.steps, self.feeds, self.move_to, self.stop = loop.rows, loop.steps, loop.feeds, loop.move_to, loop.stop
 
     def run(self, first_step: int, steps: int, budget_seconds: float = 0.05) -> int:
         with self._variables.lock:
             self._variables.settle()
             done = self._loop.run(first_step, steps, budget_seconds)
-        if threading.active_count() > 1:
+        if threading.active_count() > 1 and time.monotonic() - self._rested > REST_AFTER:
             time.sleep(PAUSE)
+            self._rested = time.monotonic()
         return done
 
 
@@ -175,7 +177,7 @@ class ReadyPrediction:
         return ordered if variables else call
 
 
-PAUSE = 1e-4  # seconds that a loop leaves to other threads, which may wait for its variables
+REST_AFTER, PAUSE = 0.05, 1e-4  # seconds after which a loop leaves its variables to threads that may wait for them, and for how long
 READY_SIZES = 16  # batch sizes for which calls are kept
 COPIED_BYTES = 1 << 14  # of rows and results: up to so many a copy takes less time than looking up an address
 

@@ -18,6 +18,7 @@ from dataclasses import replace
 
 from ...ir.scalar import Aff, Const, Expr, Guard, Load, Ref, rewrite
 from ...ir.types import DimLike, DType
+from ..access import chain
 from ..nest import FOR, VECTOR, Acc, Accum, Clip, Loop, Nest, Stmt, Store, all_loads, identity, map_body, statements, substitute
 from .block import around, nested, position, summed_group
 from .loops import ScheduleError, record
@@ -60,11 +61,9 @@ def refilled(body: tuple[Stmt, ...], over: str) -> Load | None:
 
 
 def _tiles(body: tuple[Stmt, ...]) -> tuple[list[Loop], tuple[Stmt, ...]]:
-    tiles: list[Loop] = []
-    while len(body) == 1 and isinstance(body[0], Loop) and body[0].mode == FOR:
-        tiles.append(body[0])
-        body = body[0].body
-    return tiles, body
+    """The run-time loops around the tile, and what stands in the innermost."""
+    tiles = chain(body)
+    return tiles, tiles[-1].body if tiles else body
 
 
 def _filled(body: tuple[Stmt, ...], over: str, size: int, scratch: dict[str, tuple[DType, int]], step: str) -> tuple[Stmt, ...]:

@@ -35,14 +35,13 @@ class Scheduling:
     def _cut(self, var: str, size: int, lanes: int) -> None:
         self.nest = vectorize(tile(self.nest, var, size), f"{var}.i", lanes)
 
-    def _order(self, others: list[str], vector: str, count: int, rows: tuple[str, ...], outermost: bool = False, before: int = 0,
-               columns: tuple[str, ...] = ()) -> None:
+    def _order(self, others: list[str], vector: str, count: int, rows: tuple[str, ...], outermost: bool = False, before: int = 0) -> None:
         """Puts the loops in order: shared ones, then the tile's rows, then its vectors. The loop over the vector's tiles, and before it
-        those over other `columns`, come after the others, or where they are `outermost` after the first `before` of them."""
+        those over panels (`columns`), come after the others, or where they are `outermost` after the first `before` of them."""
         outer = [f"{v}.o" if f"{v}.i" in rows else v for v in others if v not in rows]
         before = before if outermost else len(outer)
         inside = [*rows, *([f"{vector}.i.u"] if count > 1 else []), f"{vector}.i.v"]
-        self.nest = reorder(self.nest, *outer[:before], *columns, f"{vector}.o", *outer[before:], *inside)
+        self.nest = reorder(self.nest, *outer[:before], *self.columns, f"{vector}.o", *outer[before:], *inside)
 
     def _ordered(self) -> set[str]:
         """Loops that may add to one element several times: their trips keep their order, on one thread."""

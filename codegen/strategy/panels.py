@@ -98,7 +98,7 @@ class Panels(Scheduling):
         if blocked:
             others = [f"{others[0]}.o", f"{others[0]}.i"] if blocked.cut else others
             self.note(f"{blocked.rows} rows at a time for all panels: what they read stays in the second-level cache")
-        self._order(others, vector.var, count, tuple(names), outermost, blocked.before if blocked else int(pieces > 0), columns)
+        self._order(others, vector.var, count, tuple(names), outermost, blocked.before if blocked else int(pieces > 0))
         if window:
             self._write_out(window)
         elif blocks and accumulators * blocks < 8 and not packed and not self.whole:  # a loop over which a panel is packed stays whole

@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from ..kernel import ACCUMULATE, INDEX, LET, REDUCE, STORE, Eq, Kernel
-from ..program import Buffer, Step
+from ..program import Buffer, Step, root_of
 from ..samples import Samples
 from ..scalar import plain_axes
 from ..types import is_static
@@ -39,9 +39,7 @@ class _Overwritten:
         self.samples = Samples([step.kernel for step in steps], self.root)
 
     def root(self, name: str) -> str:
-        while self.buffers[name].of:
-            name = self.buffers[name].of
-        return name
+        return root_of(self.buffers, name)
 
     def run(self) -> tuple[list[Step], dict[str, Buffer]]:
         for n, step in enumerate(self.steps):

@@ -15,7 +15,7 @@ from functools import partial
 
 from ..kernel import REDUCE, Kernel
 from ..kernel_edit import copy_kernel
-from ..program import COLUMNS, LEARNED, Buffer, Lifetime, Program, Step
+from ..program import COLUMNS, LEARNED, Buffer, Lifetime, Program, Step, root_of
 from ..samples import Samples
 from ..types import is_static
 from .in_place import arranged, elementwise_on, overwritten
@@ -217,16 +217,10 @@ def _place_outputs(program: Program, order: Order, buffers: dict[str, Buffer]) -
         n = order.add(copy_kernel("copy", value, target, buffer.type, f"{name}/output"), order.writers.get(root, set()))
         if root not in order.writers:  # an input; a state is overwritten later
             for m, kernel in enumerate(order.kernels):
-                if m != n and any(_root(buffers, a) == root for a in kernel.writes):
+                if m != n and any(root_of(buffers, a) == root for a in kernel.writes):
                     order.before[m].add(n)
         outputs[name] = target
     return outputs
-
-
-def _root(buffers: Mapping[str, Buffer], name: str) -> str:
-    while buffers[name].of:
-        name = buffers[name].of
-    return name
 
 
 def _barriers(phases: list[list[int]], order: Order, buffers: Mapping[str, Buffer], samples: Samples | None) -> list[Step]:
@@ -248,18 +242,18 @@ def _barriers(phases: list[list[int]], order: Order, buffers: Mapping[str, Buffe
                 along |= {n, *met}
             needed = False
             for array in kernel.writes:
-                written.setdefault(_root(buffers, array), {})[n] = array
+                written.setdefault(root_of(buffers, array), {})[n] = array
             for array in kernel.reads:
-                read.setdefault(_root(buffers, array), set()).add(n)
+                read.setdefault(root_of(buffers, array), set()).add(n)
     placed = itertools.chain.from_iterable(phases)
     return [Step(replace(order.kernels[n], name=f"k{number}"), n in barriers, n in along) for number, n in enumerate(placed)]
 
 
 def _met(kernel: Kernel, buffers: Mapping[str, Buffer], written: Mapping[str, Mapping[int, str]], read: Mapping[str, set[int]]) -> set[int]:
     """The kernels since the last barrier of which this one needs something, or the other way round. Parts of one array are disjoint."""
-    met = {m for array in kernel.reads for m in written.get(_root(buffers, array), ())}
+    met = {m for array in kernel.reads for m in written.get(root_of(buffers, array), ())}
     for array in kernel.writes:
-        root = _root(buffers, array)
+        root = root_of(buffers, array)
         met |= {m for m, other in written.get(root, {}).items() if other != array}
         met |= read.get(root, set())
     return met
@@ -278,7 +272,7 @@ def _lifetimes(steps: list[Step], buffers: Mapping[str, Buffer]) -> dict[str, Li
     found: dict[str, Lifetime] = {}
     for n, step in enumerate(steps):
         for array in (*step.kernel.reads, *step.kernel.writes):
-            root = _root(buffers, array)
+            root = root_of(buffers, array)
             if buffers[root].kind != "temp":
                 continue
             first = found[root].first if root in found else phase_first[n]
@@ -289,15 +283,15 @@ def _lifetimes(steps: list[Step], buffers: Mapping[str, Buffer]) -> dict[str, Li
 def _held_still(steps: list[Step], buffers: Mapping[str, Buffer]) -> list[Step]:
     """Tells sums which of their operands are weights that no step of the program changes, where it changes none at all: those of a
     prediction hold still from call to call, while the other weights of a training step may be about to."""
-    written = {_root(buffers, a) for step in steps for a in step.kernel.writes}
+    written = {root_of(buffers, a) for step in steps for a in step.kernel.writes}
     if any(buffers[root].role in LEARNED for root in written):
         return steps
 
     def still(kernel: Kernel) -> tuple[str, ...]:
         large = (a for a in kernel.arrays if kernel.arrays[a].rank > 1 and is_static(kernel.arrays[a].size)
                  and int(str(kernel.arrays[a].size)) >= FEW_ELEMENTS)
-        return tuple(a for a in large if a in kernel.reads and buffers[_root(buffers, a)].kind == "state"
-                     and buffers[_root(buffers, a)].role in LEARNED and _root(buffers, a) not in written)
+        return tuple(a for a in large if a in kernel.reads and buffers[root_of(buffers, a)].kind == "state"
+                     and buffers[root_of(buffers, a)].role in LEARNED and root_of(buffers, a) not in written)
     return [replace(s, kernel=replace(s.kernel, still=still(s.kernel))) if REDUCE in s.kernel.sorts else s for s in steps]
 
 
@@ -309,8 +303,8 @@ def plan(program: Program, columns: int = COLUMNS) -> Program:
     aliases = {a: b.of for a, b in buffers.items() if b.of and b.kind == "temp"}
     # (a kernel that does not read the old value has nothing that shares storage with the new one)
     order.kernels = [replace(k, in_place={a: aliases[a] for a in k.writes if aliases.get(a) in k.arrays}) for k in order.kernels]
-    learns = any(buffers[_root(buffers, a)].role in LEARNED for kernel in order.kernels for a in kernel.writes)
-    samples = Samples(order.kernels, partial(_root, buffers)) if learns else None
+    learns = any(buffers[root_of(buffers, a)].role in LEARNED for kernel in order.kernels for a in kernel.writes)
+    samples = Samples(order.kernels, partial(root_of, buffers)) if learns else None
     steps = _held_still(_barriers(order.phases(samples), order, buffers, samples), buffers)
     if learns:
         steps, buffers = overwritten(steps, buffers)

@@ -28,7 +28,6 @@ def at_the_end_of_memory(order: np.ndarray) -> np.ndarray:
     return array
 
 
-@pytest.mark.skipif(not hasattr(mmap, "PROT_READ"), reason="no mprotect on this system")
 @pytest.mark.parametrize("rows", [96, 90, 16, 5])
 def test_no_row_number_is_read_behind_the_last(executable: Executable, rows: int) -> None:
     order = np.random.default_rng(5).permutation(ROWS)[:rows]

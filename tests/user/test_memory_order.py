@@ -414,7 +414,6 @@ def forked(work: Callable[[], bool]) -> int:
     return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
 
 
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="the system has no fork")
 def test_a_forked_child_goes_on_from_panels(trained: list[np.ndarray]) -> None:
     model = perceptron()
     fit(model, epochs=1)
@@ -433,7 +432,6 @@ def test_a_forked_child_goes_on_from_panels(trained: list[np.ndarray]) -> None:
     assert_same(everything(model), trained)
 
 
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="the system has no fork")
 def test_a_child_that_is_forked_while_a_thread_holds_the_memory() -> None:
     model = perceptron()
     fit(model, epochs=1)
