@@ -77,10 +77,10 @@ def test_from_imports(statement, nearest):
 
 def test_hasattr_and_getattr_with_a_default():
     assert not hasattr(keras.layers, "Denze") and getattr(tf, "reduce_summ", None) is None
-    started = time.perf_counter()
+    started = time.process_time()
     for _ in range(100):
         hasattr(keras.layers, "Denze")
-    assert time.perf_counter() - started < 0.1
+    assert time.process_time() - started < 0.1
 
 
 def test_dunder_names_are_not_looked_up():

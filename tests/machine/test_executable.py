@@ -252,7 +252,7 @@ def test_loop_returns_in_time(executable: Executable, program: Program) -> None:
     loop = executable.loop({"x": x, "target": target}, sink, {**out, **initial_states(program)}, None, 1, threads=1)
     start = time.perf_counter()
     done = loop.run(0, loop.steps, budget_seconds=0.02)
-    assert 1 <= done < loop.steps and 0.015 < time.perf_counter() - start < 0.5
+    assert 1 <= done < loop.steps and 0.015 < time.perf_counter() - start < 5
     assert loop.run(0, loop.steps, budget_seconds=0.0) == 1
     timer = threading.Timer(0.05, loop.stop)
     timer.start()

@@ -126,9 +126,9 @@ def test_configurations(good, tmp_path):
     def huge(config):
         config["config"]["layers"][1]["config"]["units"] = 2**40
 
-    begin = time.monotonic()
+    begin = time.process_time()
     refused(tmp_path / "m.keras", reconfigured(data, huge), "does not hold that much")
-    assert time.monotonic() - begin < 2
+    assert time.process_time() - begin < 2
 
     def several(config):
         config["config"]["layers"][1]["class_name"] = "Denser"
