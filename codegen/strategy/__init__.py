@@ -56,6 +56,8 @@ class _Planner(Maps, Panels, TurnedPanels, Rows, Sweeps, Tails):
             self._trim_all()
         elif vector is not None and (inner or reduces):
             self.edge = find_edge(self.nest, common, self.taps, self._room(common))
+            if self.edge and not self.taps and self.edge[0] not in {loop.var for loop in self._row_axes(common, vector, body)}:
+                self.edge = None  # no tile has rows of it: its guards would stay in the sums
             self._trim_all()
             common = chain(self.nest.body)
             self._panels(common, next(loop for loop in common if loop.var == vector.var))

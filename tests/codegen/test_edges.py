@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from kcompile.codegen.lower import lower
+from kcompile.codegen.nest import all_loads
 from kcompile.codegen.strategy import plan
 from kcompile.codegen.target import Target
 from kcompile.ir.text.kernels import parse_kernel
@@ -78,3 +79,25 @@ def test_what_lies_beyond_is_not_multiplied() -> None:
     arrays["w"][:, 2] = np.inf  # the last tap alone reads past the right border
     dx = run_native(Native(nest), arrays, {"B": 1})["dx"]
     assert np.isfinite(dx[:, :, -2:]).all() and not np.isfinite(dx[:, :, :-2]).any()
+
+
+BESIDE = """
+kernel beside
+  axes n:B, y:17, x:16, c:32, ky:3, kx:3, o:5
+  read t: f32[B, 17, 18, 5], w: f32[3, 3, 5, 32]
+  write y1: f32[B, 17, 16, 32]
+  reduce s[n, y, x, c] = add over ky, kx, o of (t[n, ky + y - 1, kx + x, o] if 0 <= ky + y - 1 < 17 else 0.0) * w[ky, kx, o, c]
+  store y1[n, y, x, c] = s
+"""
+
+
+@pytest.mark.parametrize("target", TARGETS)
+def test_a_border_along_no_row_of_a_tile_is_left_out_of_sums(target: str) -> None:
+    """Rows lie along x, and the guard moves with y alone: many rows of y are no reason to keep it."""
+    kernel = parse_kernel(BESIDE.lstrip())
+    nest = plan(lower(kernel), TARGETS[target])
+    assert "trim(ky)" in nest.steps and not any(step.startswith("edges") for step in nest.steps)
+    assert not any(load.guards for load in all_loads(nest.body))
+    if TARGETS[target].vector_bytes <= Target.host().vector_bytes:
+        arrays = inputs(kernel, {"B": 2})
+        assert_close(kernel, run_native(Native(nest, TARGETS[target]), arrays, {"B": 2}), evaluate(kernel, arrays, {"B": 2}), "beside")
