@@ -178,8 +178,8 @@ def limits(threads: int) -> dict[str, float]:
     """This machine measured now: other work may have disturbed an earlier measurement, so the best of several counts."""
     measure.cache_clear()
     roof = measure(threads)
-    return {"threads": threads, "vector_bytes": current_target().vector_bytes, "flops": roof.flops, "memory": roof.bandwidth,
-            "cache": roof.cache_bandwidth, "cache_bytes": roof.cache_bytes}
+    return {"threads": threads, "vector_bytes": current_target().vector_bytes, "flops": roof.flops, "fed": roof.fed_flops,
+            "memory": roof.bandwidth, "cache": roof.cache_bandwidth, "cache_bytes": roof.cache_bytes}
 
 
 def main() -> None:

@@ -81,7 +81,7 @@ def best_limits(rows: list[dict[str, Any]]) -> dict[int, dict[str, float]]:
     for row in rows:
         if "threads" in row:
             limit = found.setdefault(row["threads"], {})
-            for key in ("flops", "memory", "cache", "cache_bytes"):
+            for key in ("flops", "fed", "memory", "cache", "cache_bytes"):
                 limit[key] = max(limit.get(key, 0), row[key])
     return found
 
@@ -93,8 +93,9 @@ def share(row: dict[str, Any], threads: int, limit: dict[str, float]) -> float:
 
 
 def limits_text(rows: list[dict[str, Any]]) -> str:
-    return "; ".join(f"{threads} thread{'s' if threads > 1 else ''}: {x['flops'] / 1e9:.0f} GFLOP/s, "
-                     f"{x['memory'] / 1e9:.1f} GB/s from memory, {x['cache'] / 1e9:.0f} GB/s from the second-level cache"
+    return "; ".join(f"{threads} thread{'s' if threads > 1 else ''}: {x['flops'] / 1e9:.0f} GFLOP/s "
+                     f"({x['fed'] / 1e9:.0f} with operands from the first-level cache), {x['memory'] / 1e9:.1f} GB/s from memory, "
+                     f"{x['cache'] / 1e9:.0f} GB/s from the second-level cache"
                      for threads, x in best_limits(rows).items())
 
 
@@ -148,7 +149,8 @@ One op on warm arrays, against what this machine was measured to do at most ({li
 
 The limit is the larger of arithmetic and of reading every array once, from the second-level cache where all fit, else from memory.
 The third-level cache lies between, so that arrays that fit it can pass 100 %; so can a kernel of few channels that needs less
-arithmetic than is counted.
+arithmetic than is counted. Arithmetic is measured against multiply-adds on registers. A tile has to load what it multiplies; where
+that lowers the clock, the figure in brackets is the most that it can reach.
 
 ![roofline]({name.name}-kernels.svg)
 

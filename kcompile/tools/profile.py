@@ -182,7 +182,8 @@ def _text(program: Program, batch: int, whole: float, found: list[KernelProfile]
 
 def _data(program: Program, batch: int, whole: float, found: list[KernelProfile], roof: Roofline) -> dict[str, Any]:
     return {"name": program.name, "batch": batch, "seconds": whole,
-            "machine": {"flops": roof.flops, "bandwidth": roof.bandwidth, "cache_bandwidth": roof.cache_bandwidth, "threads": roof.threads},
+            "machine": {"flops": roof.flops, "fed_flops": roof.fed_flops, "bandwidth": roof.bandwidth,
+                        "cache_bandwidth": roof.cache_bandwidth, "threads": roof.threads},
             "kernels": [{**vars(k), "layer": k.layer} for k in found]}
 
 
