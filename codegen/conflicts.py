@@ -11,9 +11,12 @@ from .target import Target
 WAY = 4096  # bytes of the first-level cache after which addresses have the same place again; it holds several lines in each place
 
 
+def room_for(apart: int, target: Target) -> int:
+    """How many lines so many bytes apart the first-level cache holds."""
+    places = min(WAY // math.gcd(apart, WAY), WAY // LINE)
+    return places * (target.l1 // WAY)
+
+
 def crowded(count: int, apart: DimLike, target: Target) -> bool:
     """Whether the first-level cache does not hold `count` lines so many bytes apart, though it is large enough."""
-    if not isinstance(apart, int) or not apart:
-        return False
-    places = min(WAY // math.gcd(apart, WAY), WAY // LINE)
-    return count > places * (target.l1 // WAY)
+    return isinstance(apart, int) and apart != 0 and count > room_for(apart, target)

@@ -31,12 +31,13 @@ from .stash import stash, stash_flat, stash_turned
 from .strip import strip
 from .sweep import sweep
 from .trim import trim
+from .unpacked import unpacked, why_not_unpacked
 
 STEPS: dict[str, Callable[..., Nest]] = {
     step.__name__: step
     for step in (tile, vectorize, unroll, parallel, reorder, collapse, jam, rfactor, transpose, pack, stash, stash_flat, stash_turned,
                  block, portion, ahead, expect, foresee, strip, chunk, pack_all, keep, slide, singly, short, trim, edges, prefetch, lead,
-                 sweep, refill, approach, next_panel)
+                 sweep, refill, approach, next_panel, unpacked)
 }
 _STEP = re.compile(r"(\w+)\((.*)\)")
 
@@ -55,5 +56,5 @@ def apply(nest: Nest, step: str) -> Nest:
 
 __all__ = ["STEPS", "ScheduleError", "ahead", "apply", "approach", "block", "chunk", "collapse", "edges", "expect", "foresee", "jam",
            "keep", "lead", "next_panel", "pack", "pack_all", "parallel", "portion", "prefetch", "refill", "reorder", "rfactor", "short",
-           "singly", "slide", "stash", "stash_flat", "stash_turned", "strip", "sweep", "tile", "transpose", "trim", "unroll", "vectorize",
-           "why_not_edges", "why_not_short", "why_not_singly", "why_not_slide"]
+           "singly", "slide", "stash", "stash_flat", "stash_turned", "strip", "sweep", "tile", "transpose", "trim", "unpacked", "unroll",
+           "vectorize", "why_not_edges", "why_not_short", "why_not_singly", "why_not_slide", "why_not_unpacked"]

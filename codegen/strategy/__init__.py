@@ -76,6 +76,7 @@ class _Planner(Maps, Panels, TurnedPanels, Rows, Sweeps, Tails):
         self.nest = settle_blocks(self.nest, self.target)
         self._last_rows()
         self._whole_tiles()
+        self._unpacked()
         self._prefetch()
         self._approach()
         self._foresee()

@@ -8,6 +8,7 @@ import math
 from ...ir.scalar import Aff
 from ...ir.types import Dim
 from ..access import MANY, accesses, chain, guess, inner_loops, static
+from ..conflicts import room_for
 from ..nest import FOR, UNROLL, Acc, Loop, all_loads, loops, statements
 from ..schedule import (
     approach,
@@ -19,9 +20,11 @@ from ..schedule import (
     short,
     singly,
     slide,
+    unpacked,
     why_not_short,
     why_not_singly,
     why_not_slide,
+    why_not_unpacked,
 )
 from ..schedule.ahead import LINE
 from ..schedule.approach import approachable, has_next_panel
@@ -36,6 +39,7 @@ CYCLES = 160  # before a line is loaded it is asked for: what the second-level c
 MOST_LINES = 4  # of an array that are asked for in a trip, or one for every LEAST_SUMS products: so many loads are free
 LEAST_SUMS = 8  # of a trip, without which it is over before anything arrives
 STORED = 4096  # bytes between what a tile stores and what is asked for when it begins
+FEW_TILES = 4  # of rows, up to which panels are read where they lie: to pack one takes as long as two or three
 WHILE = 16  # vectors that are added up for each line that an epilogue asks for: fewer are soon done, and cost less than the requests
 NEXT = 8  # elements of an image that are asked for ahead, where a sum goes over it
 
@@ -75,6 +79,15 @@ class Tails(Scheduling):
                 self.nest = slide(self.nest, *tiles)
                 what = "vector" if var.endswith(".u") else "tile"
                 self.note(f"the last {what} of {var} steps back and is a whole one: nothing is masked")
+
+    def _unpacked(self) -> None:
+        """Panels that are packed at every call are read where they lie if the batch has few rows."""
+        for array in [name.removeprefix("pack.") for name in self.nest.scratch if name.startswith("pack.")]:
+            for rows in [var.removesuffix(".i") for var in self.tiled]:
+                if not why_not_unpacked(self.nest, array, rows):
+                    few = FEW_TILES * loops(self.nest, f"{rows}.o")[0].step
+                    self.nest = unpacked(self.nest, array, rows, few)
+                    self.note(f"up to {few} rows of {rows} read {array} where it lies: to pack it would take longer")
 
     def _prefetch(self) -> None:
         """Asks for the rows of the next tile, where they come from an array that may be too large for the second-level cache."""
@@ -145,10 +158,18 @@ class Tails(Scheduling):
                 found = lines(loop, array)
                 few = 0 < len(found) <= max(MOST_LINES, vectors // LEAST_SUMS)
                 if vectors >= LEAST_SUMS and few and self._read_by_a_tile(loop, found) > self.target.l1 * 3 // 4:
-                    wanted[array, loop.var] = min(wanted.get((array, loop.var), CYCLES), -(-2 * CYCLES // vectors))  # of whole tiles
+                    trips = min(-(-2 * CYCLES // vectors), self._held(loop, array, found))
+                    wanted[array, loop.var] = min(wanted.get((array, loop.var), CYCLES), trips)  # of whole tiles
         for (array, over), trips in wanted.items():
             self.nest = lead(self.nest, array, over, trips)
             self.note(f"of {array} what the sum over {over} takes {trips} trips later is asked for")
+
+    def _held(self, loop: Loop, array: str, found: list[Aff]) -> int:
+        """Trips of a sum of which the first-level cache holds the lines of an array beside what else it has: those that lie a power of two
+        apart push each other out before they are read."""
+        apart = found[0].coefficient(loop.var)
+        size = self.nest.dtype_of(array).size * loop.step
+        return max(1, room_for(apart * size, self.target) * 2 // 3) if isinstance(apart, int) else CYCLES
 
     def _expect(self) -> None:
         """Asks for what epilogues read of the samples of a batch, which may come from memory."""

@@ -1,0 +1,40 @@
+"""Panels that few rows read where they lie, and many from where they are packed: to the same bits."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from kcompile.codegen.lower import lower
+from kcompile.codegen.strategy import plan
+from kcompile.codegen.target import Target
+from kcompile.ir.text.kernels import parse_kernel
+
+from .harness import Native
+from .test_native import assert_close, evaluate, inputs, run_native
+
+FEW = {"avx512": 32, "avx2": 24}
+
+
+@pytest.mark.parametrize("target", FEW)
+@pytest.mark.parametrize("columns", [512, 500])
+def test_few_rows_and_many(target: str, columns: int) -> None:
+    kernel = parse_kernel(f"""
+kernel dense
+  axes i:B, j:{columns}, k:300
+  read x: f32[B, 300], w: f32[300, {columns}], b: f32[{columns}]
+  write y: f32[B, {columns}]
+  reduce s[i, j] = add over k of x[i, k] * w[k, j]
+  store y[i, j] = max(s + b[j], 0.0)
+""".lstrip())
+    few = FEW[target]
+    nest = plan(lower(kernel), Target.named(target))
+    assert f"unpacked(w, i, {few})" in nest.steps
+    compiled = Native(nest)
+    arrays = inputs(kernel, {"B": few + 1})
+    packed = run_native(compiled, arrays, {"B": few + 1}, shares=3)
+    assert_close(kernel, packed, evaluate(kernel, arrays, {"B": few + 1}), f"{few + 1} rows")
+    for batch in (1, 7, few):
+        fewer = {name: array[:batch] if name in ("x", "y") else array for name, array in arrays.items()}
+        found = run_native(compiled, fewer, {"B": batch}, shares=2)
+        np.testing.assert_array_equal(found["y"], packed["y"][:batch])
