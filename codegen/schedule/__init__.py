@@ -24,6 +24,7 @@ from .pack import keep, pack, pack_all, transpose
 from .portion import portion
 from .prefetch import prefetch
 from .refill import refill
+from .several import can_have_several, several
 from .short import short, why_not_short
 from .singly import singly, why_not_singly
 from .slide import slide, why_not_slide
@@ -37,7 +38,7 @@ STEPS: dict[str, Callable[..., Nest]] = {
     step.__name__: step
     for step in (tile, vectorize, unroll, parallel, reorder, collapse, jam, rfactor, transpose, pack, stash, stash_flat, stash_turned,
                  block, portion, ahead, expect, foresee, strip, chunk, pack_all, keep, slide, singly, short, trim, edges, prefetch, lead,
-                 sweep, refill, approach, next_panel, unpacked)
+                 sweep, refill, approach, next_panel, unpacked, several)
 }
 _STEP = re.compile(r"(\w+)\((.*)\)")
 
@@ -54,7 +55,8 @@ def apply(nest: Nest, step: str) -> Nest:
         raise ScheduleError(f"{step}: {error}") from None
 
 
-__all__ = ["STEPS", "ScheduleError", "ahead", "apply", "approach", "block", "chunk", "collapse", "edges", "expect", "foresee", "jam",
-           "keep", "lead", "next_panel", "pack", "pack_all", "parallel", "portion", "prefetch", "refill", "reorder", "rfactor", "short",
-           "singly", "slide", "stash", "stash_flat", "stash_turned", "strip", "sweep", "tile", "transpose", "trim", "unpacked", "unroll",
-           "vectorize", "why_not_edges", "why_not_short", "why_not_singly", "why_not_slide", "why_not_unpacked"]
+__all__ = ["STEPS", "ScheduleError", "ahead", "apply", "approach", "block", "can_have_several", "chunk", "collapse", "edges", "expect",
+           "foresee", "jam", "keep", "lead", "next_panel", "pack", "pack_all", "parallel", "portion", "prefetch", "refill", "reorder",
+           "rfactor", "several", "short", "singly", "slide", "stash", "stash_flat", "stash_turned", "strip", "sweep", "tile", "transpose",
+           "trim", "unpacked", "unroll", "vectorize", "why_not_edges", "why_not_short", "why_not_singly", "why_not_slide",
+           "why_not_unpacked"]

@@ -58,7 +58,7 @@ def expect(nest: Nest, array: str) -> Nest:
         if e is None or not isinstance(stmt, Loop):
             return None
         name = f"{e.over.var}.r{sum(isinstance(s, Let) for s in stmt.body) or ''}"
-        row = Let(name, apply("min", AxisValue(Aff.of({stmt.var: e.rows})), AxisValue(Aff.of(0) + e.last)), index=True)
+        row = Let(name, apply("min", AxisValue(Aff.of({stmt.var: max(1, e.rows // stmt.step)})), AxisValue(Aff.of(0) + e.last)), index=True)
         return (replace(stmt, body=(row, *(Prefetch(array, line + Aff.of({name: e.apart})) for line in e.lines), *stmt.body)),)
 
     return record(nest, map_body(nest.body, change), step)
@@ -112,9 +112,9 @@ def _of_load(load: Load, sums: tuple[Stmt, ...], loops: dict[str, Loop]) -> Iter
     apart, base = coefficient * row.step, index.substitute(dict.fromkeys(loops, Aff()))
     for over, added, innermost in _sums(sums):
         trips = static(over.extent)
-        if trips is None or not over.plain:
+        if trips is None or over.clip or over.back or over.where:
             continue
-        rows = min(count, -(-count // trips))
+        rows = min(count, -(-count // trips) * over.step)
         lines = one_a_line(base, sorted({o + apart * n for o in inside for n in range(rows)}), load.dtype.size)
         if 0 < len(lines) <= (max(INNERMOST, added // SUMS) if innermost else AT_ONCE):
             total = _added(sums)

@@ -80,6 +80,7 @@ class _Planner(Maps, Panels, TurnedPanels, Rows, Sweeps, Tails):
         self._prefetch()
         self._approach()
         self._foresee()
+        self._several()
         self._lead()
         self._expect()
         self._keep()

@@ -12,11 +12,13 @@ from ..conflicts import room_for
 from ..nest import FOR, UNROLL, Acc, Loop, all_loads, loops, statements
 from ..schedule import (
     approach,
+    can_have_several,
     expect,
     foresee,
     lead,
     next_panel,
     prefetch,
+    several,
     short,
     singly,
     slide,
@@ -40,6 +42,8 @@ MOST_LINES = 4  # of an array that are asked for in a trip, or one for every LEA
 LEAST_SUMS = 8  # of a trip, without which it is over before anything arrives
 STORED = 4096  # bytes between what a tile stores and what is asked for when it begins
 FEW_TILES = 4  # of rows, up to which panels are read where they lie: to pack one takes as long as two or three
+MOST_TERMS = 4  # of a sum that a trip adds
+WRITTEN_OUT = 64  # products at most that they are
 WHILE = 16  # vectors that are added up for each line that an epilogue asks for: fewer are soon done, and cost less than the requests
 NEXT = 8  # elements of an image that are asked for ahead, where a sum goes over it
 
@@ -148,12 +152,30 @@ class Tails(Scheduling):
         n = next(a for a in accesses(self.nest, (loop,)) if a.store and a.array == array).coefficient(loop.back or loop.var)
         return n * loop.step if isinstance(n, int) else 0
 
+    def _several(self) -> None:
+        """Writes out several terms of a tile's sum in each trip, where scalar instructions take places of products (see TRIP)."""
+        if self.target.vector_bytes < 64 or self.nest.still:
+            return
+        largest: dict[str, tuple[int, Loop]] = {}
+        for loop, vectors in tile_sums(self.nest.body):
+            if vectors > largest.get(loop.var, (0, loop))[0]:
+                largest[loop.var] = vectors, loop
+        for over, (vectors, loop) in largest.items():
+            counts = [n for n in range(2, min(MOST_TERMS, WRITTEN_OUT // vectors) + 1) if can_have_several(loop, n)]
+            if vectors < LEAST_SUMS or not counts:
+                continue
+            count = min(counts, key=lambda n: (int(str(loop.extent)) % n, -n))  # terms that are left are code, too
+            self.nest = several(self.nest, over, count)
+            self.note(f"{count} terms of the sum over {over} are added in each trip")
+
     def _lead(self) -> None:
         """Asks for the lines of a long sum some trips ahead, where those of a tile do not stay in the first-level cache."""
         if self.apart or self.columns:
             return  # windows, panels in one piece: see above
         wanted: dict[tuple[str, str], int] = {}
         for loop, vectors in tile_sums(self.nest.body):
+            if loop.step > 1 and not self.nest.still:
+                continue  # a load of each of several terms steps so far that the processor asks in time, and with fewer instructions
             for array in dict.fromkeys(load.array for load in all_loads(loop.body)):
                 found = lines(loop, array)
                 few = 0 < len(found) <= max(MOST_LINES, vectors // LEAST_SUMS)
@@ -184,7 +206,7 @@ class Tails(Scheduling):
         trips = 1
         for loop in inner_loops(self.nest.body):
             if loop is over or (over in loop.inside and not any(isinstance(s, Acc) for s in loop.inside)):
-                trips *= guess(loop.extent, MANY) if found[0].coefficient(loop.var) != 0 else 1
+                trips *= -(-guess(loop.extent, MANY) // loop.step) if found[0].coefficient(loop.var) != 0 else 1
         return trips * len(found) * LINE
 
 

@@ -1,0 +1,58 @@
+"""Several terms of a sum in each trip: the same bits as one, whatever is left, and only where that brings something."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from kcompile.codegen.lower import lower
+from kcompile.codegen.schedule import apply
+from kcompile.codegen.strategy import plan
+from kcompile.codegen.target import Target
+from kcompile.ir.text.kernels import parse_kernel
+
+from .harness import Native
+from .test_native import assert_close, evaluate, inputs, run_native
+
+KERNEL = """
+kernel residual
+  axes n:B, x:13, c:32, ky:3, o:{terms}
+  read t: f32[B, 3, 13, {terms}], w: f32[3, {terms}, 32], r: f32[B, 13, 32]
+  write y: f32[B, 13, 32]
+  reduce s[n, x, c] = add over ky, o of t[n, ky, x, o] * w[ky, o, c]
+  store y[n, x, c] = s + r[n, x, c]
+"""
+
+
+def kernel_of(terms: int):
+    return parse_kernel(KERNEL.format(terms=terms).lstrip())
+
+
+def steps_of(target: str, terms: int) -> list[str]:
+    return [step for step in plan(lower(kernel_of(terms)), Target.named(target)).steps if step.startswith("several")]
+
+
+@pytest.mark.parametrize(("terms", "count"), [(4, 2), (5, 2), (10, 3), (11, 3), (11, 5)])
+def test_the_same_bits(terms: int, count: int) -> None:
+    if Target.host().vector_bytes < 32:
+        pytest.skip("this machine has no vectors of 32 bytes")
+    kernel, target = kernel_of(terms), Target.named("avx2")
+    nest = lower(kernel)
+    for step in plan(nest, target).steps:
+        nest = nest if step.startswith(("prefetch", "expect")) else apply(nest, step)
+    arrays = inputs(kernel, {"B": 3})
+    one = run_native(Native(nest, target), arrays, {"B": 3})
+    assert_close(kernel, one, evaluate(kernel, arrays, {"B": 3}), "one term")
+    several = run_native(Native(apply(nest, f"several(o, {count})"), target), arrays, {"B": 3})
+    np.testing.assert_array_equal(several["y"], one["y"])
+
+
+def test_where_it_happens() -> None:
+    assert steps_of("avx512", 11) == steps_of("avx512", 10) == ["several(o, 2)"]  # 26 products a term
+    assert steps_of("avx512", 3) == []  # no two trips
+    assert steps_of("avx2", 11) == []
+
+
+def test_what_an_epilogue_reads_is_asked_for_by_all_terms_of_a_trip() -> None:
+    steps = plan(lower(kernel_of(11)), Target.named("avx512")).steps
+    assert steps.index("several(o, 2)") < steps.index("expect(r)")
