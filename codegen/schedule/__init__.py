@@ -13,6 +13,7 @@ from ..nest import Nest
 from .accumulate import jam, rfactor
 from .ahead import ahead
 from .approach import approach, next_panel
+from .behind import behind
 from .block import block
 from .chunk import chunk
 from .edges import edges, why_not_edges
@@ -38,7 +39,7 @@ STEPS: dict[str, Callable[..., Nest]] = {
     step.__name__: step
     for step in (tile, vectorize, unroll, parallel, reorder, collapse, jam, rfactor, transpose, pack, stash, stash_flat, stash_turned,
                  block, portion, ahead, expect, foresee, strip, chunk, pack_all, keep, slide, singly, short, trim, edges, prefetch, lead,
-                 sweep, refill, approach, next_panel, unpacked, several)
+                 sweep, refill, approach, next_panel, unpacked, several, behind)
 }
 _STEP = re.compile(r"(\w+)\((.*)\)")
 
@@ -55,8 +56,8 @@ def apply(nest: Nest, step: str) -> Nest:
         raise ScheduleError(f"{step}: {error}") from None
 
 
-__all__ = ["STEPS", "ScheduleError", "ahead", "apply", "approach", "block", "can_have_several", "chunk", "collapse", "edges", "expect",
-           "foresee", "jam", "keep", "lead", "next_panel", "pack", "pack_all", "parallel", "portion", "prefetch", "refill", "reorder",
-           "rfactor", "several", "short", "singly", "slide", "stash", "stash_flat", "stash_turned", "strip", "sweep", "tile", "transpose",
-           "trim", "unpacked", "unroll", "vectorize", "why_not_edges", "why_not_short", "why_not_singly", "why_not_slide",
+__all__ = ["STEPS", "ScheduleError", "ahead", "apply", "approach", "behind", "block", "can_have_several", "chunk", "collapse", "edges",
+           "expect", "foresee", "jam", "keep", "lead", "next_panel", "pack", "pack_all", "parallel", "portion", "prefetch", "refill",
+           "reorder", "rfactor", "several", "short", "singly", "slide", "stash", "stash_flat", "stash_turned", "strip", "sweep", "tile",
+           "transpose", "trim", "unpacked", "unroll", "vectorize", "why_not_edges", "why_not_short", "why_not_singly", "why_not_slide",
            "why_not_unpacked"]

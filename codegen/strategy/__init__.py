@@ -79,6 +79,7 @@ class _Planner(Maps, Panels, TurnedPanels, Rows, Sweeps, Tails):
         self._unpacked()
         self._prefetch()
         self._approach()
+        self._behind()
         self._foresee()
         self._several()
         self._lead()

@@ -5,13 +5,14 @@ from __future__ import annotations
 
 import math
 
-from ...ir.scalar import Aff
+from ...ir.scalar import Aff, Apply, walk
 from ...ir.types import Dim
 from ..access import MANY, accesses, chain, guess, inner_loops, static
 from ..conflicts import room_for
-from ..nest import FOR, UNROLL, Acc, Loop, all_loads, loops, statements
+from ..nest import FOR, UNROLL, Acc, Loop, Stmt, all_loads, loops, statements, stmt_expr
 from ..schedule import (
     approach,
+    behind,
     can_have_several,
     expect,
     foresee,
@@ -30,6 +31,7 @@ from ..schedule import (
 )
 from ..schedule.ahead import LINE
 from ..schedule.approach import approachable, has_next_panel
+from ..schedule.behind import epilogue_behind
 from ..schedule.expect import expected
 from ..schedule.foresee import foreseeable
 from ..schedule.lead import lines, tile_sums
@@ -45,6 +47,7 @@ FEW_TILES = 4  # of rows, up to which panels are read where they lie: to pack on
 MOST_TERMS = 4  # of a sum that a trip adds
 WRITTEN_OUT = 64  # products at most that they are
 WHILE = 16  # vectors that are added up for each line that an epilogue asks for: fewer are soon done, and cost less than the requests
+DIVIDED = ("div", "sqrt", "rsqrt")  # what takes the divider, and hardly anything else
 NEXT = 8  # elements of an image that are asked for ahead, where a sum goes over it
 
 
@@ -113,6 +116,15 @@ class Tails(Scheduling):
                 if has_next_panel(self.nest, array, over) and self._read_by_a_tile(loop, lines(loop, array)) > self.target.l1 * 3 // 4:
                     self.nest = next_panel(self.nest, array, over)
                     self.note(f"the next panel of {array} is asked for while tiles of this one are summed over {over}")
+
+    def _behind(self) -> None:
+        """Where tiles of a panel wait for a divider after their sums: the next tile is summed meanwhile."""
+        sums = {loop.var for loop, _ in tile_sums(self.nest.body)} if self.columns else set()
+        found = dict.fromkeys((loop.var, over) for loop in inner_loops(self.nest.body) for over in sorted(sums)
+                              if any(_divides(s) for s in statements(epilogue_behind(self.nest, loop, over))))
+        for tiles, over in found:
+            self.nest = behind(self.nest, tiles, over)
+            self.note(f"the epilogue of a tile divides: each trip of the next sum over {over} takes a vector of it along")
 
     def _foresee(self) -> None:
         """Asks for what a tile that shares its vectors with no other row meets first: the row of an image that is new, or, where the sum
@@ -208,6 +220,11 @@ class Tails(Scheduling):
             if loop is over or (over in loop.inside and not any(isinstance(s, Acc) for s in loop.inside)):
                 trips *= -(-guess(loop.extent, MANY) // loop.step) if found[0].coefficient(loop.var) != 0 else 1
         return trips * len(found) * LINE
+
+
+def _divides(stmt: Stmt) -> bool:
+    expr = stmt_expr(stmt)
+    return expr is not None and any(isinstance(e, Apply) and e.fn in DIVIDED for e in walk(expr))
 
 
 def _sums(block: Acc, row: str) -> int:

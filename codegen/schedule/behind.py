@@ -1,0 +1,165 @@
+"""A step that runs the epilogue of one tile inside the sum of the next: behind.
+
+    behind(i.o, n)    for i.o in 0..784 step 14
+                        acc c
+                        for n in 0..B { c += ... }
+                        each i.i<14, j.u<2, j.v { tile.c[..] = c }
+                        for i.i in 0..14 { each j.u<2, j.v { m[32*i.o + 32*i.i + ..] = f(tile.c[..]) } }
+                      ->
+                      for i.o in 0..784 step 14
+                        acc c
+                        index n.a = 28, or 0 in the first tile ; index n.d = min(n.a, B)
+                        for n in 0..n.d { each j.v { m[32*i.o - 448 + 16*n + j.v] = f(tile.c[16*n + j.v]) } ; c += ... }
+                        for n in n.d..B { c += ... }
+                        for n.l in n.d..n.a { each j.v { m[...] = f(...) } }
+                        each i.i<14, j.u<2, j.v { tile.c[..] = c }
+                      for n.l in 0..28 { each j.v { m[..] = f(...) } }
+
+A division or a root holds the divider for ten cycles and more while hardly anything is issued; a processor looks a few hundred instructions
+ahead, so it finds no products to do meanwhile unless they stand beside it. So each trip of a sum takes one vector of the epilogue of the
+tile before, whose sums wait in a private array as they did. That the vectors of an epilogue are numbered through asks for rows that lie one
+after the other, as those of panels do.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from kcompile.ir.struct import struct
+
+from ...ir.scalar import Aff, AxisValue, Expr, Guard, Load, apply, walk
+from ..access import static
+from ..nest import (
+    FOR,
+    UNROLL,
+    VECTOR,
+    Acc,
+    Accum,
+    Clip,
+    Let,
+    Loop,
+    Nest,
+    Stmt,
+    Store,
+    all_loads,
+    all_stores,
+    map_body,
+    stmt_expr,
+    substitute,
+)
+from .loops import ScheduleError, record
+
+
+@struct(frozen=True)
+class _Tile:
+    """The statements of a tile, in order; `vectors`: of the epilogue, which stand under the loops `rows` and perhaps `unit`."""
+
+    first: tuple[Stmt, ...]
+    sums: Loop
+    kept: tuple[Stmt, ...]
+    rows: Loop
+    unit: Loop | None
+    vectors: int
+
+    def epilogue(self, number: Aff, tile: str, at: Aff) -> tuple[Stmt, ...]:
+        """One vector of the epilogue of the tile at that place."""
+        inner = self.unit or self.rows
+        moved = {self.rows.var: Aff(), inner.var: number, tile: at}
+        return substitute(inner.body, moved)
+
+
+def behind(nest: Nest, tile: str, over: str) -> Nest:
+    """Moves the epilogues of the tiles along `tile` into the sums over `over`."""
+    step = f"behind({tile}, {over})"
+    done = False
+
+    def change(stmt: Stmt) -> tuple[Stmt, ...] | None:
+        nonlocal done
+        if not isinstance(stmt, Loop) or stmt.var != tile or not (parts := _parts(nest, stmt, over)):
+            return None
+        done = True
+        return _moved(stmt, parts)
+
+    body = map_body(nest.body, change)
+    if not done:
+        raise ScheduleError(f"{step}: no tiles along {tile} sum over {over} what their epilogues leave alone, and then go on "
+                            f"over rows that lie one after the other")
+    return record(nest, body, step)
+
+
+def epilogue_behind(nest: Nest, tile: Loop, over: str) -> tuple[Stmt, ...]:
+    """What each trip of a sum would take with it; nothing where `behind` does not apply."""
+    parts = _parts(nest, tile, over)
+    return (parts.unit or parts.rows).body if parts else ()
+
+
+def _parts(nest: Nest, tile: Loop, over: str) -> _Tile | None:
+    if tile.mode != FOR or tile.parallel or tile.clip or tile.back or tile.where or static(tile.extent) is None or len(tile.body) < 4:
+        return None
+    *first, sums, kept, rows = tile.body
+    if not (isinstance(sums, Loop) and sums.var == over and sums.mode == FOR and sums.step == 1 and not sums.back and not sums.where):
+        return None
+    if any(isinstance(s, Loop) and s.mode == FOR for s in sums.inside) or not any(isinstance(s, Accum) for s in sums.inside):
+        return None
+    if not isinstance(first[0], Acc) or any(isinstance(s, Loop) and s.mode == FOR for s in first):
+        return None
+    if not isinstance(kept, Loop) or kept.mode == FOR or not isinstance(rows, Loop) or not rows.plain or static(rows.extent) is None:
+        return None
+    unit = next((s for s in rows.body if isinstance(s, Loop) and s.mode == UNROLL), None)
+    lane = (unit or rows).body[0]
+    if len(rows.body) != 1 or len((unit or rows).body) != 1 or not isinstance(lane, Loop) or lane.mode != VECTOR or lane.clip:
+        return None
+    if (unit and (unit.clip or unit.step != 1)) or not all(isinstance(s, (Let, Store)) for s in lane.body):
+        return None
+    count = int(str(unit.extent)) if unit else 1
+    if unit and any(aff.coefficient(rows.var) != aff.coefficient(unit.var) * count for aff in _indices(lane.body)):
+        return None
+    waiting = {s.array for s in all_stores((kept,))}
+    if not waiting <= set(nest.scratch) or waiting & {load.array for load in all_loads((*first, sums))}:
+        return None
+    of = {written: nest.in_place.get(written, written) for written in nest.arrays}
+    written = {of.get(s.array, s.array) for s in all_stores(rows.body)}
+    if written & {of.get(load.array, load.array) for load in all_loads((*first, sums, kept))} or any(True for _ in all_stores(sums.body)):
+        return None
+    return _Tile(tuple(first), sums, (kept,), rows, unit, int(str(rows.extent)) * count)
+
+
+def _indices(body: tuple[Stmt, ...]) -> list[Aff]:
+    out = [s.index for s in body if isinstance(s, Store)]
+    for stmt in body:
+        expr = stmt_expr(stmt)
+        for e in walk(expr) if expr is not None else ():
+            if isinstance(e, Load):
+                out += [*e.index, *(guard.index for guard in e.guards)]
+            elif isinstance(e, AxisValue):
+                out.append(e.index)
+    return out
+
+
+def _moved(tile: Loop, parts: _Tile) -> tuple[Stmt, ...]:
+    sums, vectors, over = parts.sums, parts.vectors, parts.sums.var
+    ready, done, late = f"{over}.a", f"{over}.d", f"{over}.l"
+    before = Aff.of(tile.var) + -tile.step
+
+    def least(*places: Aff) -> Expr:
+        first, *others = (AxisValue(p) for p in places)
+        total: Expr = first
+        for other in others:
+            total = apply("min", total, other)
+        return total
+    waiting = least(Aff.of({tile.var: vectors}), Aff() + vectors)
+    trips = [Aff.of(0) + sums.extent, *([sums.clip.base * -1 + sums.clip.extent] if sums.clip else [])]
+    beside = replace(sums, extent=vectors, clip=None, where=Guard(Aff.of(over) + Aff.of(done) * -1, -vectors, 0),
+                     body=(*parts.epilogue(Aff.of(over), tile.var, before), *sums.body))
+    alone = replace(sums, where=Guard(Aff.of(over) + Aff.of(done) * -1, 0, sums.extent))
+    rest = Loop(late, vectors, parts.epilogue(Aff.of(late), tile.var, before), where=Guard(Aff.of(late) + Aff.of(done) * -1, 0, vectors),
+                clip=_below(ready, vectors))
+    counts = Let(ready, waiting, index=True), Let(done, least(Aff.of(ready), *trips), index=True)
+    body = (*parts.first, *counts, beside, alone, rest, *parts.kept)
+    last = (int(str(tile.extent)) - 1) // tile.step * tile.step
+    return replace(tile, body=body), Loop(late, vectors, parts.epilogue(Aff.of(late), tile.var, Aff() + last))
+
+
+def _below(name: str, extent: int) -> Clip:
+    """Of a loop of that extent: trips below the index `name`, which is no more."""
+    return Clip(Aff.of(name) * -1 + extent, extent)
