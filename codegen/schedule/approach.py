@@ -2,14 +2,24 @@
 
     for i.o in 0..784 step 14                            for i.o in 0..784 step 14
       acc c                                                acc c
-      for n in 0..B { c += ... }                   ->      for n in 0..B { prefetch m[min(32*i.o + 448 + 16*n, ...)] ; c += ... }
+                                                           index n.m = min(32*i.o + 448, ...)
+      for n in 0..B { c += ... }                   ->      for n in 0..B { index n.m1 = min(16*n, 432) ; prefetch m[n.m + n.m1] ; c += ... }
       for i.i<14 { m[32*i.o + 32*i.i + ..] = ... }         for i.i<14 { ... }
 
 `approach(m, n)`: what the next tile's epilogue reads or writes of an array, a line a trip. A gradient that an optimizer applies at once
-is a short sum; the weight and its slots would be waited for while nothing is summed, and the sums would leave memory idle.
+is a short sum; the weight and its slots would be waited for while nothing is summed, and the sums would leave memory idle. The trips that
+are left of a long sum ask for the last line again: what more they would ask for fills the first-level cache before its time.
 
 `next_panel(w, k)`: the panel that comes after this one in memory, a line a trip, by as many tiles as it takes. The first tile of a panel
-reads all of it from far away, the others from the second-level cache.
+reads all of it from far away, the others from the second-level cache. Tiles after these sum in a loop of their own, where nobody asks.
+
+    for i.o in 0..B step 8                       for i.o in 0..B step 8
+      acc c                                        acc c
+      for k in 0..784 { c += w[..] }      ->       index k.m = min(1568*i.o + 25088*j.panel + 25088, ...)
+                                                   for k in 0..784 where 0 <= k + 98*i.o < 1568 { prefetch w[k.m + 16*k] ; c += w[..] }
+                                                   for k in 0..784 where 1568 <= k + 98*i.o < ... { c += w[..] }
+
+Scalar instructions share their ports with vectors, so that where a tile's requests begin is told before its sum.
 """
 
 from __future__ import annotations
@@ -20,7 +30,7 @@ from itertools import pairwise
 
 from kcompile.ir.struct import struct
 
-from ...ir.scalar import Aff, AxisValue, Expr, apply
+from ...ir.scalar import Aff, AxisValue, Expr, Guard, apply
 from ..access import accesses, static
 from ..nest import FOR, VECTOR, Acc, Accum, Let, Loop, Nest, Prefetch, Stmt, all_loads, map_body, statements
 from .ahead import LINE
@@ -63,11 +73,7 @@ def _asking(nest: Nest, step: str, array: str, over: str, what: Callable[[Nest, 
     asked = {id(place.sums): found for place in _places(nest.body, ()) if place.sums.var == over and (found := what(nest, place, array))}
     if not asked:
         raise ScheduleError(f"{step}: no tile that sums over {over} knows what comes next of {array}")
-
-    def change(stmt: Stmt) -> tuple[Stmt, ...] | None:
-        found = asked.get(id(stmt))
-        return (replace(stmt, body=(*found, *stmt.body)),) if found and isinstance(stmt, Loop) else None
-    return record(nest, map_body(nest.body, change), step)
+    return record(nest, map_body(nest.body, lambda stmt: asked.get(id(stmt))), step)
 
 
 def _places(body: tuple[Stmt, ...], around: tuple[Loop, ...]) -> Iterator[_Place]:
@@ -82,7 +88,8 @@ def _places(body: tuple[Stmt, ...], around: tuple[Loop, ...]) -> Iterator[_Place
 
 
 def _of_the_next_tile(nest: Nest, place: _Place, array: str) -> tuple[Stmt, ...]:
-    """Requests; none where the next tile's epilogue does not go on where this one's ends, or lines do not lie at equal distances."""
+    """The sum with requests; nothing where the next tile's epilogue does not go on where this one's ends, or lines do not lie at equal
+    distances."""
     places = {a.index for a in accesses(nest, place.after) if a.array == array}
     kind = nest.arrays.get(array)
     if len(places) != 1 or kind is None or not place.around:
@@ -99,16 +106,30 @@ def _of_the_next_tile(nest: Nest, place: _Place, array: str) -> tuple[Stmt, ...]
         return ()
     (distance,) = apart
     each = -(-len(found) // TRIPS)
-    over = place.sums.var
-    later = base + moved * tile.step + Aff.of({over: each * distance})
-    return _request(place.sums, array, [later + n * distance for n in range(each)], Aff.of(0) + (kind.size - LINE // kind.dtype.size))
+    trips, over = -(-len(found) // each), place.sums.var
+    line, start = LINE // kind.dtype.size, base + moved * tile.step
+    along = Aff.of({over: each * distance}), Aff.of((trips - 1) * each * distance)
+    last = static(kind.size - line - (trips * each - 1) * distance)
+    if last is None or last < 0:  # an array may be shorter than what is asked for
+        at, moving = _least(nest, over, start + along[0], Aff.of(0) + (kind.size - line))
+        return (replace(place.sums, body=(*moving, *_asked(array, at, each, distance), *place.sums.body)),)
+    begin, first = _least(nest, over, start, Aff.of(last))
+    body = place.sums.body
+    known = [(n, s.name) for n, s in enumerate(body, 1) if isinstance(s, Let) and s.index and s.expr == least(*along)]  # for another array
+    at, moving = (Aff.of(known[0][1]), ()) if known else _least(nest, over, *along, others=1)
+    there = known[0][0] if known else 0
+    return *first, replace(place.sums, body=(*moving, *body[:there], *_asked(array, begin + at, each, distance), *body[there:]))
+
+
+def _asked(array: str, first: Aff, count: int, distance: int) -> tuple[Stmt, ...]:
+    return tuple(Prefetch(array, first + n * distance) for n in range(count))
 
 
 def _of_the_next_panel(nest: Nest, place: _Place, array: str) -> tuple[Stmt, ...]:
-    """A request; none where the panels do not lie one after the other, each in one piece."""
+    """The sum of tiles that ask, and that of others; nothing where the panels do not lie one after the other, each in one piece."""
     loads = dict.fromkeys(load for load in all_loads(place.sums.body) if load.array == array)
     kind, extent, over = nest.arrays.get(array), static(place.sums.extent), place.sums.var
-    if len(loads) != 1 or kind is None or extent is None or place.sums.step != 1:
+    if len(loads) != 1 or kind is None or static(kind.size) is None or extent is None or not place.sums.plain:
         return ()
     (load,) = loads
     (index,), line = load.index, LINE // load.dtype.size
@@ -119,18 +140,30 @@ def _of_the_next_panel(nest: Nest, place: _Place, array: str) -> tuple[Stmt, ...
              and loop.extent != loop.step]
     if load.guards or not isinstance(row, int) or len(panels) != 1 or len(tiles) != 1 or panels[0].back:
         return ()
-    size = extent * row
+    (tile,), size, each = tiles, extent * row, extent * line
     if index.coefficient(panels[0].var) * panels[0].step != size or row != 1 + max(reached(index, [s for s in within if s.mode != FOR])):
         return ()
     start = index.substitute({over: Aff(), **{s.back or s.var: Aff() for s in within}}) + size
-    asked = start + Aff.of({over: line, (tiles[0].back or tiles[0].var): line * extent // tiles[0].step})
-    return _request(place.sums, array, [asked], start + (size - line), Aff.of(0) + (kind.size - line))
+    asked = start + Aff.of({tile.back or tile.var: each // tile.step})
+    begin, first = _least(nest, over, asked, start + (size - each), Aff.of(0) + (kind.size - each))
+    before = -(-extent // tile.step)  # of the guard's index, for each row: a tile's trips come before those of the next
+    number, end = Aff.of({over: 1, tile.var: before}), before * -(-size // each) * tile.step
+    asking = replace(place.sums, where=Guard(number, 0, end), body=(Prefetch(array, begin + Aff.of({over: line})), *place.sums.body))
+    return *first, asking, replace(place.sums, where=Guard(number, end, tile.extent * before + extent))
 
 
-def _request(sums: Loop, array: str, asked: list[Aff], *limits: Aff) -> tuple[Stmt, ...]:
-    """The first place by name, no further than the limits: to look for a page that is not there can take longer than all the rest."""
-    name = f"{sums.var}.m{sum(isinstance(s, Let) for s in sums.body) or ''}"
-    place: Expr = AxisValue(asked[0])
-    for limit in limits:
-        place = apply("min", place, AxisValue(limit))
-    return Let(name, place, index=True), *(Prefetch(array, Aff.of(name) + (one + asked[0] * -1)) for one in asked)
+def _least(nest: Nest, over: str, *places: Aff, others: int = 0) -> tuple[Aff, tuple[Stmt, ...]]:
+    """The first of these places by a name of its own, and what tells it: to look for a page that is not there can take longer than all the
+    rest. `others`: names that are given at the same time."""
+    taken = {s.name for s in statements(nest.body) if isinstance(s, Let) and s.index}
+    names = (f"{over}.m{n or ''}" for n in range(len(taken) + 2))
+    name = [name for name in names if name not in taken][others]
+    return Aff.of(name), (Let(name, least(*places), index=True),)
+
+
+def least(*places: Aff) -> Expr:
+    """The least of these indices."""
+    total: Expr = AxisValue(places[0])
+    for place in places[1:]:
+        total = apply("min", total, AxisValue(place))
+    return total

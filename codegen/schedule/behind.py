@@ -27,7 +27,7 @@ from dataclasses import replace
 
 from kcompile.ir.struct import struct
 
-from ...ir.scalar import Aff, AxisValue, Expr, Guard, Load, apply, walk
+from ...ir.scalar import Aff, Apply, AxisValue, Guard, Load, walk
 from ..access import static
 from ..nest import (
     FOR,
@@ -47,6 +47,7 @@ from ..nest import (
     stmt_expr,
     substitute,
 )
+from .approach import least
 from .loops import ScheduleError, record
 
 
@@ -141,16 +142,10 @@ def _moved(tile: Loop, parts: _Tile) -> tuple[Stmt, ...]:
     ready, done, late = f"{over}.a", f"{over}.d", f"{over}.l"
     before = Aff.of(tile.var) + -tile.step
 
-    def least(*places: Aff) -> Expr:
-        first, *others = (AxisValue(p) for p in places)
-        total: Expr = first
-        for other in others:
-            total = apply("min", total, other)
-        return total
     waiting = least(Aff.of({tile.var: vectors}), Aff() + vectors)
     trips = [Aff.of(0) + sums.extent, *([sums.clip.base * -1 + sums.clip.extent] if sums.clip else [])]
     beside = replace(sums, extent=vectors, clip=None, where=Guard(Aff.of(over) + Aff.of(done) * -1, -vectors, 0),
-                     body=(*parts.epilogue(Aff.of(over), tile.var, before), *sums.body))
+                     body=(*parts.epilogue(Aff.of(over), tile.var, before), *_of_first_trips(sums, vectors)))
     alone = replace(sums, where=Guard(Aff.of(over) + Aff.of(done) * -1, 0, sums.extent))
     rest = Loop(late, vectors, parts.epilogue(Aff.of(late), tile.var, before), where=Guard(Aff.of(late) + Aff.of(done) * -1, 0, vectors),
                 clip=_below(ready, vectors))
@@ -158,6 +153,20 @@ def _moved(tile: Loop, parts: _Tile) -> tuple[Stmt, ...]:
     body = (*parts.first, *counts, beside, alone, rest, *parts.kept)
     last = (int(str(tile.extent)) - 1) // tile.step * tile.step
     return replace(tile, body=body), Loop(late, vectors, parts.epilogue(Aff.of(late), tile.var, Aff() + last))
+
+
+def _of_first_trips(sums: Loop, trips: int) -> tuple[Stmt, ...]:
+    """The body of a sum, where an index that only later trips keep from growing grows with the sum."""
+    moving = Aff.of(sums.var)
+    growing: dict[str, Aff] = {}
+    for stmt in sums.body:
+        if isinstance(stmt, Let) and stmt.index and isinstance(stmt.expr, Apply) and stmt.expr.fn == "min":
+            place, most = (arg.index if isinstance(arg, AxisValue) else None for arg in stmt.expr.args)
+            factor = place.coefficient(sums.var) if place else 0
+            if place and most and place == moving * factor and not most.terms and isinstance(most.const, int) \
+                    and isinstance(factor, int) and 0 < factor * (trips - 1) <= most.const:
+                growing[stmt.name] = place
+    return substitute(tuple(s for s in sums.body if not (isinstance(s, Let) and s.name in growing)), growing)
 
 
 def _below(name: str, extent: int) -> Clip:
