@@ -76,7 +76,7 @@ class _Interpreter:
     def loop(self, loop: Loop) -> None:
         extent = evaluate_dim(loop.extent, self.symbols)
         limit = evaluate_dim(loop.clip.extent, self.symbols) - self.aff(loop.clip.base) if loop.clip else extent
-        for value in range(0, extent, loop.step):
+        for value in list(range(0, extent, loop.step))[::-1 if loop.backwards else 1]:
             live = value < limit
             if not live and loop.mode == FOR:
                 break

@@ -44,6 +44,7 @@ class Loop:
     FOR: a run-time loop; a clip ends it early. UNROLL: the body once for each value; in dead iterations addresses are
     those of the last live one. VECTOR: one vector of `extent` lanes, masked by the clip.
     `parallel`: the trips are shared out among threads (perfectly nested parallel loops count as one).
+    `backwards`: of the outermost of them, a thread does its share from the last trip to the first.
     `back`: a second variable, min(var, extent - step): under it the last trip steps back and is a whole one. '' for none.
     The trips of an unrolled loop, which dimensions of accumulators count, are `step` apart.
     `where`: of a plain run-time loop, the trips that are done: those where the guard, whose index grows with `var`, holds.
@@ -58,6 +59,7 @@ class Loop:
     clip: Clip | None = None
     back: str = ""
     where: Guard | None = None
+    backwards: bool = False
 
     @property
     def plain(self) -> bool:

@@ -72,7 +72,8 @@ class _Printer:
 
     def loop(self, loop: Loop, depth: int) -> None:
         if loop.mode == FOR:
-            text = f"{'parallel ' if loop.parallel else ''}for {name_text(loop.var)} in 0..{loop.extent}"
+            how = ("parallel " if loop.parallel else "") + ("backwards " if loop.backwards else "")
+            text = f"{how}for {name_text(loop.var)} in 0..{loop.extent}"
             text += self.steps(loop)
             text += self.clip(loop.var, loop.clip)
             text += f" where {guard_text(loop.where)}" if loop.where else ""
@@ -296,6 +297,7 @@ class _Parser:
     def for_loop(self, column: int) -> Loop:
         c = self.cursor
         parallel = c.accept("parallel")
+        backwards = parallel and c.accept("backwards")
         c.expect("for")
         var = c.name("a loop variable")
         c.expect("in")
@@ -308,7 +310,7 @@ class _Parser:
         self.scope.variables.add(var)
         where = parse_guard(c, self.scope) if c.accept("where") else None
         c.end_line()
-        return Loop(var, extent, self.body(column), step, FOR, parallel, clip, back, where)
+        return Loop(var, extent, self.body(column), step, FOR, parallel, clip, back, where, backwards)
 
     def each(self, column: int) -> Loop:
         c = self.cursor

@@ -187,8 +187,12 @@ class _Function(Statements):
             raise ValueError(f"nest {self.nest.name}: parallel loops are not perfectly nested")
         counts = [self._trip_count(p.extent, p.step) for p in chain]
 
+        turned = self.pure("add i64 %lo, %hi") if loop.backwards else ""
+        turned = turned and self.pure(f"sub i64 {turned}, 1")  # the last trip and the first
+
         def variable(n: int) -> Callable[[str], str]:
             def value(t: str) -> str:
+                t = self.pure(f"sub i64 {turned}, {t}") if turned else t
                 for count in reversed(counts[n + 1:]):
                     t = self.pure(f"udiv i64 {t}, {count}") if count != "1" else t
                 if counts[n] == "1":

@@ -20,7 +20,7 @@ from .edges import edges, why_not_edges
 from .expect import expect
 from .foresee import foresee
 from .lead import lead
-from .loops import ScheduleError, collapse, parallel, reorder, tile, unroll, vectorize
+from .loops import ScheduleError, backwards, collapse, parallel, reorder, tile, unroll, vectorize
 from .pack import keep, pack, pack_all, transpose
 from .portion import portion
 from .prefetch import prefetch
@@ -39,7 +39,7 @@ STEPS: dict[str, Callable[..., Nest]] = {
     step.__name__: step
     for step in (tile, vectorize, unroll, parallel, reorder, collapse, jam, rfactor, transpose, pack, stash, stash_flat, stash_turned,
                  block, portion, ahead, expect, foresee, strip, chunk, pack_all, keep, slide, singly, short, trim, edges, prefetch, lead,
-                 sweep, refill, approach, next_panel, unpacked, several, behind)
+                 sweep, refill, approach, next_panel, unpacked, several, behind, backwards)
 }
 _STEP = re.compile(r"(\w+)\((.*)\)")
 
@@ -56,8 +56,8 @@ def apply(nest: Nest, step: str) -> Nest:
         raise ScheduleError(f"{step}: {error}") from None
 
 
-__all__ = ["STEPS", "ScheduleError", "ahead", "apply", "approach", "behind", "block", "can_have_several", "chunk", "collapse", "edges",
-           "expect", "foresee", "jam", "keep", "lead", "next_panel", "pack", "pack_all", "parallel", "portion", "prefetch", "refill",
-           "reorder", "rfactor", "several", "short", "singly", "slide", "stash", "stash_flat", "stash_turned", "strip", "sweep", "tile",
-           "transpose", "trim", "unpacked", "unroll", "vectorize", "why_not_edges", "why_not_short", "why_not_singly", "why_not_slide",
-           "why_not_unpacked"]
+__all__ = ["STEPS", "ScheduleError", "ahead", "apply", "approach", "backwards", "behind", "block", "can_have_several", "chunk", "collapse",
+           "edges", "expect", "foresee", "jam", "keep", "lead", "next_panel", "pack", "pack_all", "parallel", "portion", "prefetch",
+           "refill", "reorder", "rfactor", "several", "short", "singly", "slide", "stash", "stash_flat", "stash_turned", "strip", "sweep",
+           "tile", "transpose", "trim", "unpacked", "unroll", "vectorize", "why_not_edges", "why_not_short", "why_not_singly",
+           "why_not_slide", "why_not_unpacked"]

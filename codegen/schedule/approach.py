@@ -113,12 +113,31 @@ def _of_the_next_tile(nest: Nest, place: _Place, array: str) -> tuple[Stmt, ...]
     if last is None or last < 0:  # an array may be shorter than what is asked for
         at, moving = _least(nest, over, start + along[0], Aff.of(0) + (kind.size - line))
         return (replace(place.sums, body=(*moving, *_asked(array, at, each, distance), *place.sums.body)),)
-    begin, first = _least(nest, over, start, Aff.of(last))
+    if turning := _turning(place, index, tile):
+        turned, told = _named(nest, over, apply("max", AxisValue(turning), AxisValue(Aff())), others=2)
+        far = 2 * int(str(index.coefficient(tile.var))) * int(str(tile.extent)) // tile.step
+        begin, first = _named(nest, over, apply("max", least(start + turned * -far, Aff.of(last)), AxisValue(Aff())))
+        first = (*told, *first)
+    else:
+        begin, first = _least(nest, over, start, Aff.of(last))
     body = place.sums.body
     known = [(n, s.name) for n, s in enumerate(body, 1) if isinstance(s, Let) and s.index and s.expr == least(*along)]  # for another array
     at, moving = (Aff.of(known[0][1]), ()) if known else _least(nest, over, *along, others=1)
     there = known[0][0] if known else 0
     return *first, replace(place.sums, body=(*moving, *body[:there], *_asked(array, begin + at, each, distance), *body[there:]))
+
+
+def _turning(place: _Place, index: Aff, tile: Loop) -> Aff | None:
+    """Where panels are done from the last to the first: an index that is positive in the last tile of a panel, which the first of the panel
+    before follows, and there the step of the tiles. None elsewhere, and where tiles do not fill panels."""
+    panels = [loop for loop in place.around if loop.backwards]
+    count = static(tile.extent)
+    if len(panels) != 1 or count is None or count % tile.step or tile.back:
+        return None
+    if any(index.coefficient(loop.var) != 0 and loop.extent != loop.step for loop in place.around if loop not in (tile, panels[0])):
+        return None
+    whole = index.coefficient(panels[0].var) * panels[0].step == index.coefficient(tile.var) * count
+    return Aff.of(tile.var) + (2 * tile.step - count) if whole else None
 
 
 def _asked(array: str, first: Aff, count: int, distance: int) -> tuple[Stmt, ...]:
@@ -155,10 +174,14 @@ def _of_the_next_panel(nest: Nest, place: _Place, array: str) -> tuple[Stmt, ...
 def _least(nest: Nest, over: str, *places: Aff, others: int = 0) -> tuple[Aff, tuple[Stmt, ...]]:
     """The first of these places by a name of its own, and what tells it: to look for a page that is not there can take longer than all the
     rest. `others`: names that are given at the same time."""
+    return _named(nest, over, least(*places), others)
+
+
+def _named(nest: Nest, over: str, place: Expr, others: int = 0) -> tuple[Aff, tuple[Stmt, ...]]:
     taken = {s.name for s in statements(nest.body) if isinstance(s, Let) and s.index}
-    names = (f"{over}.m{n or ''}" for n in range(len(taken) + 2))
+    names = (f"{over}.m{n or ''}" for n in range(len(taken) + others + 1))
     name = [name for name in names if name not in taken][others]
-    return Aff.of(name), (Let(name, least(*places), index=True),)
+    return Aff.of(name), (Let(name, place, index=True),)
 
 
 def least(*places: Aff) -> Expr:

@@ -100,6 +100,17 @@ def parallel(nest: Nest, var: str) -> Nest:
     return record(nest, _with(nest, var, parallel=True), step)
 
 
+def backwards(nest: Nest, var: str) -> Nest:
+    """Lets each thread do its share of the trips from the last to the first, where the loop is the only one that they share: what a kernel
+    met last is nearer than what it met first."""
+    step = f"backwards({var})"
+    for loop in _existing(nest, var, step):
+        shared = [s for s in statements(nest.body) if isinstance(s, Loop) and s.parallel]
+        if not loop.parallel or any(s.extent != s.step for s in shared if s is not loop) or loop.clip or loop.where:
+            raise ScheduleError(f"{step}: threads do not share trips of this loop alone")
+    return record(nest, _with(nest, var, backwards=True), step)
+
+
 def _with(nest: Nest, var: str, **fields: object) -> tuple[Stmt, ...]:
     def change(stmt: Stmt) -> tuple[Stmt, ...] | None:
         if isinstance(stmt, Loop) and stmt.var == var:

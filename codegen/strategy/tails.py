@@ -4,6 +4,7 @@ soon is asked for."""
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 
 from ...ir.scalar import Aff, Apply, walk
 from ...ir.types import Dim
@@ -12,6 +13,7 @@ from ..conflicts import room_for
 from ..nest import FOR, UNROLL, Acc, Loop, Stmt, all_loads, loops, statements, stmt_expr
 from ..schedule import (
     approach,
+    backwards,
     behind,
     can_have_several,
     expect,
@@ -107,6 +109,7 @@ class Tails(Scheduling):
     def _approach(self) -> None:
         """Where panels lie one after the other: asks for the next one, and for what the next tile's epilogue meets."""
         sums = {loop.var: loop for loop, _ in tile_sums(self.nest.body)} if self.columns else {}
+        self._turn_back(sums)
         for over, loop in sums.items():
             for array, kind in self.nest.arrays.items():
                 again = array in self.nest.in_place  # what is read where it is stored has been asked for
@@ -116,6 +119,15 @@ class Tails(Scheduling):
                 if has_next_panel(self.nest, array, over) and self._read_by_a_tile(loop, lines(loop, array)) > self.target.l1 * 3 // 4:
                     self.nest = next_panel(self.nest, array, over)
                     self.note(f"the next panel of {array} is asked for while tiles of this one are summed over {over}")
+
+    def _turn_back(self, sums: Mapping[str, Loop]) -> None:
+        """An update does its panels from the last to the first: these were read last, by the forward product, and those that it leaves in
+        the cache are read next."""
+        updated = {written for written, read in self.nest.in_place.items() if self.nest.arrays[read].rank > 2}
+        shared = [loop for loop in inner_loops(self.nest.body) if loop.parallel and loop.extent != loop.step]
+        if sums and updated and [loop.var for loop in shared] == list(self.columns):
+            self.nest = backwards(self.nest, self.columns[0])
+            self.note(f"a thread does its panels along {self.columns[0]} from the last to the first: it has read these last")
 
     def _behind(self) -> None:
         """Where tiles of a panel wait for a divider after their sums: the next tile is summed meanwhile."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -81,6 +82,17 @@ def test_the_first_tiles_ask_for_the_next_panel(batch: int) -> None:
         assert not any(found.get((panel, tile)) for tile in range(2, 5))
 
 
+@pytest.mark.parametrize("batch", [5, 8, 30])
+def test_backwards_the_panel_before_comes_next(batch: int) -> None:
+    nest = scheduled(UPDATE, "parallel(j.panel)", "parallel(j.o)", "backwards(j.panel)", "stash(i.i)", "approach(m, k)", "behind(i.o, k)")
+    found = asked(nest, batch)
+    order = [(panel, tile) for panel in (1, 0) for tile in range(5)]
+    assert list(found) == order
+    for here, following in pairwise(order):
+        first = 8 * (5 * following[0] + following[1])
+        assert list(dict.fromkeys(found[here])) == list(range(first, first + min(8, batch))), (here, following)
+
+
 @pytest.mark.parametrize("steps", [(), ("stash(i.i)",), ("stash(i.i)", "behind(i.o, k)")], ids=["registers", "loop", "behind"])
 @pytest.mark.parametrize("batch", [1, 5, 8, 30])
 def test_a_tile_asks_for_what_the_next_epilogue_meets(batch: int, steps: tuple[str, ...]) -> None:
@@ -94,6 +106,16 @@ def test_a_tile_asks_for_what_the_next_epilogue_meets(batch: int, steps: tuple[s
             if following < 80:
                 assert list(dict.fromkeys(lines)) == list(range(following, following + min(8, batch))), (panel, tile)
             assert len(lines) == batch and set(lines[8:]) <= set(lines[7:8])
+
+
+def test_trips_backwards_are_the_same_trips() -> None:
+    steps = "parallel(j.panel)", "parallel(j.o)", "stash(i.i)"
+    plain, turned = Native(scheduled(UPDATE, *steps)), Native(scheduled(UPDATE, *steps, "backwards(j.panel)"))
+    arrays = inputs(UPDATE, {"B": 5})
+    want = run_native(plain, stored(UPDATE, arrays), {"B": 5})
+    for shares in (1, 2, 3):
+        got = run_native(turned, stored(UPDATE, arrays), {"B": 5}, shares=shares)
+        np.testing.assert_array_equal(got["m2"], want["m2"])
 
 
 def test_both_loops_of_a_sum_together_are_the_sum() -> None:
