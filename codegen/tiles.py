@@ -27,6 +27,8 @@ IN_FLIGHT = 8  # sums that hide the latency of an addition
 MOST_VECTORS = 6
 SHORT = 0.03  # of an axis that would be computed twice: from here on the last tile gets code of its own
 CLAMPED_ROWS = 8  # rows of an axis of unknown length at most: each has an address of its own
+FEW = 4  # rows of a last tile that are done at a time, where whole ones are told from it
+MOST_ROWS = 12  # rows of an axis of unknown length at most, where that is so
 STREAMS = 8  # rows at most that lie in pages of their own: what follows the sum reads and writes a piece of each of them
 TYPICAL_BATCHES = (32, 64, 100, 128, 256)  # what an axis of unknown length may be; never more than what is likely
 
@@ -65,17 +67,19 @@ class Room:
 
 
 def best_tiles(columns: DimLike, lanes: int, rows: Mapping[str, DimLike], room: Room, heights: tuple[int, ...] = (), far: bool = False,
-               masked: bool = False, apart: frozenset[str] = frozenset(), cores: int = 1) -> list[Tile]:
+               masked: bool = False, apart: frozenset[str] = frozenset(), cores: int = 1, few: int = 0) -> list[Tile]:
     """Every tile there is room for, the one that costs least for each result first.
 
     `columns`: extent along the lanes; `rows`: axis -> extent, in the order in which axes choose. `heights`: the only numbers of rows
     allowed of one axis, where they are not free. `far`: what tiles read does not fit the second-level cache. `masked`: a last tile that
     is not full is masked, and every tile with it. `apart`: axes whose rows lie a page or more apart. `cores`: among how many the panels
-    alone are shared out. Of equal tiles the one nearest to two vectors and eight rows.
+    alone are shared out. `few`: rows that are done at a time of a last tile of an axis of unknown length. Of equal tiles the one nearest
+    to two vectors and eight rows.
     """
+    unknown = MOST_ROWS if few else CLAMPED_ROWS
     found = [Tile(vectors, dict(zip(rows, sizes, strict=True)))
              for vectors in range(1, MOST_VECTORS + 1) if vectors == 1 or not _covers(columns, lanes * (vectors - 1))
-             for sizes in ([(n,) for n in heights] or tile_sizes(list(rows.values()), room.sums // vectors))
+             for sizes in ([(n,) for n in heights] or tile_sizes(list(rows.values()), room.sums // vectors, unknown))
              if room.holds(vectors, math.prod(sizes))
              and all(n <= STREAMS for axis, n in zip(rows, sizes, strict=True) if axis in apart)]
     if not found:  # so many sums at once that none of these fits: the smallest spills least
@@ -87,7 +91,7 @@ def best_tiles(columns: DimLike, lanes: int, rows: Mapping[str, DimLike], room: 
         waste = wasted(columns, tile.vectors * lanes)
         dead = [a for a, n in tile.rows.items() if wasted(rows[a], n) > 1 and not worth_a_short_tile(rows[a], n)]
         masks = CLAMPED if any(not isinstance(rows[a], Dim) for a in dead) else MASKED if waste > 1 or dead else 1.0
-        waste *= math.prod(_last_rows(rows[axis], size, tile, each, room.trip) for axis, size in tile.rows.items())
+        waste *= math.prod(_last_rows(rows[axis], size, tile, each, room.trip, few) for axis, size in tile.rows.items())
         waste *= masks if masked else 1
         waste *= 1 if isinstance(columns, Dim) else wasted(-(-columns // (tile.vectors * lanes)), cores)
         waste *= room.last if any(worth_a_short_tile(rows[a], n) or clamped(rows[a], n) for a, n in tile.rows.items()) else 1
@@ -129,27 +133,34 @@ def clamped(extent: DimLike, size: int) -> bool:
     return isinstance(extent, Dim) and divisor(extent) > 1 and divisor(extent) % size > 0
 
 
-def _last_rows(extent: DimLike, size: int, tile: Tile, vector: float, trip: float) -> float:
+def _last_rows(extent: DimLike, size: int, tile: Tile, vector: float, trip: float, few: int) -> float:
     """What tiles of that size cost along an axis, as a multiple of what they would if all were whole."""
-    if isinstance(extent, Dim) or not worth_a_short_tile(extent, size):
+    known = not isinstance(extent, Dim)
+    if not worth_a_short_tile(extent, size) if known else not few or divisor(extent) > 1:
         return wasted(extent, size)
-    left = extent % size
-    shorter = cost(tile.vectors, tile.height // size * left, vector, trip) / cost(tile.vectors, tile.height, vector, trip)
-    return float((extent - left + left * shorter) / extent)
+
+    def of(rows: int) -> float:
+        left = rows % size
+        each = left if known else few
+        if not left:
+            return 1.0
+        shorter = cost(tile.vectors, tile.height // size * each, vector, trip) / cost(tile.vectors, tile.height, vector, trip)
+        return (rows - left + -(-left // each) * each * shorter) / rows
+    return of(extent) if not isinstance(extent, Dim) else sum(map(of, TYPICAL_BATCHES)) / len(TYPICAL_BATCHES)
 
 
 def _covers(extent: DimLike, width: int) -> bool:
     return not isinstance(extent, Dim) and extent <= width
 
 
-def tile_sizes(extents: list[DimLike], room: int) -> Iterator[tuple[int, ...]]:
-    """Every choice of rows for each axis with a product of at most `room`."""
+def tile_sizes(extents: list[DimLike], room: int, unknown: int = CLAMPED_ROWS) -> Iterator[tuple[int, ...]]:
+    """Every choice of rows for each axis with a product of at most `room`; of an axis of unknown length at most `unknown`."""
     if not extents:
         yield ()
         return
     extent = extents[0]
     clamped = isinstance(extent, Dim) and divisor(extent) == 1
-    most = min(room, CLAMPED_ROWS) if clamped else min(room, divisor(extent) if not isinstance(extent, Dim) else room)
+    most = min(room, unknown) if clamped else min(room, divisor(extent) if not isinstance(extent, Dim) else room)
     for size in range(1, most + 1):
-        for rest in tile_sizes(extents[1:], room // size):
+        for rest in tile_sizes(extents[1:], room // size, unknown):
             yield size, *rest

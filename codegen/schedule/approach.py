@@ -157,10 +157,12 @@ def _of_the_next_panel(nest: Nest, place: _Place, array: str) -> tuple[Stmt, ...
     panels = [loop for loop in place.around if index.coefficient(loop.back or loop.var) != 0 and loop.extent != loop.step]
     tiles = [loop for loop in place.around if panels and loop not in panels and place.around.index(loop) > place.around.index(panels[-1])
              and loop.extent != loop.step]
-    if load.guards or not isinstance(row, int) or len(panels) != 1 or len(tiles) != 1 or panels[0].back:
+    if load.guards or not isinstance(row, int) or not panels or len(tiles) != 1 or any(loop.back for loop in panels):
         return ()
+    if any(index.coefficient(a.var) * a.step != index.coefficient(b.var) * b.extent for a, b in pairwise(panels)):
+        return ()  # of the panels of all cores
     (tile,), size, each = tiles, extent * row, extent * line
-    if index.coefficient(panels[0].var) * panels[0].step != size or row != 1 + max(reached(index, [s for s in within if s.mode != FOR])):
+    if index.coefficient(panels[-1].var) * panels[-1].step != size or row != 1 + max(reached(index, [s for s in within if s.mode != FOR])):
         return ()
     start = index.substitute({over: Aff(), **{s.back or s.var: Aff() for s in within}}) + size
     asked = start + Aff.of({tile.back or tile.var: each // tile.step})

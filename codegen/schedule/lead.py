@@ -14,27 +14,33 @@ a page that is not there can take longer than all the rest.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import replace
 
 from ...ir.scalar import Aff, AxisValue, apply
-from ..nest import FOR, UNROLL, Acc, Accum, Let, Loop, Nest, Prefetch, Stmt, all_loads, map_body
+from ..access import MANY, guess
+from ..nest import FOR, UNROLL, Acc, Accum, Let, Loop, Nest, Prefetch, Stmt, all_loads, map_body, statements
 from .ahead import LINE
 from .foresee import one_a_line, reached
 from .loops import ScheduleError, record
 
+MANY_SUMS = 4  # of which one may lose its requests
 
-def lead(nest: Nest, array: str, over: str, trips: int) -> Nest:
-    """Asks in each trip of the sums over `over` for the lines of the array that `trips` trips later are loaded."""
-    step = f"lead({array}, {over}, {trips})"
-    asked = {id(loop) for loop, _ in tile_sums(nest.body) if loop.var == over and lines(loop, array)}
+
+def lead(nest: Nest, array: str, over: str, trips: int, ends: str = "") -> Nest:
+    """Asks in each trip of the sums over `over` for the lines of the array that `trips` trips later are loaded. With `ends` also for that
+    in which a stretch ends, which may begin anywhere in a line."""
+    step = f"lead({array}, {over}, {trips}{', ends' if ends else ''})"
+    asked = {id(loop) for loop, _ in tile_sums(nest.body) if loop.var == over and lines(nest, loop, array, bool(ends))}
     if not asked:
         raise ScheduleError(f"{step}: no sum over {over} loads lines of {array} that move with it")
 
     def change(stmt: Stmt) -> tuple[Stmt, ...] | None:
         if not isinstance(stmt, Loop) or id(stmt) not in asked:
             return None
-        return (replace(stmt, body=(*_requests(nest, stmt, array, trips), *stmt.body)),)
+        before, requests = _requests(nest, stmt, array, trips, bool(ends))
+        return *before, replace(stmt, body=(*requests, *stmt.body))
 
     return record(nest, map_body(nest.body, change), step)
 
@@ -54,8 +60,9 @@ def _added(body: tuple[Stmt, ...]) -> int:
                for s in body)
 
 
-def lines(over: Loop, array: str) -> list[Aff]:
-    """Where the lines begin that one trip of a sum loads of the array; none where the same line serves several trips."""
+def lines(nest: Nest, over: Loop, array: str, ends: bool = False) -> list[Aff]:
+    """Where the lines begin that one trip of a sum loads of the array; none where the same line serves several trips. With `ends` the
+    last place, too, of a stretch that may end in one line more."""
     inside = {s.back or s.var: s for s in over.inside if isinstance(s, Loop)}
     loads = {load for load in all_loads(tuple(s for s in over.inside if isinstance(s, Accum))) if load.array == array}
     if len(loads) != 1:
@@ -66,17 +73,37 @@ def lines(over: Loop, array: str) -> list[Aff]:
     if load.guards or not isinstance(moved, int) or moved * over.step < LINE // load.dtype.size // 2:
         return []
     moving = [loop for var, loop in inside.items() if index.coefficient(var) != 0]
-    return one_a_line(index.substitute(dict.fromkeys(inside, Aff())), sorted(reached(index, moving)), load.dtype.size)
+    base, offsets = index.substitute(dict.fromkeys(inside, Aff())), sorted(reached(index, moving))
+    found = one_a_line(base, offsets, load.dtype.size)
+    return [*found, base + offsets[-1]] if found and ends and _ends_in_another(nest, base, offsets, len(found), load.dtype.size) else found
 
 
-def _requests(nest: Nest, over: Loop, array: str, trips: int) -> tuple[Stmt, ...]:
-    """The first line by name, no further than the last of the array; the others beside it."""
-    found = lines(over, array)
-    later = found[0] + int(str(found[0].coefficient(over.var))) * over.step * trips
+def _ends_in_another(nest: Nest, base: Aff, offsets: list[int], count: int, size: int) -> bool:
+    """Whether a stretch of elements from a place that moves with the loops may lie in more than `count` lines."""
+    line = LINE // size
+    steps = {s.var: s.step for s in statements(nest.body) if isinstance(s, Loop)}
+    moves = [n * steps.get(var, 1) if isinstance(n, int) else 1 for var, n in base.terms]
+    last = line - math.gcd(line, *moves, base.const if isinstance(base.const, int) else 1)
+    return offsets[-1] - offsets[0] + 1 == len(offsets) and -(-(last + len(offsets)) // line) > count
+
+
+def _requests(nest: Nest, over: Loop, array: str, trips: int, ends: bool) -> tuple[tuple[Stmt, ...], tuple[Stmt, ...]]:
+    """What stands before the loop and what in each trip: the first line by name, no further than the last of the array; the others beside
+    it. Where the array holds what many sums of known length take, all that a sum asks for is moved back at once, so that a trip has
+    nothing to compare: only the last ones ask for nothing new."""
+    found = lines(nest, over, array, ends)
+    moved = int(str(found[0].coefficient(over.var))) * over.step
+    later = found[0] + moved * trips
     apart = [int(str((line + found[0] * -1).const)) for line in found]
     kind = nest.arrays.get(array)
     if kind is None:  # private memory has more behind it
-        return tuple(Prefetch(array, later + offset) for offset in apart)
-    name = f"{over.var}.n{sum(isinstance(s, Let) for s in over.body) or ''}"
-    place = Let(name, apply("min", AxisValue(later), AxisValue(Aff.of(0) + (kind.size - 1 - apart[-1]))), index=True)
-    return place, *(Prefetch(array, Aff.of(name) + offset) for offset in apart)
+        return (), tuple(Prefetch(array, later + offset) for offset in apart)
+    count = -(-over.extent // over.step) if isinstance(over.extent, int) and not over.clip and not over.where else 0
+    known = 0 < count * moved * MANY_SUMS <= guess(kind.size, MANY)
+    last = kind.size - 1 - apart[-1] - (moved * (count - 1) if known else 0)
+    first = later.substitute({over.var: Aff()}) if known else later
+    name = f"{over.var}.n{sum(isinstance(s, Prefetch) for s in over.body) or ''}"
+    place = Let(name, apply("min", AxisValue(first), AxisValue(Aff.of(0) + last)), index=True)
+    here = Aff.of({name: 1, over.var: moved // over.step} if known else name)
+    requests = tuple(Prefetch(array, here + offset) for offset in apart)
+    return ((place,), requests) if known else ((), (place, *requests))

@@ -101,12 +101,13 @@ def parallel(nest: Nest, var: str) -> Nest:
 
 
 def backwards(nest: Nest, var: str) -> Nest:
-    """Lets each thread do its share of the trips from the last to the first, where the loop is the only one that they share: what a kernel
-    met last is nearer than what it met first."""
+    """Lets each thread do its share of the trips from the last to the first: of the loop, where it is the only one that they share, or of
+    all that are shared with it, where it is the outermost. What a kernel met last is nearer than what it met first."""
     step = f"backwards({var})"
     for loop in _existing(nest, var, step):
         shared = [s for s in statements(nest.body) if isinstance(s, Loop) and s.parallel]
-        if not loop.parallel or any(s.extent != s.step for s in shared if s is not loop) or loop.clip or loop.where:
+        alone = loop in shared[:1] or not any(s.extent != s.step for s in shared if s is not loop)
+        if not loop.parallel or not alone or loop.clip or loop.where:
             raise ScheduleError(f"{step}: threads do not share trips of this loop alone")
     return record(nest, _with(nest, var, backwards=True), step)
 

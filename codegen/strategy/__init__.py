@@ -142,7 +142,7 @@ class _Planner(Maps, Panels, TurnedPanels, Rows, Sweeps, Tails):
         ordered = self._ordered()
         for loop in common:
             trip = body_cost(loop.body)
-            if loop.var in ordered:
+            if loop.var in ordered or (self.columns and loop.clip):
                 break
             if shared and trip < MIN_TRIP_COST:
                 break

@@ -26,6 +26,7 @@ class Scheduling:
     apart: bool = False  # the vectors of a sum: no row of a tile shares one with another, but by a window that slides
     swept: bool = False  # all tiles go through the rows of an image together
     columns: tuple[str, ...] = ()  # loops over panels that lie one after the other
+    in_pieces: bool = False  # the panels of a core take pieces of the rows
     whole: list[tuple[str, str, tuple[str, ...]]] = field(default_factory=list)  # operands packed whole: array, lanes along, summed over
     kept: list[str] = field(default_factory=list)  # those of them whose panels are kept from call to call
 

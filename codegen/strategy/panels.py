@@ -6,6 +6,7 @@ import math
 from collections.abc import Mapping
 
 from ..access import Access, accesses, divisor, guess, inner_loops, static, useful_lanes
+from ..column_pieces import Pieces, column_pieces
 from ..conflicts import crowded
 from ..epilogue import settle_epilogue
 from ..nest import FOR, Acc, Accum, Loop, Stmt, all_stores, loops, statements
@@ -15,12 +16,11 @@ from ..schedule import chunk, edges, jam, keep, pack, pack_all, refill, reorder,
 from ..schedule.chunk import chunkable, operands
 from ..schedule.refill import refilled
 from ..strips import PAGE, strip_rows
-from ..tiles import Room, Tile, best_tiles, rows_of_a_sample
+from ..tiles import FEW, Room, Tile, best_tiles, rows_of_a_sample
 from ..windows import Window, find_window, taps_tile, window_tile
 from .base import Scheduling
 
 LARGE_BATCH = 512  # samples whose operand may be further away than the second-level cache
-WAITING_BYTES = 128 << 10  # of sums that wait in private memory while the rest of a long sum is taken
 CHUNK = 128  # of a sum, of which both operands are packed for a strip of tiles
 LIKELY = 3  # tiles that cost nearly the same
 MANY_ROWS = 64  # rows at the least for which each thread packs all of an operand
@@ -42,6 +42,7 @@ class Panels(Scheduling):
         window = alone or self.taps
         inside = tuple(s for s in body if isinstance(s, Loop))
         self.apart = all(a.depends_on(vector.var) for a in accesses(self.nest, inside) if not a.store)
+        columns = self.columns = () if window else self._columns(common, vector, rows)
         if window:
             slid = window.row  # moves fastest
             rows = [loop for loop in rows if loop.var != slid] + [loop for loop in common if loop.var == slid]
@@ -55,7 +56,6 @@ class Panels(Scheduling):
             count = min(COLUMN_VECTORS if blocks else 4, available, room.sums)
             tiles = {}
         self.note(f"vectors along {vector.var}: {lanes} lanes, {count} side by side")
-        columns = self.columns = () if window else self._columns(common, vector, rows)
         packed = [] if window or columns else far_rows(self.nest, common, body, vector, lanes * count, self.target)
         strip_size = None if window or columns else self._strip(common, vector, rows, tiles, lanes * count, bool(packed))
         packed = [] if strip_size else packed
@@ -72,7 +72,7 @@ class Panels(Scheduling):
             size, var = tiles.get(loop.var, 1), loop.var
             if size == 1:
                 continue
-            cut = strip_size or pieces or (blocked.cut if blocked else 0)
+            cut = strip_size or pieces.rows or (blocked.cut if blocked else 0)
             if not cut and not packed and not outermost and len(common) == 2 and (sample := rows_of_a_sample(loop.extent, size)):
                 cut, by_samples = sample, True
                 self.note(f"{sample} rows of {var} are a sample: no tile has rows of two")
@@ -93,12 +93,14 @@ class Panels(Scheduling):
         for size in tiles.values():
             accumulators *= size
         others = [loop.var for loop in common if loop.var not in (vector.var, *columns)]
-        if by_samples or pieces:
+        if by_samples or pieces.rows:
             others = [f"{others[0]}.o", f"{others[0]}.i"]
+        if pieces.panels:
+            others = [f"{columns[0]}.o", *others]
         if blocked:
             others = [f"{others[0]}.o", f"{others[0]}.i"] if blocked.cut else others
             self.note(f"{blocked.rows} rows at a time for all panels: what they read stays in the second-level cache")
-        self._order(others, vector.var, count, tuple(names), outermost, blocked.before if blocked else int(pieces > 0))
+        self._order(others, vector.var, count, tuple(names), outermost, blocked.before if blocked else pieces.before)
         if window:
             self._write_out(window)
         elif blocks and accumulators * blocks < 8 and not packed and not self.whole:  # a loop over which a panel is packed stays whole
@@ -136,23 +138,19 @@ class Panels(Scheduling):
         return bool(kind.shape[0] == loop.extent and kind.shape[-1] == vector.extent and access.coefficient(loop.var) == piece
                     and access.coefficient(vector.var) == 1)
 
-    def _pieces(self, common: list[Loop], rows: list[Loop], tiles: Mapping[str, int], width: int) -> int:
-        """Rows of the pieces that all panels are cut into where not every core has a panel, or where what a part of a long sum takes
-        along the rows would not stay in the second-level cache from panel to panel; 0 for panels as they are."""
-        extent = static(rows[0].extent) if self.columns and len(common) == len(self.columns) + 2 and len(rows) == 1 else None
-        if extent is None:
-            return 0
-        size = tiles[rows[0].var]
-        if size == 1:  # no tile to cut
-            return 0
-        panels = math.prod(int(str(loop.extent)) for loop in common if loop.var in self.columns)
-        fit = self.target.l2 // 4 // (4 * CHUNK)
-        most = min(extent if extent <= 2 * fit else fit, WAITING_BYTES // (4 * width), extent // -(-self.target.cores // panels))
-        count, most = -(-extent // size), max(1, most // size)
-        if most >= count:
-            return 0
-        even = -(-count // -(-count // most))
-        return size * next((n for n in range(most, most // 2, -1) if extent % (n * size) == 0), even)
+    def _pieces(self, common: list[Loop], rows: list[Loop], tiles: Mapping[str, int], width: int) -> Pieces:
+        """The pieces that rows are cut into before panels that lie one after the other."""
+        if not self.columns or len(rows) != 1 or len(common) != len(self.columns) + 2:
+            return Pieces()
+        (row,) = rows
+        pieces = column_pieces(self.nest, self.target, common, self.columns, row, (tiles[row.var], width), CHUNK)
+        if pieces.panels:
+            (over,) = self.columns
+            self.nest = tile(self.nest, over, pieces.panels)
+            self.columns, self.in_pieces = (f"{over}.i",), True
+            self.note(f"{pieces.rows} rows of {row.var} at a time for the {pieces.panels} panels of a core: what they read stays in the "
+                      "second-level cache")
+        return pieces
 
     def _refill(self, panel: str) -> None:
         """Packs what the lanes take of a sum, part by part, where its rows lie far apart."""
@@ -174,7 +172,8 @@ class Panels(Scheduling):
             and any(static(loop.extent) is None for loop in common)  # else the sum is gone through in blocks, which are near
         whole = LINES_OF_ROWS if len(rows) == 1 and self._lines_are_lost(common, vector, rows[0], lanes) else ()
         self.choices = best_tiles(vector.extent, lanes, {loop.var: loop.extent for loop in rows}, room, whole, far=far,
-                                  masked=bool(self.nest.in_place), apart=self._apart(rows), cores=self.target.cores if own else 1)
+                                  masked=bool(self.nest.in_place), apart=self._apart(rows), cores=self.target.cores if own else 1,
+                                  few=FEW if self.columns else 0)
         if far_rows(self.nest, common, body, vector, lanes, self.target):
             widths = {tile.vectors for tile in self.choices}
             fit = {n for n in widths if far_rows(self.nest, common, body, vector, lanes * n, self.target)}

@@ -116,7 +116,8 @@ class Tails(Scheduling):
                 if not again and approachable(self.nest, array, over) and guess(kind.size, MANY) * kind.dtype.size > self.target.l2 // 4:
                     self.nest = approach(self.nest, array, over)
                     self.note(f"what the next tile's epilogue meets of {array} is asked for while this one is summed over {over}")
-                if has_next_panel(self.nest, array, over) and self._read_by_a_tile(loop, lines(loop, array)) > self.target.l1 * 3 // 4:
+                if has_next_panel(self.nest, array, over) \
+                        and self._read_by_a_tile(loop, lines(self.nest, loop, array)) > self.target.l1 * 3 // 4:
                     self.nest = next_panel(self.nest, array, over)
                     self.note(f"the next panel of {array} is asked for while tiles of this one are summed over {over}")
 
@@ -125,9 +126,10 @@ class Tails(Scheduling):
         the cache are read next."""
         updated = {written for written, read in self.nest.in_place.items() if self.nest.arrays[read].rank > 2}
         shared = [loop for loop in inner_loops(self.nest.body) if loop.parallel and loop.extent != loop.step]
-        if sums and updated and [loop.var for loop in shared] == list(self.columns):
-            self.nest = backwards(self.nest, self.columns[0])
-            self.note(f"a thread does its panels along {self.columns[0]} from the last to the first: it has read these last")
+        alone = [loop.var for loop in shared] == list(self.columns) or (self.in_pieces and chain(self.nest.body)[:1] == shared[:1])
+        if sums and updated and alone:
+            self.nest = backwards(self.nest, shared[0].var)
+            self.note(f"a thread does its panels along {shared[0].var} from the last to the first: it has read these last")
 
     def _behind(self) -> None:
         """Where tiles of a panel wait for a divider after their sums: the next tile is summed meanwhile."""
@@ -194,20 +196,21 @@ class Tails(Scheduling):
 
     def _lead(self) -> None:
         """Asks for the lines of a long sum some trips ahead, where those of a tile do not stay in the first-level cache."""
-        if self.apart or self.columns:
-            return  # windows, panels in one piece: see above
+        if self.apart:
+            return  # windows: see above
         wanted: dict[tuple[str, str], int] = {}
         for loop, vectors in tile_sums(self.nest.body):
             if loop.step > 1 and not self.nest.still:
                 continue  # a load of each of several terms steps so far that the processor asks in time, and with fewer instructions
             for array in dict.fromkeys(load.array for load in all_loads(loop.body)):
-                found = lines(loop, array)
+                found = lines(self.nest, loop, array, bool(self.columns))
                 few = 0 < len(found) <= max(MOST_LINES, vectors // LEAST_SUMS)
-                if vectors >= LEAST_SUMS and few and self._read_by_a_tile(loop, found) > self.target.l1 * 3 // 4:
+                read = self._read_meanwhile if self.columns else self._read_by_a_tile
+                if vectors >= LEAST_SUMS and few and read(loop, found) > self.target.l1 * 3 // 4:
                     trips = min(-(-2 * CYCLES // vectors), self._held(loop, array, found))
                     wanted[array, loop.var] = min(wanted.get((array, loop.var), CYCLES), trips)  # of whole tiles
         for (array, over), trips in wanted.items():
-            self.nest = lead(self.nest, array, over, trips)
+            self.nest = lead(self.nest, array, over, trips, *(["ends"] if self.columns else []))
             self.note(f"of {array} what the sum over {over} takes {trips} trips later is asked for")
 
     def _held(self, loop: Loop, array: str, found: list[Aff]) -> int:
@@ -232,6 +235,16 @@ class Tails(Scheduling):
             if loop is over or (over in loop.inside and not any(isinstance(s, Acc) for s in loop.inside)):
                 trips *= -(-guess(loop.extent, MANY) // loop.step) if found[0].coefficient(loop.var) != 0 else 1
         return trips * len(found) * LINE
+
+    def _read_meanwhile(self, over: Loop, found: list[Aff]) -> int:
+        """Bytes of the lines that are read before one of them is read again."""
+        size = len(found) * LINE
+        for loop in reversed([x for x in inner_loops(self.nest.body) if x is over or over in x.inside]):
+            if found[0].coefficient(loop.var) != 0:
+                size *= -(-guess(loop.extent, MANY) // loop.step)
+            elif (static(loop.extent) or MANY) > loop.step:
+                break
+        return size
 
 
 def _divides(stmt: Stmt) -> bool:

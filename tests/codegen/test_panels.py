@@ -9,6 +9,7 @@ import pytest
 
 from kcompile.codegen.interpret import interpret
 from kcompile.codegen.lower import lower
+from kcompile.codegen.nest_text import print_nest
 from kcompile.codegen.panel_order import in_panels, in_rows
 from kcompile.codegen.schedule import apply
 from kcompile.codegen.strategy import plan, tile_choices
@@ -194,3 +195,39 @@ def test_tiles_of_one_row(size: str) -> None:
     arrays = inputs(kernel, {"B": 5})
     got = run_native(compiled, stored(kernel, arrays), {"B": 5})
     assert_close(kernel, read_back(kernel, got), evaluate(kernel, arrays, {"B": 5}), f"tiles of {size}")
+
+
+DENSE_IN_BLOCKS = parse_kernel("""kernel dense_in_blocks
+  axes i:B, j:128, k:250
+  read x: f32[B, 250], w: f32[250, 128], b: f32[128]
+  write y: f32[B, 128]
+  reduce acc[i, j] = add over k of x[i, k] * w[k, j]
+  store y[i, j] = max(acc + b[j], 0.0)
+  panels w: 32
+""")
+
+
+@pytest.mark.parametrize(("kernel", "panels"), [(DENSE_IN_BLOCKS, 2), (momentum(250, 128), 2), (momentum(250, 256), 4)],
+                         ids=["dense", "momentum in blocks", "momentum"])
+def test_a_core_takes_rows_in_pieces(kernel: Kernel, panels: int) -> None:
+    target = replace(Target.named("avx512"), l2=256 << 10, cores=2)
+    nest = plan(lower(kernel), target)
+    assert f"tile(j.panel, {panels})" in nest.steps and any(step.startswith("reorder(j.panel.o, i.o, j.panel.i, ") for step in nest.steps)
+    compiled = Native(nest)
+    for batch in (1, 59, 60, 61, 72, 130, 200):
+        arrays = inputs(kernel, {"B": batch})
+        got = run_native(compiled, stored(kernel, arrays), {"B": batch}, shares=3)
+        assert_close(kernel, read_back(kernel, got), evaluate(kernel, arrays, {"B": batch}), f"{batch} rows")
+
+
+def test_pieces_need_several_panels_for_each_core() -> None:
+    steps = {cores: plan(lower(DENSE_IN_BLOCKS), replace(Target.named("avx512"), l2=256 << 10, cores=cores)).steps for cores in (1, 3, 4)}
+    assert "tile(j.panel, 4)" in steps[1]
+    assert not any(step.startswith("tile(j.panel") for cores in (3, 4) for step in steps[cores])
+
+
+def test_rows_that_end_anywhere_in_a_line_are_asked_for_at_both_ends() -> None:
+    nest = plan(lower(momentum(784, 512)), replace(Target.named("avx512"), l2=1 << 20, cores=2))
+    text = print_nest(nest)
+    assert "tile(i.i, 14)" in nest.steps and "lead(x, k, 12, ends)" in nest.steps
+    assert "prefetch x[k.n]" in text and "prefetch x[k.n + 13]" in text

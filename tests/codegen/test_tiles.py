@@ -91,3 +91,10 @@ def test_of_equal_tiles_rows_of_the_first_axis_are_taken():
     (128, 12544, 48 << 10, False), (193, 12544, 48 << 10, True), (100, 4, 48 << 10, False), (1000, B, 48 << 10, False)], ids=str)
 def test_lines_a_power_of_two_apart_share_few_places(count, apart, l1, expected):
     assert crowded(count, apart, replace(Target.named("avx512"), l1=l1)) is expected
+
+
+def test_rows_of_a_batch_may_be_twelve_where_few_of_a_last_tile_are_done_at_a_time():
+    room = Room(32, 28, trip=2.0)
+    assert str(best_tile(32, 16, {"i": B}, room)) == "2 x 8"
+    assert str(best_tile(32, 16, {"i": B}, room, few=4)) == "2 x 12"
+    assert best_tile(32, 16, {"i": B}, room, few=4, apart=frozenset({"i"})).height <= 8

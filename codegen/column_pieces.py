@@ -1,0 +1,73 @@
+"""How rows are cut where a product's panels lie one after the other in memory.
+
+All panels that a core goes through read the same operand along the rows: once each, from far away where it does not fit the second-level
+cache. Cut into pieces of which each stays in that cache while the core's panels take it, one after the other, it comes from there.
+"""
+
+from __future__ import annotations
+
+import math
+
+from kcompile.ir.struct import struct
+
+from .access import accesses, inner_loops, static
+from .nest import Loop, Nest
+from .target import Target
+
+LARGE_BATCH = 512  # samples that an operand along the rows may be summed over
+WAITING_BYTES = 128 << 10  # of sums that wait in private memory while the rest of a long sum is taken
+PANELS_TOO = 2  # a piece of a batch has so many rows for each column of a panel at least: panels are read again for each piece
+
+
+@struct(frozen=True)
+class Pieces:
+    """`rows` of a piece, 0 for rows that are not cut; `panels` that take a piece one after the other, 0 for all of them."""
+
+    rows: int = 0
+    panels: int = 0
+
+    @property
+    def before(self) -> int:
+        """Loops that stand before those over panels: over the cores' shares, and over pieces."""
+        return (self.panels > 0) + (self.rows > 0)
+
+
+def column_pieces(nest: Nest, target: Target, common: list[Loop], columns: tuple[str, ...], row: Loop, tile: tuple[int, int],
+                  part: int) -> Pieces:
+    """`columns`: the loops over panels; `tile`: rows and columns of a tile; `part`: of a long sum, which is taken one after the other.
+
+    Pieces stand before the panels of a core, so that a core updates the panels that it has multiplied; before all panels only where
+    there are fewer than cores."""
+    size, width = tile
+    panels = math.prod(int(str(loop.extent)) for loop in common if loop.var in columns)
+    extent, cores = static(row.extent), target.cores
+    shared = panels // cores if len(columns) == 1 and panels % cores == 0 and panels > cores else 0
+    far = _bytes_of_a_row(nest, common, row)
+    if size == 1 or far is None:  # no tile to cut
+        return Pieces()
+    if extent is None:
+        most = target.l2 // 4 // far
+        return Pieces(most // size * size, shared) if shared and PANELS_TOO * width <= most < LARGE_BATCH else Pieces()
+    near = target.l2 // 4 // (4 * part)
+    most = min(extent if extent <= 2 * near else near, WAITING_BYTES // (4 * width), extent // -(-cores // panels))
+    if shared:
+        most = min(most, max(target.l2 // 2 // far, PANELS_TOO * width))
+    rows = _even(extent, size, most)
+    return Pieces(rows, shared if panels >= cores else 0) if rows else Pieces()
+
+
+def _bytes_of_a_row(nest: Nest, common: list[Loop], row: Loop) -> int | None:
+    """What a row reads of a large batch, or of all that is summed; None where that is not known."""
+    sums = list(inner_loops(common[-1].body))
+    trips = math.prod(static(loop.extent) or LARGE_BATCH for loop in sums)
+    shared = [a for a in accesses(nest, tuple(sums)) if not a.store and a.depends_on(row.var)]
+    return sum(a.dtype.size for a in shared) * trips or None
+
+
+def _even(extent: int, size: int, most: int) -> int:
+    """Rows of pieces of at most about so many, whole tiles, of equal length where that can be; 0 for one piece."""
+    count, tiles = -(-extent // size), max(1, most // size)
+    if tiles >= count:
+        return 0
+    even = -(-count // -(-count // tiles))
+    return size * next((n for n in range(tiles, tiles // 2, -1) if extent % (n * size) == 0), even)
