@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from ..ir.scalar import REDUCERS, SCALAR_OPS, Aff, Apply, AxisValue, Const, Expr, Guard, Load, Ref, vanishing
 from ..ir.types import DType, bf16, evaluate_dim, f16, f32
-from .nest import FOR, VECTOR, Acc, Accum, Fold, Let, Loop, Nest, Prefetch, Stmt, Store, Transpose, identity
+from .nest import FOR, VECTOR, Acc, Accum, Errand, Fold, Let, Loop, Nest, Prefetch, Stmt, Store, Transpose, identity
 
 Array = npt.NDArray[Any]
 Key = tuple[int, ...]
@@ -70,7 +70,7 @@ class _Interpreter:
                     self.store(stmt)
                 case Transpose():
                     self.transpose(stmt)
-                case Prefetch():
+                case Prefetch() | Errand():
                     pass  # of no effect on values, wherever it points
 
     def loop(self, loop: Loop) -> None:

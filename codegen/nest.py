@@ -161,7 +161,15 @@ class Prefetch:
     index: Aff
 
 
-Stmt = Union[Loop, Acc, Accum, Fold, Let, Store, Transpose, Prefetch]
+@struct(frozen=True)
+class Errand:
+    """Asks in one of `every` trips of the loop in which it stands, a power of two, for so many lines of what the thread will do next."""
+
+    every: int = 1
+    lines: int = 1
+
+
+Stmt = Union[Loop, Acc, Accum, Fold, Let, Store, Transpose, Prefetch, Errand]
 
 
 @struct(frozen=True)
@@ -178,7 +186,8 @@ class Panel:
 @struct(frozen=True)
 class Nest:
     """`arrays` are the kernel's, in the order of the native function's arguments; `panels` follow them. `scratch`: private to a thread,
-    name -> (dtype, elements). `still`: see Kernel. `steps`: the schedule so far, one call each. `notes`: why it was chosen so."""
+    name -> (dtype, elements). `still`: see Kernel. `along`: see Step. `steps`: the schedule so far, one call each. `notes`: why it was
+    chosen so."""
 
     name: str
     arrays: Mapping[str, TensorType]
@@ -190,6 +199,7 @@ class Nest:
     notes: tuple[str, ...] = ()
     still: tuple[str, ...] = ()
     panels: Mapping[str, Panel] = field(default_factory=dict)
+    along: bool = False
 
     @property
     def symbols(self) -> tuple[str, ...]:

@@ -30,7 +30,7 @@ from ..ir.scalar import Aff
 from ..ir.text.scalars import Scope, aff_text, expr_text, guard_text, index_text, parse_aff, parse_expr, parse_guard, parse_index
 from ..ir.text.tokens import Cursor, name_text, quote, unquote
 from ..ir.types import DTYPES, Dim, DimLike, DType, TensorType
-from .nest import FOR, UNROLL, VECTOR, Acc, AccDim, Accum, Clip, Fold, Let, Loop, Nest, Panel, Prefetch, Stmt, Store, Transpose
+from .nest import FOR, UNROLL, VECTOR, Acc, AccDim, Accum, Clip, Errand, Fold, Let, Loop, Nest, Panel, Prefetch, Stmt, Store, Transpose
 
 _INDENT = "  "
 
@@ -46,6 +46,8 @@ def print_nest(nest: Nest) -> str:
     if nest.steps:
         lines.append("  steps " + ", ".join(nest.steps))
     lines.extend(f"  note {quote(n)}" for n in nest.notes)
+    if nest.along:
+        lines.append("  along")
     if nest.still:
         lines.append("  still " + ", ".join(map(name_text, nest.still)))
     printer = _Printer(nest)
@@ -120,6 +122,8 @@ class _Printer:
                 return f"{name_text(stmt.array)}{index_text((stmt.index,))} = transpose {name_text(stmt.value)} over {columns}, {lanes}"
             case Prefetch():
                 return f"prefetch {name_text(stmt.array)}{index_text((stmt.index,))}"
+            case Errand():
+                return f"errand {stmt.every}, {stmt.lines}"
             case Loop():
                 raise AssertionError("loops are printed by loop()")
 
@@ -180,6 +184,9 @@ class _Parser:
         while c.accept("note"):
             notes.append(c.string("a note in quotes"))
             c.end_line()
+        along = c.accept("along")
+        if along:
+            c.end_line()
         still: list[str] = []
         if c.accept("still"):
             while not still or c.accept(","):
@@ -199,7 +206,7 @@ class _Parser:
         c.expect("body")
         column = c.tokens[c.position - 1].column
         c.end_line()
-        return Nest(name, arrays, self.body(column), scratch, in_place, label, steps, tuple(notes), tuple(still), panels)
+        return Nest(name, arrays, self.body(column), scratch, in_place, label, steps, tuple(notes), tuple(still), panels, along)
 
     def arrays(self, word: str) -> dict[str, TensorType]:
         c = self.cursor
@@ -251,6 +258,12 @@ class _Parser:
             return self.each(column)
         if c.accept("acc"):
             return self.acc()
+        if c.accept("errand"):
+            every = c.integer("in one of how many trips")
+            c.expect(",")
+            lines = c.integer("how many lines")
+            c.end_line()
+            return Errand(every, lines)
         if c.accept("prefetch"):
             array = c.name("an array")
             index = parse_index(c, self.scope)
@@ -277,7 +290,7 @@ class _Parser:
             if counts:
                 self.scope.variables.add(name)
             return Let(name, expr, counts)
-        raise c.error("a statement: parallel, for, each, acc, fold, prefetch, let, index, a store, or the name of an accumulator")
+        raise c.error("a statement: parallel, for, each, acc, fold, prefetch, errand, let, index, a store, or the name of an accumulator")
 
     def sums(self, word: str) -> bool:
         """Whether a statement such as `acc add= ...` begins here."""

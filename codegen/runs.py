@@ -14,10 +14,12 @@ from ..ir.program import Program
 from ..ir.types import Dim, TensorType, evaluate_dim, is_static
 from .arena import ALIGNMENT
 from .nest import Let, Loop, Nest
-from .runtime.layout import MOST_ARGS
+from .runtime.layout import MOST_ARGS, MOST_ASKED
 from .step import KernelCall
 from .target import Target
 
+WORKING = 0.9  # of the second-level cache, for the samples that calls are at and for those that they ask for
+LEAST_ASKED = 4096  # bytes of a sample: less comes by itself
 PRIVATE_ROOM = 512 << 10  # of a thread's stack
 
 
@@ -67,10 +69,11 @@ def _join(program: Program, calls: list[KernelCall], run: Sequence[int], users: 
         return
     most = max(1, target.l2 // 2 // max(1, _sample_bytes(program, (calls[n] for n in run))))
     places = _private(program, run, users, most)
+    asked = _asked(program, calls, run, target, most)
     for n in run:
         roots = [program.root(array) if array in program.buffers else "" for array in calls[n].arrays]
         own = tuple([(at, *places[root]) for at, root in enumerate(roots) if root in places])
-        calls[n] = replace(calls[n], together=len(run) if n == run[0] else 0, samples=most, private=own)
+        calls[n] = replace(calls[n], together=len(run) if n == run[0] else 0, samples=most, private=own, asked=asked)
 
 
 def _private(program: Program, run: Sequence[int], users: Mapping[str, set[int]], samples: int) -> dict[str, tuple[int, int]]:
@@ -88,6 +91,29 @@ def _private(program: Program, run: Sequence[int], users: Mapping[str, set[int]]
                 found[root] = size, place
                 place += -(-samples * size // ALIGNMENT) * ALIGNMENT
     return found
+
+
+def _asked(program: Program, calls: Sequence[KernelCall], run: Sequence[int], target: Target,
+           samples: int) -> tuple[tuple[int, int], ...]:
+    """What the calls read of a sample, and have not made: the word of the frame with an array's address, and its bytes. As much as the
+    second-level cache holds beside the samples that they are at."""
+    found: dict[str, tuple[int, int]] = {}
+    known: set[str] = set()
+    room = int(target.l2 * WORKING) // samples - _sample_bytes(program, (calls[n] for n in run))
+    if any(len(program.steps[n].kernel.arrays) > MOST_ARGS for n in run):
+        return ()
+    for n in run:
+        for at, array in enumerate(program.steps[n].kernel.arrays):
+            root = program.root(array)
+            kind = program.buffers[root].type
+            if root in known or array not in program.steps[n].kernel.reads or is_static(kind.size) or len(found) == MOST_ASKED:
+                continue
+            size = _of_a_sample(kind)
+            if root not in found and size >= LEAST_ASKED and size <= room:
+                found[root] = calls[n].args_word + at, size
+                room -= size
+        known |= {program.root(array) for array in program.steps[n].kernel.arrays}
+    return tuple(found.values())
 
 
 def _sample_bytes(program: Program, calls: Iterable[KernelCall]) -> int:

@@ -48,7 +48,9 @@ class KernelCall:
     """One call of the step. `arrays` are buffer names in the order of the function's arguments, names of panels after them; words are
     the frame's. `together`: how many calls, this one among them, every thread goes through with so many samples at a time (`samples`)
     before it takes the next ones; 0 for those inside, 1 for a call of its own. `private`: of arrays that no other call sees but those, so
-    that they lie in a thread's own memory: which of `arrays`, the bytes of a sample, and where it begins."""
+    that they lie in a thread's own memory: which of `arrays`, the bytes of a sample, and where it begins. `asked`: what the calls that
+    go together ask for meanwhile, of what they will read of the next samples: the word of the frame with an array's address, and the bytes
+    of a sample."""
 
     kernel: NativeKernel
     arrays: tuple[str, ...]
@@ -59,6 +61,7 @@ class KernelCall:
     together: int = 1
     samples: int = 0
     private: tuple[tuple[int, int, int], ...] = ()
+    asked: tuple[tuple[int, int], ...] = ()
 
 
 @struct(frozen=True)
@@ -117,11 +120,14 @@ def call_table(code: StepCode, addresses: Mapping[str, int], together: bool = Tr
     for number, call in enumerate(code.calls):
         words = addresses[call.kernel.name], call.trips_word, call.dims_word, call.args_word
         if together and call.together != 1:
-            place = told + len(private) if call.private else 0
+            place = told + len(private) if call.private or call.asked else 0
             calls.append(call_words(*words, call.barrier and number > 0, call.together, call.samples, call.kernel.unit, place))
-            if call.private:
+            if place:
                 private += [len(call.arrays), len(call.private), *(word for one in call.private for word in one)]
-                most = max(most, *(begin + call.samples * size for _, size, begin in call.private))
+                most = max([most, *(begin + call.samples * size for _, size, begin in call.private)])
+            if call.together and call.asked:
+                calls[-1][layout.STEP_ASKED] = told + len(private)
+                private += [len(call.asked), *(word for one in call.asked for word in one)]
         else:
             calls.append(call_words(*words, number > 0 and (call.barrier or not call.together)))
     return [*table_of(calls, most), *private]
@@ -135,8 +141,9 @@ def table_of(calls: list[list[int]], private: int = 0) -> list[int]:
 def call_words(address: int, trips: int, dims: int, args: int, meets: bool, together: int = 1, samples: int = WHOLE,
                unit: int = 1, private: int = 0) -> list[int]:
     """The words of one call: its kernel's address, its words of the frame, whether threads meet before it, how many calls go through
-    the samples together, how many of these at a time, the trips of one, and the word of the table that tells its private arrays."""
-    return [address, trips, dims, args, meets, together, samples, unit, private]
+    the samples together, how many of these at a time, the trips of one, the word of the table that tells its private arrays,
+    and that of what is asked for, which is entered later."""
+    return [address, trips, dims, args, meets, together, samples, unit, private, 0]
 
 
 def fill_frame(code: StepCode, words: list[int], symbols: Mapping[str, int]) -> None:

@@ -14,7 +14,7 @@ from .lower import lower
 from .nest import Nest
 from .object_code import FINAL_ADDRESSES
 from .runs import joined, trips_of_a_sample
-from .runtime.layout import FRAME_WORDS
+from .runtime.layout import ERRAND_BEFORE, FRAME_WORDS
 from .step import KeptPanel, KernelCall, NativeKernel, PanelKernel, StepCode, Storage
 from .strategy import plan
 from .target import Target
@@ -25,12 +25,12 @@ MODULE_LINES = 300  # kernels are spread over modules of about this size
 WIDE = 64  # bytes of vectors that leave processors enough time for addresses
 LONG_LOOP = 40  # loads and stores in a block, from which addresses are left as they are
 
-Compile = Callable[[Kernel, Target, str], tuple[str, NativeKernel]]
+Compile = Callable[[Kernel, Target, str, bool], tuple[str, NativeKernel]]
 
 
-def compile_kernel(kernel: Kernel, target: Target, name: str) -> tuple[str, NativeKernel]:
-    """Lower, schedule and emit one kernel: its text, and how it is called."""
-    return emit_kernel(plan(lower(kernel), target), target, name)
+def compile_kernel(kernel: Kernel, target: Target, name: str, along: bool = False) -> tuple[str, NativeKernel]:
+    """Lower, schedule and emit one kernel: its text, and how it is called. `along`: see Step."""
+    return emit_kernel(plan(replace(lower(kernel), along=along), target), target, name)
 
 
 def emit_kernel(nest: Nest, target: Target, name: str) -> tuple[str, NativeKernel]:
@@ -64,9 +64,9 @@ def step_code(program: Program, target: Target, compile: Compile = compile_kerne
     calls: list[KernelCall] = []
     word = FRAME_WORDS
     for step in program.steps:
-        key = structure(step.kernel)
+        key = structure(step.kernel), step.along
         if key not in kernels:
-            text, kernels[key] = compile(canonical(step.kernel), target, f"k{len(kernels)}")
+            text, kernels[key] = compile(canonical(step.kernel), target, f"k{len(kernels)}", step.along)
             modules.add(text)
         native, arrays = kernels[key], list(step.kernel.arrays)
         for panel in native.panels:
@@ -74,7 +74,7 @@ def step_code(program: Program, target: Target, compile: Compile = compile_kerne
             arrays.append(panel_name(panel, source))
             panels[arrays[-1]] = KeptPanel(panel, source)
         trips, dims = word, word + 1
-        args = dims + len(native.symbols)
+        args = dims + len(native.symbols) + ERRAND_BEFORE
         word = args + len(arrays)
         calls.append(KernelCall(native, tuple(arrays), step.barrier, trips, dims, args))
     written = frozenset(program.root(a) for step in program.steps for a in step.kernel.writes)

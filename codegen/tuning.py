@@ -11,7 +11,8 @@ import ctypes
 import hashlib
 import json
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -26,6 +27,7 @@ from .emit import emit
 from .nest import Nest
 from .nest_text import print_nest
 from .options import CodegenOptions
+from .runtime.layout import ERRAND_BEFORE
 from .strategy import plan, tile_choices
 from .target import Target
 from .text_builder import join
@@ -61,7 +63,7 @@ class Measured:
         return f"{', '.join(parts)}: {self.best or 'the first'} is taken"
 
 
-def compile_tuned(kernel: Kernel, target: Target, name: str, options: CodegenOptions) -> tuple[str, NativeKernel]:
+def compile_tuned(kernel: Kernel, target: Target, name: str, along: bool, options: CodegenOptions) -> tuple[str, NativeKernel]:
     """Like step_text.compile_kernel, with measured tiles."""
     from .lower import lower
     from .step_text import emit_kernel
@@ -70,7 +72,15 @@ def compile_tuned(kernel: Kernel, target: Target, name: str, options: CodegenOpt
     measured = measured_tiles(nest, target, options)
     if measured is not None:
         miss.report(options.cache_log, name, f"tiles {measured}", kind="kernel")
-    return emit_kernel(plan(nest, target, measured.best if measured else None), target, name)
+    return emit_kernel(plan(replace(nest, along=along), target, measured.best if measured else None), target, name)
+
+
+def argument_table(addresses: Sequence[int]) -> ctypes.Array[ctypes.c_void_p]:
+    """What a native function takes, outside of a step: before its arguments stands that there are no errands."""
+    whole = (ctypes.c_void_p * (ERRAND_BEFORE + max(1, len(addresses))))(*[None] * ERRAND_BEFORE, *addresses)
+    table: ctypes.Array[ctypes.c_void_p] = (ctypes.c_void_p * max(1, len(addresses))).from_buffer(
+        whole, ERRAND_BEFORE * ctypes.sizeof(ctypes.c_void_p))
+    return table
 
 
 def measured_tiles(nest: Nest, target: Target, options: CodegenOptions) -> Measured | None:
@@ -122,7 +132,7 @@ class _Call:
         self._function = signature(self._loaded.addresses["candidate"])
         symbols = dict.fromkeys(nest.symbols, BATCH)
         self.arrays = _arrays(nest, symbols, arrays)
-        self._args = (ctypes.c_void_p * max(1, len(nest.arguments)))(*(self.arrays[name].ctypes.data for name in nest.arguments))
+        self._args = argument_table([self.arrays[name].ctypes.data for name in nest.arguments])
         self._dims = (ctypes.c_int64 * max(1, len(symbols)))(*symbols.values())
         self._trips = nest.trips.evaluate(symbols)
 

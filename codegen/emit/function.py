@@ -18,6 +18,7 @@ from ..nest import (
     Acc,
     Accum,
     Clip,
+    Errand,
     Fold,
     Let,
     Loop,
@@ -30,6 +31,7 @@ from ..nest import (
     statements,
 )
 from ..target import Target
+from .errands import ROOM, ask, claim, find_errands
 from .indices import Index, Lanes, Sums
 from .statements import Key, Statements
 from .transpose import write_transposed
@@ -58,12 +60,16 @@ class _Function(Statements):
         for n, array in enumerate(nest.arguments):
             where = w.value(f"getelementptr ptr, ptr %args, i64 {n}")
             self.pointers[array] = w.value(f"load ptr, ptr {where}, align 8", "p")
+        if any(isinstance(s, Errand) for s in statements(nest.body)):
+            self.errands = find_errands(self)
         self.body(nest.body)
         w.line("br label %done")
         head = [f"define void @{name}(ptr %args, ptr %dims, i64 %lo, i64 %hi) nounwind {{", "entry:"]
         for n, (dtype, size) in enumerate(nest.scratch.values()):
             room = size + self.target.vector_bytes // dtype.size  # dead lanes are read, not used
             head.append(f"  %scratch{n} = alloca [{room} x {scalar_code.memory_type(dtype, 1)}], align 64")
+        if self.errands:
+            head.append(ROOM)
         if self.needs_dump:
             head.append("  %dump = alloca [1024 x i8], align 64")
         head += ["  %any = icmp slt i64 %lo, %hi", "  br i1 %any, label %start, label %done", "start:"]
@@ -90,6 +96,8 @@ class _Function(Statements):
                     waiting.append(self.store(stmt))
                 case Prefetch():
                     self.prefetch(stmt)
+                case Errand():
+                    ask(self, stmt)
                 case Transpose():
                     write_transposed(self, stmt)
                     self.written({stmt.array})
@@ -148,6 +156,9 @@ class _Function(Statements):
         return str(known[1])
 
     def _run_time(self, loop: Loop) -> None:
+        for stmt in loop.body:
+            if isinstance(stmt, Errand):
+                self.claimed = claim(self, loop, stmt)
         extent = self.dim(loop.extent)
         if loop.clip:
             left = self.integer(loop.clip.base * -1 + loop.clip.extent)[0]
@@ -251,6 +262,7 @@ class _Function(Statements):
             self.sums = Sums(depth, counter)
         for loop, value in variables:
             text = value(counter)
+            self.trip = text, loop.step
             self.indices[loop.var] = Index(text=text, depth=depth) if text != "0" else Index()
             if loop.back:
                 whole = w.call("i64", "llvm.smin.i64", ("i64", text), ("i64", str(loop.last_whole)))

@@ -15,6 +15,7 @@ from ...ir.types import DimLike, boolean, i64
 from .. import scalar_code
 from ..nest import Acc, Accum, Clip, Fold, Let, Nest, Prefetch, Store, all_stores, identity
 from ..target import Target
+from .errands import Claimed
 from .indices import Index
 from .memory import suffix as memory_suffix
 from .scopes import Scopes
@@ -45,6 +46,9 @@ class Statements(Values):
         self.target = target
         self.block = "start"
         self.needs_dump = False
+        self.errands = ""
+        self.claimed: Claimed | None = None  # by the loop that is being entered
+        self.trip = "0", 1  # the value of the variable of the innermost loop, and its step
         self.extents: dict[str, DimLike] = {}  # of the loops entered so far
         self.unrolled: dict[str, int] = {}
         self.live: dict[str, str] = {}  # clipped unrolled variables: whether the current iteration is live, an i1

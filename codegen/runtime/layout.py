@@ -16,14 +16,24 @@ CLOSE_CALLS = 500_000  # nanoseconds between two small calls that find workers a
 FRAME_SHARED, FRAME_CALLS, FRAME_WORDS = range(3)
 # calls: their number, the bytes of memory that each thread has for itself, then for each the kernel's function, its words of the frame,
 # whether threads meet before it, how many calls go through the samples together, how many samples at a time, the trips of a sample, and
-# the word of the table where its private arrays are told (0: it has none)
+# the words of the table where its private arrays and what it asks for are told (0: it has none)
 STEPS_COUNT, STEPS_PRIVATE, STEPS_HEAD = range(3)
-(STEP_KERNEL, STEP_TRIPS, STEP_DIMS, STEP_ARGS, STEP_MEETS, STEP_TOGETHER, STEP_SAMPLES, STEP_UNIT, STEP_PRIVATE, STEP_WORDS) = range(10)
+(STEP_KERNEL, STEP_TRIPS, STEP_DIMS, STEP_ARGS, STEP_MEETS, STEP_TOGETHER, STEP_SAMPLES, STEP_UNIT, STEP_PRIVATE, STEP_ASKED,
+ STEP_WORDS) = range(11)
 # private arrays of a call: how many arguments it has, how many of them are private, then for each its number, the bytes of a sample, and
 # the byte of the thread's own memory where it begins
 PRIVATE_ARGS, PRIVATE_COUNT, PRIVATE_HEAD = range(3)
 PRIVATE_ARG, PRIVATE_BYTES, PRIVATE_PLACE, PRIVATE_WORDS = range(4)
 MOST_ARGS = 128  # of a call that has private arrays
+# what calls that go through the samples together ask for: how many arrays, then for each the word of the frame with its address, and the
+# bytes of a sample
+ASKED_COUNT, ASKED_HEAD = range(2)
+ASKED_WORD, ASKED_BYTES, ASKED_WORDS = range(3)
+MOST_ASKED = 8
+# a thread's errands (see errands.py), to which the word before a call's arguments points, where that is not 0
+ERRAND_PLACE, ERRAND_END, ERRAND_NEXT, ERRAND_LIST = range(4)
+ERRAND_WORDS = ERRAND_LIST + 2 * (MOST_ASKED + 1)
+ERRAND_BEFORE = 1
 # loop
 (LOOP_SHARED, LOOP_STEP, LOOP_EVEN, LOOP_ODD, LOOP_TAIL, LOOP_FULL_STEPS, LOOP_FIRST, LOOP_STEPS, LOOP_BUDGET, LOOP_DONE, LOOP_FEEDS,
  LOOP_FEED_COUNT, LOOP_MOVING, LOOP_MOVING_COUNT, LOOP_BATCH, LOOP_TAIL_ROWS) = range(16)

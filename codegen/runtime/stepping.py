@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from .layout import (
+    ERRAND_BEFORE,
+    ERRAND_END,
+    ERRAND_WORDS,
     FEED_AHEAD,
     FEED_ELEMENTS,
     FEED_EVEN,
@@ -41,6 +44,7 @@ from .layout import (
     PRIVATE_PLACE,
     PRIVATE_WORDS,
     STEP_ARGS,
+    STEP_ASKED,
     STEP_DIMS,
     STEP_KERNEL,
     STEP_MEETS,
@@ -69,7 +73,8 @@ def share(first: str, end: str, count: str) -> str:
 
 # One step: this thread's share of every kernel, in order. Calls that go together share out samples, and go through a few of them at a
 # time; a call of its own is one for which a sample is a trip, and all of them are done at once. Arrays that nobody sees but the calls of
-# one run lie in the thread's own memory, where a few samples after the other take the same place. Returns the barrier count to go on with.
+# one run lie in the thread's own memory, where a few samples after the other take the same place. What the next few samples will be read
+# from is told to the calls, which ask for it (errands.py). Returns the barrier count to go on with.
 STEP = f"""
 define i64 @kc_step(ptr %frame, i64 %thread, i64 %threads, i64 %target0) {{
 entry:
@@ -77,7 +82,11 @@ entry:
 {fields("calls", count=(STEPS_COUNT, "i64"), private_bytes=(STEPS_PRIVATE, "i64"))}
   %table = getelementptr i64, ptr %calls, i64 {STEPS_HEAD}
   %private = alloca i8, i64 %private_bytes, align 64
-  %own.args = alloca [{MOST_ARGS} x i64], align 64
+  %own.room = alloca [{ERRAND_BEFORE + MOST_ARGS} x i64], align 64
+  %own.args = getelementptr i64, ptr %own.room, i64 {ERRAND_BEFORE}
+  %errands = alloca [{ERRAND_WORDS} x i64], align 64
+  store ptr %errands, ptr %own.room
+  %errands.end = getelementptr i64, ptr %errands, i64 {ERRAND_END}
   br label %next
 next:
   %n = phi i64 [ 0, %entry ], [ %following, %done ]
@@ -88,7 +97,9 @@ call:
   %offset = mul i64 %n, {STEP_WORDS}
   %entry.call = getelementptr i64, ptr %table, i64 %offset
 {fields("entry.call", trips_word=(STEP_TRIPS, "i64"), meets=(STEP_MEETS, "i64"), together=(STEP_TOGETHER, "i64"),
-         few=(STEP_SAMPLES, "i64"), unit=(STEP_UNIT, "i64"))}
+         few=(STEP_SAMPLES, "i64"), unit=(STEP_UNIT, "i64"), asked=(STEP_ASKED, "i64"))}
+  store i64 0, ptr %errands
+  store i64 0, ptr %errands.end
   %following = add i64 %n, %together
   %met = icmp ne i64 %meets, 0
   br i1 %met, label %meet, label %share
@@ -116,9 +127,14 @@ few.call:
   %left = sub i64 %end, %at
   %most = call i64 @llvm.umin.i64(i64 %left, i64 %few)
   %to = add i64 %at, %most
+  %asking = icmp ne i64 %asked, 0
+  br i1 %asking, label %ask, label %work
+ask:
+  %asked.list = getelementptr i64, ptr %calls, i64 %asked
+  call void @kc.errands(ptr %errands, ptr %frame, ptr %asked.list, i64 %to, i64 %end, i64 %few)
   br label %work
 work:
-  %m = phi i64 [ %n, %few.call ], [ %m.next, %go ]
+  %m = phi i64 [ %n, %few.call ], [ %n, %ask ], [ %m.next, %go ]
   %m.offset = mul i64 %m, {STEP_WORDS}
   %m.call = getelementptr i64, ptr %table, i64 %m.offset
 {fields("m.call", kernel=(STEP_KERNEL, "ptr"), dims_word=(STEP_DIMS, "i64"), args_word=(STEP_ARGS, "i64"), own=(STEP_UNIT, "i64"),
@@ -157,9 +173,12 @@ copy:
   store i64 %arg, ptr %to
   %n.next = add i64 %n, 1
   %more = icmp ult i64 %n.next, %count
-  br i1 %more, label %copy, label %place
+  br i1 %more, label %copy, label %copied
+copied:
+  %any = icmp ne i64 %privates, 0
+  br i1 %any, label %place, label %out
 place:
-  %m = phi i64 [ 0, %copy ], [ %m.next, %place ]
+  %m = phi i64 [ 0, %copied ], [ %m.next, %place ]
   %offset.words = mul i64 %m, {PRIVATE_WORDS}
   %offset = add i64 %offset.words, {PRIVATE_HEAD}
   %one = getelementptr i64, ptr %list, i64 %offset

@@ -7,6 +7,7 @@ A worker sleeps on its own mailbox, so that one that takes no part in a call can
 from __future__ import annotations
 
 from ..text_builder import join
+from .errands import ERRANDS
 from .layout import (
     CALL_CONTEXT,
     CALL_FUNCTION,
@@ -214,4 +215,4 @@ finished:
 
 def runtime_text(triple: str) -> str:
     """The runtime's module: exports kc_call, kc_step, kc_loop, and kc_copy for rows that are gathered as they are."""
-    return join([support(triple), BARRIER, _WORKER, _CALL, STEP, LOOP, copy_text()])
+    return join([support(triple), BARRIER, _WORKER, _CALL, STEP, ERRANDS, LOOP, copy_text()])

@@ -17,6 +17,7 @@ from .behind import behind
 from .block import block
 from .chunk import chunk
 from .edges import edges, why_not_edges
+from .errand import errand
 from .expect import expect
 from .foresee import foresee
 from .lead import lead
@@ -39,7 +40,7 @@ STEPS: dict[str, Callable[..., Nest]] = {
     step.__name__: step
     for step in (tile, vectorize, unroll, parallel, reorder, collapse, jam, rfactor, transpose, pack, stash, stash_flat, stash_turned,
                  block, portion, ahead, expect, foresee, strip, chunk, pack_all, keep, slide, singly, short, trim, edges, prefetch, lead,
-                 sweep, refill, approach, next_panel, unpacked, several, behind, backwards)
+                 sweep, refill, approach, next_panel, unpacked, several, behind, backwards, errand)
 }
 _STEP = re.compile(r"(\w+)\((.*)\)")
 
@@ -57,7 +58,7 @@ def apply(nest: Nest, step: str) -> Nest:
 
 
 __all__ = ["STEPS", "ScheduleError", "ahead", "apply", "approach", "backwards", "behind", "block", "can_have_several", "chunk", "collapse",
-           "edges", "expect", "foresee", "jam", "keep", "lead", "next_panel", "pack", "pack_all", "parallel", "portion", "prefetch",
-           "refill", "reorder", "rfactor", "several", "short", "singly", "slide", "stash", "stash_flat", "stash_turned", "strip", "sweep",
-           "tile", "transpose", "trim", "unpacked", "unroll", "vectorize", "why_not_edges", "why_not_short", "why_not_singly",
-           "why_not_slide", "why_not_unpacked"]
+           "edges", "errand", "expect", "foresee", "jam", "keep", "lead", "next_panel", "pack", "pack_all", "parallel", "portion",
+           "prefetch", "refill", "reorder", "rfactor", "several", "short", "singly", "slide", "stash", "stash_flat", "stash_turned",
+           "strip", "sweep", "tile", "transpose", "trim", "unpacked", "unroll", "vectorize", "why_not_edges", "why_not_short",
+           "why_not_singly", "why_not_slide", "why_not_unpacked"]

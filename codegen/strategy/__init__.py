@@ -85,6 +85,7 @@ class _Planner(Maps, Panels, TurnedPanels, Rows, Sweeps, Tails):
         self._lead()
         self._expect()
         self._keep()
+        self._errands()
         return self.nest
 
     def _trim_all(self) -> None:

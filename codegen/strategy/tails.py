@@ -16,6 +16,7 @@ from ..schedule import (
     backwards,
     behind,
     can_have_several,
+    errand,
     expect,
     foresee,
     lead,
@@ -34,6 +35,7 @@ from ..schedule import (
 from ..schedule.ahead import LINE
 from ..schedule.approach import approachable, has_next_panel
 from ..schedule.behind import epilogue_behind
+from ..schedule.errand import errands
 from ..schedule.expect import expected
 from ..schedule.foresee import foreseeable
 from ..schedule.lead import lines, tile_sums
@@ -41,6 +43,7 @@ from ..schedule.prefetch import streams
 from ..tiles import IN_FLIGHT, worth_a_short_tile
 from .base import Scheduling
 
+WIDE = 64  # bytes of vectors beside which requests have been measured
 CYCLES = 160  # before a line is loaded it is asked for: what the second-level cache takes, and most of what the third does
 MOST_LINES = 4  # of an array that are asked for in a trip, or one for every LEAST_SUMS products: so many loads are free
 LEAST_SUMS = 8  # of a trip, without which it is over before anything arrives
@@ -227,6 +230,14 @@ class Tails(Scheduling):
             if kind and isinstance(kind.size, Dim):
                 self.nest = expect(self.nest, array)
                 self.note(f"what a tile's epilogue reads of {array} is asked for while the tile sums")
+
+    def _errands(self) -> None:
+        """In a kernel that may go through the samples with others: asks for what the thread will do next."""
+        if self.nest.along and self.target.vector_bytes == WIDE:
+            for over, (every, few) in errands(self.nest).items():
+                self.nest = errand(self.nest, over, every, *([few] if few > 1 else []))
+                what = f"{few} lines in a trip" if few > 1 else f"a line in {every} trips"
+                self.note(f"while {over} is summed, {what} of what the thread will do next is asked for")
 
     def _read_by_a_tile(self, over: Loop, found: list[Aff]) -> int:
         """Bytes of the lines that a tile reads while it sums."""

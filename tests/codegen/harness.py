@@ -17,6 +17,7 @@ from kcompile.codegen.lower import lower
 from kcompile.codegen.nest import Nest
 from kcompile.codegen.strategy import plan
 from kcompile.codegen.target import Target
+from kcompile.codegen.tuning import argument_table
 from kcompile.ir.kernel import Kernel
 from kcompile.ir.types import evaluate_dim
 
@@ -47,7 +48,7 @@ class Native:
             self.engine.get_function_address("kernel"))
 
     def tables(self, arrays: Mapping[str, Array], symbols: Mapping[str, int]) -> tuple[Any, Any]:
-        args = (ctypes.c_void_p * max(1, len(self.nest.arrays)))(*(arrays[a].ctypes.data for a in self.nest.arrays))
+        args = argument_table([arrays[a].ctypes.data for a in self.nest.arrays])
         dims = (ctypes.c_int64 * max(1, len(self.nest.symbols)))(*(symbols[s] for s in self.nest.symbols))
         return args, dims
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from kcompile.codegen.lower import lower
@@ -17,11 +19,12 @@ from .kernels import ALL
 @pytest.mark.parametrize("name", ALL)
 def test_round_trip(name: str) -> None:
     nest = lower(parse_kernel(ALL[name].strip() + "\n"))
-    for stage in (nest, plan(nest, Target.named("avx512")), plan(nest, Target.named("scalar"))):
+    along = replace(nest, along=True)
+    for stage in (nest, plan(nest, Target.named("avx512")), plan(nest, Target.named("scalar")), along, plan(along, Target.named("avx512"))):
         text = print_nest(stage)
         again = parse_nest(text)
         assert print_nest(again) == text
-        assert again.body == stage.body
+        assert again.body == stage.body and again.along == stage.along
         assert (again.trips, again.symbols) == (stage.trips, stage.symbols)
 
 

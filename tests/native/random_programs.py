@@ -71,7 +71,7 @@ def _no_updates_in_place(program: Program) -> Program:
     return plan(replace(program, outputs={**program.outputs, **extra}))
 
 
-def _unscheduled(kernel: Any, target: Any, name: str) -> tuple[str, NativeKernel]:
+def _unscheduled(kernel: Any, target: Any, name: str, along: bool) -> tuple[str, NativeKernel]:
     nest = lower(kernel)
     return emit(nest, target, name), NativeKernel(name, nest.symbols, nest.trips)
 
