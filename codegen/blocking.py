@@ -16,6 +16,8 @@ WAITING_BYTES = 512 << 10  # the sums of all tiles wait on the stack of a worker
 FEW_TILES = 8  # fewer tiles may read everything from memory
 MOST = 1024  # samples that a batch may hold, where what it reads should surely stay
 LONG_TRIP = 16  # vectors that a trip adds to
+NEAR = 1.5  # of the first-level cache: a core reads only some of the columns, and of a tile's rows a line or two of each element
+TERMS = 48  # of a block that a tile adds up, at the least
 LEAST_TRIPS = 64  # of a loop that sums and holds no other: fewer cost more to begin than they bring
 
 
@@ -42,7 +44,7 @@ def settle_blocks(nest: Nest, target: Target) -> Nest:
         return nest
     size = 1 << max(0, (target.l2 // 4 // step).bit_length() - 1)
     least = 1 if any(isinstance(s, Loop) and s.mode == FOR for s in statements(over.body)) else LEAST_TRIPS
-    size = max(size, least)
+    size = max(_near(size, step, over, target), least)
     extent = static(over.extent)
     if extent is not None and extent <= 2 * size:
         return nest
@@ -51,8 +53,17 @@ def settle_blocks(nest: Nest, target: Target) -> Nest:
         size //= 2
         cut = _shared_out(block(nest, over.var, size), accs[0], tiles, target)
     nest = ahead(cut, over.var) if 2 * size * step <= target.l2 else cut
-    note = f"{size} of {over.var} at a time: {size * step >> 10} KB that {count} tiles read while it lies in the second-level cache"
+    level = "first" if size * step <= NEAR * target.l1 else "second"
+    note = f"{size} of {over.var} at a time: {size * step >> 10} KB that {count} tiles read while it lies in the {level}-level cache"
     return replace(nest, notes=(*nest.notes, note))
+
+
+def _near(size: int, step: int, over: Loop, target: Target) -> int:
+    """A smaller block that stays in the first-level cache from tile to tile, if it has so many terms that what a tile reads of it is much
+    more than its sums, which come from the second-level cache and go there."""
+    inside = [guess(s.extent, MANY) for s in statements(over.body) if isinstance(s, Loop) and s.mode == FOR]
+    near = int(NEAR * target.l1) // step
+    return near if target.vector_bytes == 64 and inside and near < size and near * math.prod(inside) >= TERMS else size
 
 
 def _stays(tiles: list[Loop], acc: Acc, target: Target, nest: Nest) -> bool:

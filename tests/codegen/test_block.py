@@ -102,3 +102,28 @@ def test_tiles_of_unknown_number_are_refused() -> None:
     loop = next(s for s in nest.steps if s.startswith("collapse"))[9:-1].split(", ")[0]
     with pytest.raises(ScheduleError, match="block"):
         apply(nest, f"block({loop}, 2)")
+
+
+SMALL = """
+kernel small_images
+  axes u:3, v:3, c:32, o:64, n:B, y:{size}, x:{size}
+  read t: f32[B, {padded}, {padded}, 32], d: f32[B, {size}, {size}, 64]
+  write dw: f32[3, 3, 32, 64]
+  reduce s[u, v, c, o] = add over n, y, x of t[n, y + u, x + v, c] * d[n, y, x, o]
+  store dw[u, v, c, o] = s
+"""
+
+
+@pytest.mark.parametrize(("target", "size", "block"), [
+    ("avx512", 8, 1),  # one image, 29 KB, stays in the first-level cache
+    ("avx512", 5, 3),  # three of 12 KB
+    ("avx512", 12, 4),  # none of 61 KB: as many as fit a quarter of the second-level cache
+    ("avx2", 8, 4),
+])
+def test_images_that_stay_in_the_first_level_cache(target: str, size: int, block: int) -> None:
+    kernel = parse_kernel(SMALL.format(size=size, padded=size + 2).lstrip())
+    nest = plan(lower(kernel), Target.named(target))
+    assert [step for step in nest.steps if step.startswith("block")] == [f"block(n, {block})"]
+    if Target.named(target).vector_bytes <= Target.host().vector_bytes:
+        arrays = inputs(kernel, {"B": 7})
+        assert_close(kernel, run_native(Native(nest, Target.named(target)), arrays, {"B": 7}), evaluate(kernel, arrays, {"B": 7}), "small")
