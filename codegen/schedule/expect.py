@@ -58,8 +58,10 @@ def expect(nest: Nest, array: str) -> Nest:
         if e is None or not isinstance(stmt, Loop):
             return None
         name = f"{e.over.var}.r{sum(isinstance(s, Let) for s in stmt.body) or ''}"
-        row = Let(name, apply("min", AxisValue(Aff.of({stmt.var: max(1, e.rows // stmt.step)})), AxisValue(Aff.of(0) + e.last)), index=True)
-        return (replace(stmt, body=(row, *(Prefetch(array, line + Aff.of({name: e.apart})) for line in e.lines), *stmt.body)),)
+        step = _shares(stmt, e.apart)  # a row is counted as so many, which its distance is divided by
+        moved = Aff.of({stmt.var: max(1, e.rows * step // stmt.step)})
+        row = Let(name, apply("min", AxisValue(moved), AxisValue(Aff.of(0) + e.last * step)), index=True)
+        return (replace(stmt, body=(row, *(Prefetch(array, line + Aff.of({name: e.apart // step})) for line in e.lines), *stmt.body)),)
 
     return record(nest, map_body(nest.body, change), step)
 
@@ -114,12 +116,18 @@ def _of_load(load: Load, sums: tuple[Stmt, ...], loops: dict[str, Loop]) -> Iter
         trips = static(over.extent)
         if trips is None or over.clip or over.back or over.where:
             continue
-        rows = min(count, -(-count // trips) * over.step)
+        rows = min(count, -(-count * over.step // trips) * over.step // _shares(over, apart))
         lines = one_a_line(base, sorted({o + apart * n for o in inside for n in range(rows)}), load.dtype.size)
         if 0 < len(lines) <= (max(INNERMOST, added // SUMS) if innermost else AT_ONCE):
             total = _added(sums)
             yield Expected(load.array, over, rows, tuple(lines), apart, count - rows, total // (len(lines) * -(-count // rows)))
             return
+
+
+def _shares(over: Loop, apart: int) -> int:
+    """What a trip of several terms moves its variable by, where rows are that number of equal parts apart: then each trip asks for its own
+    rows. Else 1: it asks for a row for each term."""
+    return over.step if apart % over.step == 0 else 1
 
 
 def _sums(body: tuple[Stmt, ...]) -> Iterator[tuple[Loop, int, bool]]:
