@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from html import escape
 
-WIDTH, LEFT, ROW = 760, 250, 18
+WIDTH, LEFT, ROW = 800, 290, 18  # left of the bars stand a workload and an engine, the longest names beside each other
 COLOURS = ("#2f6fde", "#d9822b", "#3d9a50", "#a24bbf", "#c23b4b", "#5b6770", "#2aa5a0")
 
 
