@@ -63,7 +63,7 @@ def _near(size: int, step: int, over: Loop, target: Target) -> int:
     more than its sums, which come from the second-level cache and go there."""
     inside = [guess(s.extent, MANY) for s in statements(over.body) if isinstance(s, Loop) and s.mode == FOR]
     near = int(NEAR * target.l1) // step
-    return near if target.vector_bytes == 64 and inside and near < size and near * math.prod(inside) >= TERMS else size
+    return near if target.wide and inside and near < size and near * math.prod(inside) >= TERMS else size
 
 
 def _stays(tiles: list[Loop], acc: Acc, target: Target, nest: Nest) -> bool:

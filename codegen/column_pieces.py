@@ -14,7 +14,7 @@ from .access import accesses, inner_loops, static
 from .nest import Loop, Nest
 from .target import Target
 
-LARGE_BATCH = 512  # samples that an operand along the rows may be summed over
+LARGE_BATCH = 512  # samples of which an operand may be further away than the second-level cache
 WAITING_BYTES = 128 << 10  # of sums that wait in private memory while the rest of a long sum is taken
 PANELS_TOO = 2  # a piece of a batch has so many rows for each column of a panel at least: panels are read again for each piece
 

@@ -5,8 +5,7 @@ from __future__ import annotations
 import math
 
 from ..ir.types import DimLike
-from .schedule.ahead import LINE
-from .target import Target
+from .target import LINE, Target
 
 WAY = 4096  # bytes of the first-level cache after which addresses have the same place again; it holds several lines in each place
 

@@ -37,9 +37,10 @@ class _Pass:
     reads: set[str] = field(default_factory=set)
 
 
-def lower(kernel: Kernel) -> Nest:
-    """The nest that evaluates the kernel one element at a time. Raises ValueError for a description that contradicts itself."""
-    return _Lowering(without_unit_axes(through_panels(kernel))).run()
+def lower(kernel: Kernel, along: bool = False) -> Nest:
+    """The nest that evaluates the kernel one element at a time; `along`: see Step. Raises ValueError for a description that contradicts
+    itself."""
+    return _Lowering(without_unit_axes(through_panels(kernel)), along).run()
 
 
 def flat(index: Sequence[Aff], shape: Shape) -> Aff:
@@ -53,8 +54,8 @@ def flat(index: Sequence[Aff], shape: Shape) -> Aff:
 
 
 class _Lowering:
-    def __init__(self, kernel: Kernel) -> None:
-        self.kernel = kernel
+    def __init__(self, kernel: Kernel, along: bool) -> None:
+        self.kernel, self.along = kernel, along
         self.order = tuple(kernel.axes)
         self.equations = {e.name: e for e in kernel.equations if e.kind in (LET, REDUCE, INDEX)}
         self.uses = {id(e): self._names_in(e) for e in kernel.equations}  # asked for many times
@@ -98,7 +99,7 @@ class _Lowering:
         for axis in reversed(self.common):
             nested = (Loop(axis, kernel.axes[axis], nested),)
         return Nest(kernel.name, dict(kernel.arrays), (*preamble, *nested), self.scratch, dict(kernel.in_place), kernel.label,
-                    still=kernel.still)
+                    still=kernel.still, along=self.along)
 
     # What equations depend on
 

@@ -22,7 +22,6 @@ from .text_builder import join
 from .work import estimate
 
 MODULE_LINES = 300  # kernels are spread over modules of about this size
-WIDE = 64  # bytes of vectors that leave processors enough time for addresses
 LONG_LOOP = 40  # loads and stores in a block, from which addresses are left as they are
 
 Compile = Callable[[Kernel, Target, str, bool], tuple[str, NativeKernel]]
@@ -30,7 +29,7 @@ Compile = Callable[[Kernel, Target, str, bool], tuple[str, NativeKernel]]
 
 def compile_kernel(kernel: Kernel, target: Target, name: str, along: bool = False) -> tuple[str, NativeKernel]:
     """Lower, schedule and emit one kernel: its text, and how it is called. `along`: see Step."""
-    return emit_kernel(plan(replace(lower(kernel), along=along), target), target, name)
+    return emit_kernel(plan(lower(kernel, along), target), target, name)
 
 
 def emit_kernel(nest: Nest, target: Target, name: str) -> tuple[str, NativeKernel]:
@@ -117,7 +116,7 @@ class _Modules:
 def has_final_addresses(text: str, target: Target) -> bool:
     """Whether LLVM has nothing to win by other induction variables than the text's own (see emit/indices.py): with wide vectors, in loops
     without multiply-adds, and in long ones."""
-    if target.vector_bytes >= WIDE or "@llvm.fma." not in text:
+    if target.wide or "@llvm.fma." not in text:
         return True
     accesses = 0
     for line in text.splitlines():

@@ -19,6 +19,7 @@ from ..ir.types import DType
 if TYPE_CHECKING:
     from .options import CodegenOptions
 
+LINE = 64  # bytes of a line of the caches
 _X86_TRIPLE = "x86_64-unknown-linux-gnu"
 # LLVM prefers 256-bit vectors on some processors with AVX-512 and would cut our 512-bit vectors in two.
 _WIDE = "-prefer-256-bit"
@@ -49,10 +50,16 @@ class Target:
         return max(1, self.vector_bytes // size)
 
     @property
+    def wide(self) -> bool:
+        """Whether vectors have 64 bytes. They leave two ports for all that computes, and what some steps gain has been measured with
+        them alone."""
+        return self.vector_bytes == 64
+
+    @property
     def panel_columns(self) -> int:
         """Columns of the panels in which matrices lie that are trained: two vectors; 0 where they lie row by row. With vectors of 32 bytes
         updates lost more, where rows of activations lie a power of two apart, than products gained."""
-        return COLUMNS if self.vector_bytes == 64 else 0
+        return COLUMNS if self.wide else 0
 
     @property
     def is_x86(self) -> bool:

@@ -12,7 +12,6 @@ import hashlib
 import json
 import time
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -68,11 +67,11 @@ def compile_tuned(kernel: Kernel, target: Target, name: str, along: bool, option
     from .lower import lower
     from .step_text import emit_kernel
 
-    nest = lower(kernel)
+    nest = lower(kernel, along)
     measured = measured_tiles(nest, target, options)
     if measured is not None:
         miss.report(options.cache_log, name, f"tiles {measured}", kind="kernel")
-    return emit_kernel(plan(replace(nest, along=along), target, measured.best if measured else None), target, name)
+    return emit_kernel(plan(nest, target, measured.best if measured else None), target, name)
 
 
 def argument_table(addresses: Sequence[int]) -> ctypes.Array[ctypes.c_void_p]:

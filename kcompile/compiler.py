@@ -9,7 +9,7 @@ end; `lower_to` stops where one wants to look.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -50,7 +50,7 @@ def _texts(texts: Any, **options: Any) -> str:
 
 def _loops(program: Program, target: Target) -> list[Any]:
     from .codegen.lower import lower
-    return [replace(lower(step.kernel), along=step.along) for step in program.steps]
+    return [lower(step.kernel, step.along) for step in program.steps]
 
 
 def _schedule(nests: list[Any], target: Target) -> list[Any]:

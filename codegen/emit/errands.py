@@ -12,11 +12,11 @@ from kcompile.ir.struct import struct
 
 from ..nest import Errand, Loop
 from ..runtime.layout import ERRAND_BEFORE, ERRAND_END, ERRAND_NEXT, ERRAND_PLACE
+from ..target import LINE
 
 if TYPE_CHECKING:
     from .statements import Statements
 
-LINE = 64
 NONE = "%no.errands"
 ROOM = f"  {NONE} = alloca [4 x i64], align 64"  # for the head of a function that asks
 

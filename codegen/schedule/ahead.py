@@ -15,9 +15,9 @@ from dataclasses import replace
 
 from ...ir.scalar import Aff, Load, walk
 from ..nest import FOR, UNROLL, VECTOR, Acc, Accum, Clip, Loop, Nest, Prefetch, Stmt, loops, map_body, statements, substitute
+from ..target import LINE
 from .loops import ScheduleError, record
 
-LINE = 64  # bytes
 AT_ONCE = 12  # lines: as many may be on their way, and more hold up what comes after
 
 

@@ -33,7 +33,7 @@ from kcompile.ir.struct import struct
 from ...ir.scalar import Aff, AxisValue, Expr, Guard, apply
 from ..access import accesses, static
 from ..nest import FOR, VECTOR, Acc, Accum, Let, Loop, Nest, Prefetch, Stmt, all_loads, map_body, statements
-from .ahead import LINE
+from ..target import LINE
 from .foresee import one_a_line, reached
 from .loops import ScheduleError, record
 

@@ -24,7 +24,8 @@ from ...ir.scalar import Aff, Const, Guard, Load, rewrite, walk
 from ...ir.types import DType
 from ..access import divisor
 from ..nest import UNROLL, VECTOR, Acc, Accum, Clip, Loop, Nest, Stmt, Store, identity, map_body, statements, substitute
-from .ahead import LINE, guarded, lines, share
+from ..target import LINE
+from .ahead import guarded, lines, share
 from .loops import ScheduleError, record
 from .stash import perfect_chain
 

@@ -21,7 +21,7 @@ from dataclasses import replace
 from ...ir.scalar import Aff
 from ..access import static
 from ..nest import FOR, VECTOR, Acc, Accum, Loop, Nest, Prefetch, Stmt, Store, all_loads, all_stores, statements
-from .ahead import LINE
+from ..target import LINE
 from .loops import ScheduleError, record
 
 MOST = 24  # lines for a tile

@@ -21,7 +21,7 @@ from dataclasses import replace
 from ...ir.scalar import Aff, AxisValue, apply
 from ..access import MANY, guess
 from ..nest import FOR, UNROLL, Acc, Accum, Let, Loop, Nest, Prefetch, Stmt, all_loads, map_body, statements
-from .ahead import LINE
+from ..target import LINE
 from .foresee import one_a_line, reached
 from .loops import ScheduleError, record
 

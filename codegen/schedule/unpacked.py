@@ -49,7 +49,7 @@ def why_not_unpacked(nest: Nest, array: str, rows: str) -> str:
     if len(homes) != 1 or not isinstance(homes[0], Loop):
         return f"nest {nest.name} packs no panels of {array} one by one"
     if len(outer) != 1 or not isinstance(outer[0].extent, Dim) or divisor(outer[0].extent) != 1:
-        return f"{rows} is no axis as long as the batch, so that the kernel could tell how often a panel is read"
+        return f"{rows} is not as long as the batch: how often a panel is read is known when it is compiled"
     copy, tiles = _parts(homes[0].body, array)
     stores = list(all_stores((copy,)))
     if len(stores) != 1 or not isinstance(stores[0], Store) or not isinstance(stores[0].expr, Load) or outer[0] not in statements(tiles):

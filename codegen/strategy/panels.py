@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping
 
 from ..access import Access, accesses, divisor, guess, inner_loops, static, useful_lanes
-from ..column_pieces import Pieces, column_pieces
+from ..column_pieces import LARGE_BATCH, Pieces, column_pieces
 from ..conflicts import crowded
 from ..epilogue import settle_epilogue
 from ..nest import FOR, Acc, Accum, Loop, Stmt, all_stores, loops, statements
@@ -20,7 +20,6 @@ from ..tiles import FEW, Room, Tile, best_tiles, rows_of_a_sample
 from ..windows import Window, find_window, taps_tile, window_tile
 from .base import Scheduling
 
-LARGE_BATCH = 512  # samples whose operand may be further away than the second-level cache
 CHUNK = 128  # of a sum, of which both operands are packed for a strip of tiles
 LIKELY = 3  # tiles that cost nearly the same
 MANY_ROWS = 64  # rows at the least for which each thread packs all of an operand

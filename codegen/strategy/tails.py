@@ -32,7 +32,6 @@ from ..schedule import (
     why_not_slide,
     why_not_unpacked,
 )
-from ..schedule.ahead import LINE
 from ..schedule.approach import approachable, has_next_panel
 from ..schedule.behind import epilogue_behind
 from ..schedule.errand import errands
@@ -40,15 +39,15 @@ from ..schedule.expect import expected
 from ..schedule.foresee import foreseeable
 from ..schedule.lead import lines, tile_sums
 from ..schedule.prefetch import streams
+from ..target import LINE
 from ..tiles import IN_FLIGHT, worth_a_short_tile
 from .base import Scheduling
 
-WIDE = 64  # bytes of vectors beside which requests have been measured
 CYCLES = 160  # before a line is loaded it is asked for: what the second-level cache takes, and most of what the third does
 MOST_LINES = 4  # of an array that are asked for in a trip, or one for every LEAST_SUMS products: so many loads are free
 LEAST_SUMS = 8  # of a trip, without which it is over before anything arrives
 STORED = 4096  # bytes between what a tile stores and what is asked for when it begins
-FEW_TILES = 4  # of rows, up to which panels are read where they lie: to pack one takes as long as two or three
+UNPACKED_TILES = 4  # of rows, up to which panels are read where they lie: to pack one takes as long as two or three
 MOST_TERMS = 4  # of a sum that a trip adds
 WRITTEN_OUT = 64  # products at most that they are
 WHILE = 16  # vectors that are added up for each line that an epilogue asks for: fewer are soon done, and cost less than the requests
@@ -97,7 +96,7 @@ class Tails(Scheduling):
         for array in [name.removeprefix("pack.") for name in self.nest.scratch if name.startswith("pack.")]:
             for rows in [var.removesuffix(".i") for var in self.tiled]:
                 if not why_not_unpacked(self.nest, array, rows):
-                    few = FEW_TILES * loops(self.nest, f"{rows}.o")[0].step
+                    few = UNPACKED_TILES * loops(self.nest, f"{rows}.o")[0].step
                     self.nest = unpacked(self.nest, array, rows, few)
                     self.note(f"up to {few} rows of {rows} read {array} where it lies: to pack it would take longer")
 
@@ -183,7 +182,7 @@ class Tails(Scheduling):
 
     def _several(self) -> None:
         """Writes out several terms of a tile's sum in each trip, where scalar instructions take places of products (see TRIP)."""
-        if self.target.vector_bytes < 64 or self.nest.still:
+        if not self.target.wide or self.nest.still:
             return
         largest: dict[str, tuple[int, Loop]] = {}
         for loop, vectors in tile_sums(self.nest.body):
@@ -233,7 +232,7 @@ class Tails(Scheduling):
 
     def _errands(self) -> None:
         """In a kernel that may go through the samples with others: asks for what the thread will do next."""
-        if self.nest.along and self.target.vector_bytes == WIDE:
+        if self.nest.along and self.target.wide:
             for over, (every, few) in errands(self.nest).items():
                 self.nest = errand(self.nest, over, every, *([few] if few > 1 else []))
                 what = f"{few} lines in a trip" if few > 1 else f"a line in {every} trips"

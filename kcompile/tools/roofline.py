@@ -1,4 +1,5 @@
-"""What this machine can do at most, measured once a process: multiply-adds a second in registers, bytes a second from memory."""
+"""What this machine can do at most, measured once a process: multiply-adds a second, in registers and in a tile, and bytes a second from
+memory."""
 
 from __future__ import annotations
 

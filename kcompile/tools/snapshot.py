@@ -10,7 +10,6 @@ import json
 import re
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -85,7 +84,7 @@ def _write(place: Path, subject: Subject, name: str, step: str, target: Target) 
     from ..codegen.strategy import plan as schedule
     program: Program = subject.at("planned")
     kernels = [canonical(one.kernel) for one in program.steps]  # without the names of buffers, which a kernel more or less would shift
-    nests = [schedule(replace(lower(kernel), along=step.along), target) for step, kernel in zip(program.steps, kernels, strict=True)]
+    nests = [schedule(lower(kernel, step.along), target) for step, kernel in zip(program.steps, kernels, strict=True)]
     file, _, what = name.rpartition(":")
     model = "-".join(filter(None, (Path(file or name).stem, what if file else "")))
     into = place / f"{model}-{step}"

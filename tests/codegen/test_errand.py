@@ -20,7 +20,6 @@ from .test_native import KERNELS, inputs
 TARGET = Target.named("avx512")
 ASKING = [name for name, kernel in KERNELS.items()
           if any(isinstance(s, Errand) for s in statements(plan(replace(lower(kernel), along=True), TARGET).body))]
-RUNS = pytest.mark.skipif(Target.host().vector_bytes < 64, reason="needs vectors of 64 bytes")
 
 
 def test_kernels_that_sum_ask() -> None:
@@ -28,7 +27,6 @@ def test_kernels_that_sum_ask() -> None:
     assert not any(isinstance(s, Errand) for s in statements(plan(replace(lower(KERNELS["dense"]), along=True), Target.named("avx2")).body))
 
 
-@RUNS
 @pytest.mark.parametrize("name", ASKING)
 @pytest.mark.parametrize("told", [False, True])
 def test_the_same_bits(name: str, told: bool) -> None:

@@ -34,8 +34,6 @@ def steps_of(target: str, terms: int) -> list[str]:
 
 @pytest.mark.parametrize(("terms", "count"), [(4, 2), (5, 2), (10, 3), (11, 3), (11, 5)])
 def test_the_same_bits(terms: int, count: int) -> None:
-    if Target.host().vector_bytes < 32:
-        pytest.skip("this machine has no vectors of 32 bytes")
     kernel, target = kernel_of(terms), Target.named("avx2")
     nest = lower(kernel)
     for step in plan(nest, target).steps:
