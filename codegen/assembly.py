@@ -7,7 +7,7 @@ import sys
 from collections.abc import Iterable, Sequence
 
 from .helper import ASSEMBLY, Helper
-from .module import llvm_binding, machine_of, parse
+from .module import COMPILING, llvm_binding, machine_of, parse
 from .object_code import FINAL_ADDRESSES, emit_assembly
 from .target import Target
 
@@ -85,5 +85,6 @@ def _marked(text: str, target: Target) -> str:
 
 
 def _here(marked: str, target: Target) -> str:
-    module = parse(marked.removeprefix(FINAL_ADDRESSES))  # so that an error counts lines as the text does
-    return emit_assembly(llvm_binding(), machine_of(target), module, marked).decode()
+    with COMPILING:
+        module = parse(marked.removeprefix(FINAL_ADDRESSES))  # so that an error counts lines as the text does
+        return emit_assembly(llvm_binding(), machine_of(target), module, marked).decode()

@@ -9,6 +9,7 @@ begin as soon as it is known that something will be compiled, with the runtime, 
 from __future__ import annotations
 
 import contextlib
+import os
 import sys
 import threading
 from collections.abc import Iterator, Mapping
@@ -126,6 +127,19 @@ class Compilers:
 _switching = threading.Lock()
 _switchers = 0
 _usual = 0.0
+
+
+def _in_child() -> None:
+    """Those that asked for quick switches are threads of the parent."""
+    global _switching, _switchers
+    _switching = threading.Lock()
+    if _switchers:
+        _switchers = 0
+        sys.setswitchinterval(_usual)
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_in_child)
 
 
 @contextlib.contextmanager

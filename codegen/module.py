@@ -7,7 +7,9 @@ the place in the text. Code is generated at level 1 with no passes: what is emit
 from __future__ import annotations
 
 import functools
+import os
 import re
+import threading
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +19,13 @@ from .target import Target
 
 if TYPE_CHECKING:
     import llvmlite.binding as llvm
+
+
+# Held while LLVM works on a module. How loops are reduced is one switch of the whole process (`object_code`), and a child that is forked
+# meanwhile would find LLVM's own lock held by a thread that it does not have: so a fork waits for the module.
+COMPILING = threading.RLock()
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(before=COMPILING.acquire, after_in_parent=COMPILING.release, after_in_child=COMPILING.release)
 
 
 class InvalidText(Exception):
@@ -87,7 +96,8 @@ def _verify_failure(text: str, message: str, name: str) -> str:
 
 def object_code(text: str, target: Target, name: str = "kcompile") -> bytes:
     """The object file of a module's text."""
-    return emit_object(llvm_binding(), machine_of(target), parse(text, name), text)
+    with COMPILING:
+        return emit_object(llvm_binding(), machine_of(target), parse(text, name), text)
 
 
 class Loaded:

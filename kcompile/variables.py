@@ -18,6 +18,7 @@ import numpy.typing as npt
 
 from . import naming, tracing
 from .codegen.changes import changed
+from .codegen.runtime.pool import renew_after_fork
 from .conversion import as_array, cast_array
 from .dtypes import DType, is_float_dtype, numpy_dtype, standardize_dtype
 from .ir.graph import ROLES
@@ -145,7 +146,7 @@ class Variable(TensorOperators):
     def array(self) -> npt.NDArray[Any]:
         """The memory that holds the value, row by row, always the same; a large weight gets its initial value when first asked for."""
         if self._memory is None:
-            with _initialising:
+            with _INITIALISING.lock:
                 if self._memory is None:
                     assert self._initial is not None
                     self._memory, self._initial = self._initial.value(), None
@@ -291,7 +292,21 @@ class Variable(TensorOperators):
 
 
 LATER = 1 << 14  # elements from which an initial value waits until it is asked for: who only looks at a model never makes it
-_initialising = threading.RLock()
+
+
+class _Initialising:
+    """The lock under which initial values are made."""
+
+    def __init__(self) -> None:
+        self.after_fork()
+        renew_after_fork(self)
+
+    def after_fork(self) -> None:
+        """A thread of the parent may have held it: then the child makes that value itself."""
+        self.lock = threading.RLock()
+
+
+_INITIALISING = _Initialising()
 
 
 @dataclass(frozen=True)

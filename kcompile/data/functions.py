@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from .. import random as tensor_random
+from ..codegen.runtime.pool import renew_after_fork
 from ..dtypes import numpy_dtype
 from ..ir import build
 from ..memory_order import Ordered
@@ -37,6 +38,11 @@ class ElementFunction:
             raise TypeError(f"{what} must be callable, received {type(function).__name__}")
         self.function, self.what = function, what
         self._draws: list[tensor_random.SeedGenerator] = []
+        self.after_fork()
+        renew_after_fork(self)
+
+    def after_fork(self) -> None:
+        """A thread of the parent may have held the lock."""
         self._lock = threading.Lock()
 
     @contextmanager
@@ -145,8 +151,13 @@ class CompiledFunction:
         self._trace, self._outputs, self.element_spec, self.symbolic = trace, outputs, element_spec, symbolic
         self._made = [output for output in outputs if output.given is None]
         self._executable: Any = None
-        self._lock = threading.Lock()
         self._params: list[tuple[str, int, Any]] = []
+        self.after_fork()
+        renew_after_fork(self)
+
+    def after_fork(self) -> None:
+        """A thread of the parent may have held the lock: then the child compiles it itself."""
+        self._lock = threading.Lock()
 
     def __call__(self, stacked: Sequence[Array], count: int) -> list[Array]:
         """The stacked results for `count` stacked elements (components [count, ...])."""
@@ -163,9 +174,9 @@ class CompiledFunction:
                 from ..compiler import compile_graph
 
                 executable = compile_graph(self._trace.graph, self._trace.graph.name)
-                for name in executable.given:
-                    if executable.program.buffers[name].kind == "param":
-                        self._params.append((name, int(name[1:]), numpy_dtype(executable.program.buffers[name].type.dtype)))
+                buffers = executable.program.buffers
+                self._params = [(name, int(name[1:]), numpy_dtype(buffers[name].type.dtype))
+                                for name in executable.given if buffers[name].kind == "param"]
                 self._variables = Ordered(executable.program.buffers, self._trace.variables)
                 self._executable = executable
             return self._executable

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import queue
 import threading
 import time
@@ -16,7 +17,8 @@ class Ahead(Iterator[Any]):
     """An iterator whose next `size` items are made ahead.
 
     waited: seconds that the caller has waited for items. An error of the source is raised where its item would have come. The
-    thread ends with the source, with `close`, or when the iterator is forgotten.
+    thread ends with the source, with `close`, or when the iterator is forgotten. A child process that is forked has no such thread: there
+    asking for an item raises RuntimeError.
     """
 
     def __init__(self, source: Iterator[Any], size: int = 2) -> None:
@@ -24,6 +26,7 @@ class Ahead(Iterator[Any]):
         self._queue: queue.Queue[Any] = queue.Queue(max(size, 1))
         self._stop = threading.Event()
         self._ended = False
+        self._process = os.getpid()
         self._thread = threading.Thread(target=_fill, args=(source, self._queue, self._stop), name="kcompile-prefetch", daemon=True)
         weakref.finalize(self, self._stop.set)
         self._thread.start()
@@ -31,6 +34,9 @@ class Ahead(Iterator[Any]):
     def __next__(self) -> Any:
         if self._ended:
             raise StopIteration
+        if self._process != os.getpid():
+            raise RuntimeError("this iterator's items are made by a thread of the process that began it, which a forked child does not "
+                               "have; begin a new one with iter(...)")
         try:
             item = self._queue.get_nowait()
         except queue.Empty:
@@ -49,7 +55,7 @@ class Ahead(Iterator[Any]):
         """Let the thread end; items made ahead are dropped."""
         self._stop.set()
         self._ended = True
-        while self._thread.is_alive() and threading.current_thread() is not self._thread:
+        while self._process == os.getpid() and self._thread.is_alive() and threading.current_thread() is not self._thread:
             try:
                 self._queue.get_nowait()
             except queue.Empty:

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import multiprocessing
+import os
+import signal
 import sys
 import threading
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -12,6 +15,11 @@ import pytest
 
 import kcompile as keras
 from kcompile import layers
+from kcompile.codegen.module import object_code
+from kcompile.codegen.target import Target
+from kcompile.data.functions import ElementFunction
+from kcompile.data.prefetch import Ahead
+from kcompile.data.spec import TensorSpec
 
 DATA = np.random.default_rng(0)
 X, Y = DATA.standard_normal((600, 6), "float32"), DATA.integers(0, 3, 600)
@@ -55,3 +63,97 @@ def test_fit_in_a_forked_child_after_a_fit_and_then_in_the_parent() -> None:
     child.join(20)
     assert child.exitcode == 0
     assert losses() == expected
+
+
+def forked_while(held: Callable[[threading.Event, threading.Event], None], work: Callable[[], bool]) -> int:
+    """The exit status of a child (0: right) that does `work`; it is forked while a thread is in `held`, between its two events."""
+    inside, leave = threading.Event(), threading.Event()
+    thread = threading.Thread(target=held, args=(inside, leave))
+    thread.start()
+    assert inside.wait(60)
+    child = os.fork()
+    if child == 0:
+        status = 2
+        signal.alarm(60)  # ends a child that waits for ever
+        try:
+            status = 0 if work() else 1
+        finally:
+            os._exit(status)
+    leave.set()
+    thread.join(60)
+    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+
+
+def test_fork_while_a_thread_compiles() -> None:
+    host = Target.host()
+    long = "\n".join(f"define i64 @f{number}(i64 %a) {{\n  %b = mul i64 %a, %a\n  ret i64 %b\n}}" for number in range(1200))
+    short = "define i64 @f(i64 %a) {\n  ret i64 %a\n}"
+    object_code(short, host)
+
+    def compiles(inside: threading.Event, leave: threading.Event) -> None:
+        threading.Timer(0.1, inside.set).start()  # it takes a second
+        object_code(long, host)
+
+    assert forked_while(compiles, lambda: bool(object_code(short, host))) == 0
+
+
+def test_fork_while_a_thread_makes_an_initial_value(monkeypatch: pytest.MonkeyPatch) -> None:
+    slow, parent = threading.Event(), os.getpid()
+    inside_initializer = threading.Event()
+    made = keras.initializers.GlorotUniform.__call__
+
+    def waits(self: Any, shape: Any, dtype: Any = None) -> Any:
+        if os.getpid() == parent:
+            inside_initializer.set()
+            slow.wait(60)
+        return made(self, shape, dtype)
+
+    monkeypatch.setattr(keras.initializers.GlorotUniform, "__call__", waits)
+    first, second = (keras.Variable(keras.initializers.GlorotUniform(seed), shape=(300, 300)) for seed in (1, 2))
+
+    def reads(inside: threading.Event, leave: threading.Event) -> None:
+        thread = threading.Thread(target=first.numpy)
+        thread.start()
+        inside_initializer.wait(60)
+        inside.set()
+        leave.wait(60)
+        slow.set()
+        thread.join(60)
+
+    def finite() -> bool:
+        return all(bool(np.isfinite(value.numpy()).all()) for value in (second, first))
+
+    assert forked_while(reads, finite) == 0
+    assert finite()
+
+
+def test_fork_while_a_thread_traces_a_function_of_a_data_set() -> None:
+    function = ElementFunction(lambda x: x + 1, "map")
+    spec = TensorSpec((10,), "int64")
+
+    def holds(inside: threading.Event, leave: threading.Event) -> None:
+        with function._lock:
+            inside.set()
+            leave.wait(60)
+
+    def works() -> bool:
+        compiled = function.traced(spec, [spec])
+        assert compiled is not None
+        return bool((compiled([np.ones((3, 10), "int64")], 3)[0] == 2).all())
+
+    assert forked_while(holds, works) == 0
+    assert works()
+
+
+def test_a_forked_child_cannot_go_on_with_what_a_thread_of_its_parent_makes() -> None:
+    items = Ahead(iter(range(10)))
+    assert next(items) == 0
+
+    def refused() -> bool:
+        with pytest.raises(RuntimeError, match="forked child"):
+            next(items)
+        items.close()
+        return True
+
+    assert forked_while(lambda inside, leave: inside.set(), refused) == 0
+    assert list(items) == list(range(1, 10))
