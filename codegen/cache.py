@@ -57,6 +57,7 @@ if hasattr(os, "register_at_fork"):
 COUNTERS = Counters()
 _lock = threading.Lock()  # renewed in a child process, where nobody may be left to release it
 _refused: set[Path] = set()
+_full: set[Path] = set()  # nothing more is written there; what is there is still read
 _writes = 0
 
 
@@ -112,7 +113,7 @@ def compiler() -> str:
 
 def trusted_folder(options: CodegenOptions) -> Path | None:
     """The cache's folder, made if need be; None where there is to be no cache, and, with one warning, where the folder
-    cannot be trusted or written."""
+    cannot be made or trusted."""
     folder = options.cache_dir
     if folder is None or folder in _refused:
         return None
@@ -131,11 +132,11 @@ def trusted_folder(options: CodegenOptions) -> Path | None:
     return folder
 
 
-def _refuse(folder: Path, why: str) -> None:
+def _refuse(folder: Path, why: str, what: str = "object code", noted: set[Path] = _refused) -> None:
     with _lock:
-        if folder not in _refused:
-            _refused.add(folder)
-            warnings.warn(f"object code is not cached: {folder} {why}", RuntimeWarning, stacklevel=4)
+        if folder not in noted:
+            noted.add(folder)
+            warnings.warn(f"{what} is not cached: {folder} {why}", RuntimeWarning, stacklevel=4)
 
 
 def read_entry(path: Path) -> bytes | None:
@@ -153,17 +154,15 @@ def read_entry(path: Path) -> bytes | None:
 
 
 def _touch(path: Path) -> None:
-    try:
+    with contextlib.suppress(OSError):  # evicted just now by another process; or only readable, and then it is never evicted from
         os.utime(path)
-    except FileNotFoundError:
-        return  # another process evicted it just now
-    except PermissionError:
-        return  # a folder that is only readable: it is never evicted from either
 
 
 def write_entry(folder: Path, key: str, content: bytes, limit: int) -> None:
-    """Store an entry; the folder is brought under `limit` bytes now and then."""
+    """Store an entry; the folder is brought under `limit` bytes now and then. Where it cannot be written to, one warning says so."""
     global _writes
+    if folder in _full:
+        return
     aside = folder / f"{_ASIDE}{os.getpid()}-{secrets.token_hex(4)}"
     try:
         descriptor = os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
@@ -175,13 +174,14 @@ def write_entry(folder: Path, key: str, content: bytes, limit: int) -> None:
             aside.unlink(missing_ok=True)
             raise
     except OSError as error:
-        _refuse(folder, f"cannot be written: {error.strerror}")
+        _refuse(folder, f"cannot be written: {error.strerror}", "what is compiled from here on", _full)
         return
     with _lock:
         _writes += 1
         due = _writes % _SWEEP_EVERY == 1
     if due:
-        sweep(folder, limit)
+        with contextlib.suppress(OSError):  # somebody removed the folder, or its files are not ours to remove
+            sweep(folder, limit)
 
 
 def sweep(folder: Path, limit: int) -> None:

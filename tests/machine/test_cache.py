@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import subprocess
 import sys
@@ -84,6 +85,39 @@ def test_a_folder_that_cannot_be_made(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.warns(RuntimeWarning, match="cannot be made"):
         object_for(TEXT, Target.host(), CodegenOptions(cache_dir=tmp_path / "file" / "cache"))
+
+
+def test_a_cache_on_a_disk_that_is_only_read_is_still_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder, options = tmp_path / "c", CodegenOptions(cache_dir=tmp_path / "c")
+    object_for(TEXT, Target.host(), options)
+    entries = sorted(folder.iterdir())
+    monkeypatch.setattr(cache, "_full", set())
+
+    def refuses(*_: object, **__: object) -> None:
+        raise OSError(errno.EROFS, os.strerror(errno.EROFS))
+
+    monkeypatch.setattr(cache.os, "utime", refuses)
+    monkeypatch.setattr(cache.os, "open", refuses)
+    before = COUNTERS.loaded, COUNTERS.compiled
+    object_for(TEXT, Target.host(), options)
+    with pytest.warns(RuntimeWarning, match=f"what is compiled from here on is not cached: {folder} cannot be written: Read-only"):
+        object_for(TEXT.replace("i64 1", "i64 2"), Target.host(), options)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")  # said once
+        object_for(TEXT.replace("i64 1", "i64 3"), Target.host(), options)
+    object_for(TEXT, Target.host(), options)
+    assert (COUNTERS.loaded - before[0], COUNTERS.compiled - before[1]) == (2, 2)
+    assert sorted(folder.iterdir()) == entries
+
+
+def test_a_folder_that_somebody_removes_costs_nothing_but_its_entries(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def removed(folder: Path, limit: int) -> None:
+        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(folder))
+
+    monkeypatch.setattr(cache, "sweep", removed)
+    monkeypatch.setattr(cache, "_writes", 0)
+    write_entry(tmp_path, "0" * 64, b"content", 1 << 30)
+    assert read_entry(tmp_path / ("0" * 64)) == b"content"
 
 
 def test_the_least_recently_used_go_first(tmp_path: Path) -> None:
