@@ -51,7 +51,7 @@ def why_not_short(nest: Nest, rows: str) -> str:
         return f"the length of {rows} is not known"
     axis = rows.removesuffix(".i")
     tiles = loops(nest, f"{axis}.o")
-    if len(tiles) != 1 or tiles[0].step != count or tiles[0].extent != clip.extent or clip.base.variables != {f"{axis}.o"}:
+    if not tiles or any(x.step != count or x.extent != clip.extent for x in tiles) or clip.base.variables != {f"{axis}.o"}:
         return f"{rows} is not cut from one loop of that length"
     return "" if clip.extent > count and clip.extent % count else "the last tile is a whole one already, or the only one"
 

@@ -320,7 +320,7 @@ class Panels(Scheduling):
         total = 1
         bounding = {var for loop in inner_loops(body) if loop.where for var in loop.where.index.variables}
         for loop in reversed(common):
-            if loop.var == vector.var or loop.var in bounding or total >= 8:
+            if loop.var == vector.var or loop.var in bounding or (total >= 8 and not self._uneven(rows, loop)):
                 continue
             if len(inner) > 1 and any(not a.depends_on(loop.var) and a.depends_on(vector.var) for a in inner):
                 if rows and static(loop.extent) is None and not self.taps:
@@ -328,6 +328,12 @@ class Panels(Scheduling):
                 rows.append(loop)
                 total *= static(loop.extent) or 8
         return rows
+
+    def _uneven(self, rows: list[Loop], loop: Loop) -> bool:
+        """Whether the rows that 16 registers hold beside two vectors do not divide an axis, but some of them do and all trips of `loop`."""
+        most, extents = (self.target.registers - 4) // 2, [static(x.extent) or 1 for x in (*rows, loop)]
+        fits = len(rows) == 1 and extents[0] % most > 0 and most % extents[1] == 0 and extents[0] % (most // extents[1]) == 0
+        return self.target.registers < 32 and extents[1] > 1 and fits
 
     def _more_chains(self, body: tuple[Stmt, ...], ways: int) -> None:
         """Cuts the innermost reduced loops into `ways` independent sums, to hide the latency of an addition."""
