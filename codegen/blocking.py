@@ -8,7 +8,7 @@ from dataclasses import replace
 from .access import MANY, accesses, chain, guess, static
 from .nest import FOR, Acc, Loop, Nest, statements
 from .schedule.ahead import AT_ONCE, ahead, requests
-from .schedule.block import block
+from .schedule.block import block, block_inside
 from .schedule.portion import portion
 from .target import Target
 
@@ -18,6 +18,7 @@ MOST = 1024  # samples that a batch may hold, where what it reads should surely 
 LONG_TRIP = 16  # vectors that a trip adds to
 NEAR = 1.5  # of the first-level cache: a core reads only some of the columns, and of a tile's rows a line or two of each element
 TERMS = 48  # of a block that a tile adds up, at the least
+NEAR_TERMS = 96  # of some rows of an image, whose lines stay in the first-level cache even where they share a few places of it
 LEAST_TRIPS = 64  # of a loop that sums and holds no other: fewer cost more to begin than they bring
 
 
@@ -43,6 +44,10 @@ def settle_blocks(nest: Nest, target: Target) -> Nest:
     if guess(over.extent, MANY) * step <= target.l2 // 2 or _stays(tiles, accs[0], target, nest):  # all of it fits, or what is read again
         return nest
     size = 1 << max(0, (target.l2 // 4 // step).bit_length() - 1)
+    if inside := _inside(step, over, target):
+        nest = _shared_out(block_inside(nest, over.var, *inside), accs[0], tiles, target)
+        note = f"{inside[1]} of {inside[0]} at a time: {count} tiles read their lines while these lie in the first-level cache"
+        return replace(nest, notes=(*nest.notes, note))
     least = 1 if any(isinstance(s, Loop) and s.mode == FOR for s in statements(over.body)) else LEAST_TRIPS
     size = max(_near(size, step, over, target), least)
     extent = static(over.extent)
@@ -63,7 +68,18 @@ def _near(size: int, step: int, over: Loop, target: Target) -> int:
     more than its sums, which come from the second-level cache and go there."""
     inside = [guess(s.extent, MANY) for s in statements(over.body) if isinstance(s, Loop) and s.mode == FOR]
     near = int(NEAR * target.l1) // step
-    return near if target.wide and inside and near < size and near * math.prod(inside) >= TERMS else size
+    return near if inside and near < size and near * math.prod(inside) >= TERMS else size
+
+
+def _inside(step: int, over: Loop, target: Target) -> tuple[str, int] | None:
+    """The loop over the rows of an image, and how many of them a block has, where an image is too much for one; else None."""
+    rows = over.body[0]
+    extent = static(rows.extent) if len(over.body) == 1 and isinstance(rows, Loop) and rows.plain else None
+    if not isinstance(rows, Loop) or extent is None or (target.wide and step <= target.l2 // 2):
+        return None
+    each = math.prod(guess(s.extent, MANY) for s in statements(rows.body) if isinstance(s, Loop) and s.mode == FOR)
+    size = -(-NEAR_TERMS // each)
+    return (rows.var, -(-extent // (extent // size))) if extent >= 2 * size else None
 
 
 def _stays(tiles: list[Loop], acc: Acc, target: Target, nest: Nest) -> bool:

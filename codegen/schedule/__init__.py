@@ -14,7 +14,7 @@ from .accumulate import jam, rfactor
 from .ahead import ahead
 from .approach import approach, next_panel
 from .behind import behind
-from .block import block
+from .block import block, block_inside
 from .chunk import chunk
 from .edges import edges, why_not_edges
 from .errand import errand
@@ -39,8 +39,9 @@ from .unpacked import unpacked, why_not_unpacked
 STEPS: dict[str, Callable[..., Nest]] = {
     step.__name__: step
     for step in (tile, vectorize, unroll, parallel, reorder, collapse, jam, rfactor, transpose, pack, stash, stash_flat, stash_turned,
-                 block, portion, ahead, expect, foresee, strip, chunk, pack_all, keep, slide, singly, short, trim, edges, prefetch, lead,
-                 sweep, refill, approach, next_panel, unpacked, several, behind, backwards, errand)
+                 block, block_inside, portion, ahead, expect, foresee, strip, chunk, pack_all, keep, slide, singly,
+                 short, trim, edges, prefetch, lead, sweep, refill, approach, next_panel, unpacked, several, behind,
+                 backwards, errand)
 }
 _STEP = re.compile(r"(\w+)\((.*)\)")
 
@@ -57,8 +58,8 @@ def apply(nest: Nest, step: str) -> Nest:
         raise ScheduleError(f"{step}: {error}") from None
 
 
-__all__ = ["STEPS", "ScheduleError", "ahead", "apply", "approach", "backwards", "behind", "block", "can_have_several", "chunk", "collapse",
-           "edges", "errand", "expect", "foresee", "jam", "keep", "lead", "next_panel", "pack", "pack_all", "parallel", "portion",
-           "prefetch", "refill", "reorder", "rfactor", "several", "short", "singly", "slide", "stash", "stash_flat", "stash_turned",
-           "strip", "sweep", "tile", "transpose", "trim", "unpacked", "unroll", "vectorize", "why_not_edges", "why_not_short",
-           "why_not_singly", "why_not_slide", "why_not_unpacked"]
+__all__ = ["STEPS", "ScheduleError", "ahead", "apply", "approach", "backwards", "behind", "block", "block_inside", "can_have_several",
+           "chunk", "collapse", "edges", "errand", "expect", "foresee", "jam", "keep", "lead", "next_panel", "pack", "pack_all",
+           "parallel", "portion", "prefetch", "refill", "reorder", "rfactor", "several", "short", "singly", "slide", "stash",
+           "stash_flat", "stash_turned", "strip", "sweep", "tile", "transpose", "trim", "unpacked", "unroll", "vectorize",
+           "why_not_edges", "why_not_short", "why_not_singly", "why_not_slide", "why_not_unpacked"]

@@ -1,4 +1,4 @@
-"""A step for long sums over much memory: block.
+"""Steps for long sums over much memory: block and block_inside.
 
     block(n, 8)     for j.o { acc c ; for n in 0..B { c += ... } ; y = c }
                     ->  for n.b in 0..B - 8 step 8                     # all blocks but the first
@@ -7,6 +7,13 @@
 
 Every tile takes what one block reads from the cache before anyone reads the next block; the sums wait in private memory between
 blocks. A sum no longer than one block touches none of it.
+
+    block_inside(n, y, 4)   for j.o { acc c ; for n in 0..B { for y in 0..16 { c += ... } } ; y = c }
+                    ->  for n in 0..B { for y.b in 0..16 step 4
+                          for j.o { acc c ; c += sums[..] ; for y in 0..4 { c += ...[y.b + y] } ; sums[..] = c } }
+                        for j.o { acc c ; c += sums[..] ; y = c }
+
+A block may be less than a trip of the outer loop: some rows of one image. The sums keep their order.
 """
 
 from __future__ import annotations
@@ -25,14 +32,7 @@ def block(nest: Nest, over: str, size: int) -> Nest:
     All loops around the tile are perfectly nested and of static extent; a trip of theirs is a tile of accumulators.
     """
     step = f"block({over}, {size})"
-    tiles, body = _tiles(nest.body)
-    if len(body) < 2 or not isinstance(body[0], Acc) or body[0].folded or any(isinstance(s, Acc) for s in statements(body[1:])):
-        raise ScheduleError(f"{step}: a tile is not one block of accumulators, set to zero and summed")
-    acc, inner = body[0], body[1]
-    if not isinstance(inner, Loop) or inner.var != over or not inner.plain:
-        raise ScheduleError(f"{step}: {over} is not the plain loop that sums in a tile")
-    if any(isinstance(loop.extent, Dim) for loop in tiles):
-        raise ScheduleError(f"{step}: the number of tiles is not known")
+    tiles, acc, inner, after = _parts(nest, over, step)
     name = f"sums.{acc.name}"
     group = summed_group(inner, acc, step)
     place, elements = position(group, tiles, step)
@@ -48,10 +48,50 @@ def block(nest: Nest, over: str, size: int) -> Nest:
     here = Aff.of({later: 1, over: 1}, size)
     rest = (*summed(Guard(Aff.of(later), 1, extent), here, Clip(Aff.of(later, size), extent)),
             around(group, (Store(name, place, Ref(acc.name, acc.dtype)),)))
-    first = (*summed(Guard(Aff.of(0, extent), size + 1, extent + 1), Aff.of(over), Clip(Aff.of(0), extent)), *body[2:])
+    first = (*summed(Guard(Aff.of(0, extent), size + 1, extent + 1), Aff.of(over), Clip(Aff.of(0), extent)), *after)
     lead = tuple(s for s in nest.body if not isinstance(s, Loop))
     blocks = Loop(later, extent - size, nested(tiles, rest), step=size)
     return record(replace(nest, scratch=kept), (*lead, blocks, *nested(tiles, first)), step)
+
+
+def block_inside(nest: Nest, over: str, inside: str, size: int) -> Nest:
+    """Goes through the sums over `over`, and in each trip of it through those over `inside`, the only loop directly in it, `size` at a
+    time; every tile before the next block."""
+    step = f"block_inside({over}, {inside}, {size})"
+    tiles, acc, outer, after = _parts(nest, over, step)
+    inner = outer.body[0]
+    if len(outer.body) != 1 or not isinstance(inner, Loop) or inner.var != inside or not inner.plain or isinstance(inner.extent, Dim):
+        raise ScheduleError(f"{step}: {inside} is not a plain loop of static extent, and the only one directly in {over}")
+    name, later = f"sums.{acc.name}", f"{inside}.b"
+    group = summed_group(outer, acc, step)
+    place, elements = position(group, tiles, step)
+
+    def taken_up(guard: Guard) -> Loop:
+        nothing = Const(identity(acc.op, acc.dtype), acc.dtype)
+        return around(group, (Accum(acc.name, Load(name, (place,), acc.dtype, (guard,), nothing)),))
+
+    begun = Guard(Aff.of({over: inner.extent, later: 1}), 1, outer.extent * inner.extent)
+    clip = Clip(Aff.of(later), inner.extent) if inner.extent % size else None
+    part = replace(inner, extent=size, body=substitute(inner.body, {inside: Aff.of({later: 1, inside: 1})}), clip=clip)
+    kept = around(group, (Store(name, place, Ref(acc.name, acc.dtype)),))
+    blocks = Loop(later, inner.extent, nested(tiles, (acc, taken_up(begun), part, kept)), step=size)
+    ends = nested(tiles, (acc, taken_up(Guard(Aff.of(0, outer.extent), 1, outer.extent + 1)), *after))
+    lead = tuple(s for s in nest.body if not isinstance(s, Loop))
+    waiting = replace(nest, scratch={**nest.scratch, name: (acc.dtype, elements)})
+    return record(waiting, (*lead, replace(outer, body=(blocks,)), *ends), step)
+
+
+def _parts(nest: Nest, over: str, step: str) -> tuple[list[Loop], Acc, Loop, tuple[Stmt, ...]]:
+    """The loops around a tile, its accumulators, the loop that sums, and what comes after it."""
+    tiles, body = _tiles(nest.body)
+    if len(body) < 2 or not isinstance(body[0], Acc) or body[0].folded or any(isinstance(s, Acc) for s in statements(body[1:])):
+        raise ScheduleError(f"{step}: a tile is not one block of accumulators, set to zero and summed")
+    acc, inner = body[0], body[1]
+    if not isinstance(inner, Loop) or inner.var != over or not inner.plain:
+        raise ScheduleError(f"{step}: {over} is not the plain loop that sums in a tile")
+    if any(isinstance(loop.extent, Dim) for loop in tiles):
+        raise ScheduleError(f"{step}: the number of tiles is not known")
+    return tiles, acc, inner, body[2:]
 
 
 def _tiles(body: tuple[Stmt, ...]) -> tuple[list[Loop], tuple[Stmt, ...]]:
