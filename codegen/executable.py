@@ -121,6 +121,7 @@ class Frame:
             known = bound[name]
             if known is None or known() is not array:
                 executable.check(name, array, self.shapes[name])
+                bound[name] = None  # an interrupt may come between the next two lines
                 self.point(executable.pointers.get(name, ()), array.ctypes.data)
                 bound[name] = weakref.ref(array)
 
@@ -217,11 +218,17 @@ class Executable:
             self.call(bound.frame, call)
 
     def call(self, frame: Frame, call: NativeCall) -> None:
-        """A call on a frame, with panels that are filled; that it changes weights is told to all who keep copies of them."""
+        """A call on a frame, with panels that are filled; that it changes weights is told to all who keep copies of them: to other
+        threads when it is over, and before it begins, since an interrupt that came meanwhile is raised before anything is done here."""
         if self.panels is not None:
             self.panels.refresh(frame)
-        call.run()
-        if self.learns:
+        if not self.learns:
+            call.run()
+            return
+        changed()
+        try:
+            call.run()
+        finally:
             changed()
 
     def prepare(self, arrays: Mapping[str, Array], moving: tuple[str, ...], symbols: Mapping[str, int]) -> Prepared:

@@ -48,9 +48,11 @@ class LoopFrames:
     def run(self, executable: Executable, words: Array, names: Sequence[str], arrays: Sequence[Array]) -> None:
         """Run the loop of these words, whose arrays of these names stay where they are."""
         if self._words is not words:
+            self._words = None  # until all is pointed: an interrupt may come at any line
             for name, array in zip(names, arrays, strict=True):
                 if not self.knows(name, array):
                     address = array.ctypes.data
+                    self._bound.pop(name, None)
                     for frame in self.frames:
                         frame.point(executable.pointers.get(name, ()), address)
                         frame.bound[name] = weakref.ref(array)

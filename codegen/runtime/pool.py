@@ -77,11 +77,12 @@ class NativeCall:
         """
         if not 1 <= threads <= layout.MAX_WORKERS + 1:
             raise ValueError(f"threads must lie between 1 and {layout.MAX_WORKERS + 1}, not {threads}")
-        self.threads, self.small = threads, small
+        self.threads = 0  # an interrupt may come at any line: then whoever runs the call next sets the number again
         self.words[layout.CALL_THREADS] = threads
         self.words[layout.CALL_SMALL] = small
         self.shared[:] = 0
         self.shared[waiting.SHARED_SPIN] = self.shared[waiting.SHARED_MOST_SPIN] = waiting.SPIN if threads <= self.pool.cores else 0
+        self.threads, self.small = threads, small
 
     def run(self) -> None:
         """Raises RuntimeError where the system refuses a thread."""
