@@ -212,9 +212,9 @@ class Concatenate(Layer):
             while len(m.shape) < rank:
                 m = ops.expand_dims(m, -1)
             full.append(ops.logical_and(m, ops.ones_like(x, dtype="bool")))
-        # an element's mask says what it belongs to: a step passes when all its elements do
+        # as the other merges have it: a step passes when any of its elements does
         merged = ops.concatenate(full, axis=self.axis)
-        return ops.all(merged, axis=-1) if rank > 1 else merged
+        return ops.any(merged, axis=-1) if rank > 1 else merged
 
     def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "axis": self.axis}

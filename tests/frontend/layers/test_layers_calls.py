@@ -207,9 +207,10 @@ def test_merges_with_an_unmasked_input_have_no_mask():
 
 
 def test_concatenated_masks():
-    a, b = masked([1, 2], [True, False]), masked([3, 4], [True, True])
-    assert np.asarray(layers.Concatenate(axis=1)([a, b])._keras_mask).tolist() == [[True, False, True, True]]
-    assert np.asarray(layers.Concatenate()([a, b])._keras_mask).tolist() == [[True, False]]
+    a, b = masked([1, 2, 3], [True, False, False]), masked([3, 4, 5], [True, True, False])
+    assert np.asarray(layers.Concatenate(axis=1)([a, b])._keras_mask).tolist() == [[True, False, False, True, True, False]]
+    assert np.asarray(layers.Concatenate()([a, b])._keras_mask).tolist() == [[True, True, False]]
+    assert np.asarray(layers.Concatenate()([a, np.ones((1, 3, 1))])._keras_mask).tolist() == [[True, True, True]]
 
 
 # -- losses -------------------------------------------------------------------------------------------------------
