@@ -60,6 +60,7 @@ class _Function(Statements):
         for n, array in enumerate(nest.arguments):
             where = w.value(f"getelementptr ptr, ptr %args, i64 {n}")
             self.pointers[array] = w.value(f"load ptr, ptr {where}, align 8", "p")
+        self.pointers |= {written: self.pointers[read] for written, read in nest.in_place.items()}
         if any(isinstance(s, Errand) for s in statements(nest.body)):
             self.errands = find_errands(self)
         self.body(nest.body)
@@ -94,6 +95,8 @@ class _Function(Statements):
                     self.let(stmt)
                 case Store():
                     waiting.append(self.store(stmt))
+                    if self.sums is not None:  # beside sums a value that waits takes a register from them
+                        _write_all(waiting)
                 case Prefetch():
                     self.prefetch(stmt)
                 case Errand():
