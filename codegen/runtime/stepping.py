@@ -211,20 +211,25 @@ entry:
   %go = getelementptr i64, ptr %loop, i64 {LOOP_GO}
   %stop.place = getelementptr i64, ptr %loop, i64 {LOOP_STOP}
   call void @kc.prepare(ptr %loop, i64 %first, i64 %thread, i64 %threads)
+  %begun = call i64 @kc.meet(ptr %shared, i64 %threads, i64 %target0)
   br label %step
 step:
   %s = phi i64 [ %first, %entry ], [ %following, %onward ]
-  %target = phi i64 [ %target0, %entry ], [ %target3, %onward ]
-  %target1 = call i64 @kc.meet(ptr %shared, i64 %threads, i64 %target)
-  %frame = call ptr @kc.frame(ptr %loop, i64 %s)
-  %target2 = call i64 %function(ptr %frame, i64 %thread, i64 %threads, i64 %target1)
+  %target = phi i64 [ %begun, %entry ], [ %target3, %onward ]
   %following = add i64 %s, 1
-  %parity = and i64 %s, 1
-  %go.place = getelementptr i64, ptr %go, i64 %parity
   %ended = icmp eq i64 %following, %end
+  br i1 %ended, label %run, label %stage
+stage:
+  call void @kc.prepare(ptr %loop, i64 %following, i64 %thread, i64 %threads)
+  br label %run
+run:
+  %frame = call ptr @kc.frame(ptr %loop, i64 %s)
+  %target2 = call i64 %function(ptr %frame, i64 %thread, i64 %threads, i64 %target)
   br i1 %ended, label %leave, label %ahead
 ahead:
-  br i1 %first.thread, label %decide, label %stage
+  %parity = and i64 %s, 1
+  %go.place = getelementptr i64, ptr %go, i64 %parity
+  br i1 %first.thread, label %decide, label %join
 decide:
   %now = call i64 @kc.now()
   %late = icmp sge i64 %now, %deadline
@@ -234,9 +239,8 @@ decide:
   %on = xor i1 %quit, true
   %on.wide = zext i1 %on to i64
   store atomic i64 %on.wide, ptr %go.place release, align 8
-  br label %stage
-stage:
-  call void @kc.prepare(ptr %loop, i64 %following, i64 %thread, i64 %threads)
+  br label %join
+join:
   %target3 = call i64 @kc.meet(ptr %shared, i64 %threads, i64 %target2)
   %answer = load atomic i64, ptr %go.place acquire, align 8
   %onwards = icmp ne i64 %answer, 0
