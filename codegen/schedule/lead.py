@@ -98,7 +98,7 @@ def _requests(nest: Nest, over: Loop, array: str, trips: int, ends: bool) -> tup
     kind = nest.arrays.get(array)
     if kind is None:  # private memory has more behind it
         return (), tuple(Prefetch(array, later + offset) for offset in apart)
-    count = -(-over.extent // over.step) if isinstance(over.extent, int) and not over.clip and not over.where else 0
+    count = -(-over.extent // over.step) if isinstance(over.extent, int) and not over.clip else 0
     known = 0 < count * moved * MANY_SUMS <= guess(kind.size, MANY)
     last = kind.size - 1 - apart[-1] - (moved * (count - 1) if known else 0)
     first = later.substitute({over.var: Aff()}) if known else later

@@ -7,25 +7,33 @@
 
     singly(i.i, 2)    ... for i.r in 0..4 step 2 if i.o + i.r < B { acc c[i.q<2] ; for k ... each i.q<2 if i.o + i.r + i.q < B ... }
 
+    singly(i.i, 2, 4)  (of tiles of 6 rows)
+                  ->  ... for i.s in 0..1 if [B] - i.o + i.s < 6 {
+                            for i.m in 0..1 if i.o + i.m + 2 < B { acc c[i.q<4] ; for k ... each i.q<4 if i.o + i.m + i.q < B ... }
+                            index i.d = 4, or 0 where the loop before did nothing
+                            for i.r in 0..6 step 2 if i.o + i.r < B where i.d <= i.r { ... } }
+
 A tile that is whole has no clamped rows; the rows of one that is not are done one by one, or a few at a time, each to the same bits. A row
 or two leave so few sums in flight that what they wait for, the latency of an addition, is enough for several: those that are not there
-are the last one again. A batch of one row computes one row, or what takes no longer.
+are the last one again. A batch of one row computes one row, or what takes no longer. Where more rows are left, most of them come first,
+as one tile: 8 and not two times 4 of the last 8 rows of a batch of 32.
 """
 
 from __future__ import annotations
 
 from dataclasses import replace
 
-from ...ir.scalar import Aff
+from ...ir.scalar import Aff, AxisValue, Guard, apply
 from ...ir.types import Dim
-from ..nest import Acc, Clip, Loop, Nest, Stmt, Transpose, loops, map_body, statements, substitute
+from ..nest import Acc, Clip, Let, Loop, Nest, Stmt, Transpose, loops, map_body, statements, substitute
 from .loops import ScheduleError, record
 
 
-def singly(nest: Nest, rows: str, few: str | int = 1) -> Nest:
-    """Tells whole tiles from the last one along the unrolled loop `rows`, of which `few` rows are done at a time."""
-    few = int(few)
-    step = f"singly({rows})" if few == 1 else f"singly({rows}, {few})"
+def singly(nest: Nest, rows: str, few: str | int = 1, more: str | int = 0) -> Nest:
+    """Tells whole tiles from the last one along the unrolled loop `rows`, of which `few` rows are done at a time; `more` of them first,
+    at once, where so many are left that the last `few` of these are needed."""
+    few, more = int(few), int(more)
+    step = f"singly({rows}{f', {few}' if few > 1 or more else ''}{f', {more}' if more else ''})"
     reason = why_not_singly(nest, rows)
     if reason:
         raise ScheduleError(f"{step}: {reason}")
@@ -33,6 +41,8 @@ def singly(nest: Nest, rows: str, few: str | int = 1) -> Nest:
     count = int(str(loops(nest, rows)[0].extent))
     if not 0 < few <= count or count % few:
         raise ScheduleError(f"{step}: the {count} rows of a tile are not {few} at a time")
+    if more and (more % few or not few < more < count):
+        raise ScheduleError(f"{step}: {more} rows are no part of a tile of {count}, or not a multiple of {few}")
     axis = rows.removesuffix(".i")
     whole, short, row = f"{axis}.w", f"{axis}.s", f"{axis}.r"
 
@@ -43,10 +53,24 @@ def singly(nest: Nest, rows: str, few: str | int = 1) -> Nest:
         before, tile = stmt.body[:start], stmt.body[start:]
         full = Loop(whole, 1, whole_rows(tile, rows), clip=Clip(clip.base + (count - 1), clip.extent))
         left = Loop(row, count, _one_row(tile, rows, row) if few == 1 else _few_rows(tile, rows, few), step=few, clip=clip)
-        rest = Loop(short, 1, (left,), clip=Clip(clip.base * -1 + clip.extent, count))
+        first = _first_rows(tile, rows, few, more) if more else ()
+        if more:
+            left = replace(left, where=Guard(Aff.of(row) + Aff.of(f"{axis}.d") * -1, 0, count))
+        rest = Loop(short, 1, (*first, left), clip=Clip(clip.base * -1 + clip.extent, count))
         return (replace(stmt, body=(*before, full, rest)),)
 
     return record(nest, map_body(nest.body, change), step)
+
+
+def _first_rows(tile: tuple[Stmt, ...], rows: str, few: int, more: int) -> tuple[Stmt, ...]:
+    """`more` rows at once, where the last `few` of them are needed, and how many rows are done then."""
+    axis = rows.removesuffix(".i")
+    once, done = f"{axis}.m", f"{axis}.d"
+    clip = next(s.clip for s in statements(tile) if isinstance(s, Loop) and s.var == rows and s.clip)
+    begins = clip.base + (more - few)
+    loop = Loop(once, 1, substitute(_few_rows(tile, rows, more), {f"{axis}.r": Aff.of(once)}), clip=Clip(begins, clip.extent))
+    left = AxisValue((begins * -1 + clip.extent) * more)
+    return loop, Let(done, apply("min", apply("max", left, AxisValue(Aff())), AxisValue(Aff() + more)), index=True)
 
 
 def why_not_singly(nest: Nest, rows: str) -> str:

@@ -11,6 +11,7 @@ from ...ir.types import Dim
 from ..access import MANY, accesses, chain, guess, inner_loops, static
 from ..conflicts import room_for
 from ..nest import FOR, UNROLL, Acc, Loop, Stmt, all_loads, loops, statements, stmt_expr
+from ..runs import trips_of_a_sample
 from ..schedule import (
     approach,
     backwards,
@@ -45,6 +46,7 @@ from .base import Scheduling
 
 CYCLES = 160  # before a line is loaded it is asked for: what the second-level cache takes, and most of what the third does
 MOST_LINES = 4  # of an array that are asked for in a trip, or one for every LEAST_SUMS products: so many loads are free
+USUAL = 32  # rows of a batch
 LEAST_SUMS = 8  # of a trip, without which it is over before anything arrives
 STORED = 4096  # bytes between what a tile stores and what is asked for when it begins
 UNPACKED_TILES = 4  # of rows, up to which panels are read where they lie: to pack one takes as long as two or three
@@ -68,8 +70,9 @@ class Tails(Scheduling):
         for var in dict.fromkeys(loop.var for loop in inner_loops(self.nest.body) if loop.mode == UNROLL and loop.clip):
             if not why_not_singly(self.nest, var):
                 few = self._few(var)
-                self.nest = singly(self.nest, var, *([few] if few > 1 else []))
-                how = "one by one" if few == 1 else f"{few} at a time"
+                more = self._more(var, few)
+                self.nest = singly(self.nest, var, *([few] if few > 1 else []), *([more] if more else []))
+                how = "one by one" if few == 1 else f"{few} at a time, after {more} at once" if more else f"{few} at a time"
                 self.note(f"whole tiles of {var} are told from the last one, whose rows are done {how}")
 
     def _few(self, var: str) -> int:
@@ -80,6 +83,11 @@ class Tails(Scheduling):
         sums = max(_sums(s, var) for s in statements(self.nest.body) if isinstance(s, Acc) and any(d.var == var for d in s.dims))
         count = int(str(loops(self.nest, var)[0].extent))
         return next(n for n in range(count, 0, -1) if count % n == 0 and (n == 1 or max(n * sums, n + sums) <= IN_FLIGHT))
+
+    def _more(self, var: str, few: int) -> int:
+        """Rows of a last tile that come first, at once: those that a batch of 32 leaves, or 128, or 512."""
+        left = USUAL % int(str(loops(self.nest, var)[0].extent))
+        return left if few > 1 and left > few and left % few == 0 else 0
 
     def _whole_tiles(self) -> None:
         """Last tiles that are not full step back where that does no harm: then no tile is masked or clamped."""
@@ -231,8 +239,8 @@ class Tails(Scheduling):
                 self.note(f"what a tile's epilogue reads of {array} is asked for while the tile sums")
 
     def _errands(self) -> None:
-        """In a kernel that may go through the samples with others: asks for what the thread will do next."""
-        if self.nest.along and self.target.wide:
+        """In a kernel that may go through the samples with others, a few at a time: asks for what the thread will do next."""
+        if self.nest.along and self.target.wide and trips_of_a_sample(self.nest):
             for over, (every, few) in errands(self.nest).items():
                 self.nest = errand(self.nest, over, every, *([few] if few > 1 else []))
                 what = f"{few} lines in a trip" if few > 1 else f"a line in {every} trips"

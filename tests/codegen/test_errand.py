@@ -23,8 +23,9 @@ ASKING = [name for name, kernel in KERNELS.items()
 
 
 def test_kernels_that_sum_ask() -> None:
-    assert {"dense", "conv"} <= {*ASKING} and "chain" not in ASKING
-    assert not any(isinstance(s, Errand) for s in statements(plan(replace(lower(KERNELS["dense"]), along=True), Target.named("avx2")).body))
+    assert "conv" in ASKING and "chain" not in ASKING
+    assert "dense" not in ASKING, "whose tiles hold rows of several samples: it never goes through them with others"
+    assert not any(isinstance(s, Errand) for s in statements(plan(replace(lower(KERNELS["conv"]), along=True), Target.named("avx2")).body))
 
 
 @pytest.mark.parametrize("name", ASKING)
