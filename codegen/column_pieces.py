@@ -2,6 +2,8 @@
 
 All panels that a core goes through read the same operand along the rows: once each, from far away where it does not fit the second-level
 cache. Cut into pieces of which each stays in that cache while the core's panels take it, one after the other, it comes from there.
+Of a weight gradient the pieces are packed for these panels, a part of the sum at a time (`repack`): then they are as large as the sums that
+wait meanwhile allow, since what the lanes take is packed again for each piece.
 """
 
 from __future__ import annotations
@@ -10,21 +12,27 @@ import math
 
 from kcompile.ir.struct import struct
 
-from .access import accesses, inner_loops, static
+from .access import Access, accesses, inner_loops, static
 from .nest import Loop, Nest
+from .packing import FAR_APART
 from .target import Target
 
 LARGE_BATCH = 512  # samples of which an operand may be further away than the second-level cache
 WAITING_BYTES = 128 << 10  # of sums that wait in private memory while the rest of a long sum is taken
+PACKED_FOR = 4  # panels at the least for which what they take along the rows is packed
+PACKED_TOGETHER = 16  # and at the most
+PACKED_WAITING = 512 << 10  # bytes of their sums, on the stack of a worker
 PANELS_TOO = 2  # a piece of a batch has so many rows for each column of a panel at least: panels are read again for each piece
 
 
 @struct(frozen=True)
 class Pieces:
-    """`rows` of a piece, 0 for rows that are not cut; `panels` that take a piece one after the other, 0 for all of them."""
+    """`rows` of a piece, 0 for rows that are not cut; `panels` that take a piece one after the other, 0 for all of them; `packed`: both
+    operands are, a part of the sum at a time for all these panels."""
 
     rows: int = 0
     panels: int = 0
+    packed: bool = False
 
     @property
     def before(self) -> int:
@@ -49,11 +57,27 @@ def column_pieces(nest: Nest, target: Target, common: list[Loop], columns: tuple
         most = target.l2 // 4 // far
         return Pieces(most // size * size, shared) if shared and PANELS_TOO * width <= most < LARGE_BATCH else Pieces()
     near = target.l2 // 4 // (4 * part)
+    if shared >= PACKED_FOR and _both_far_apart(nest, common, row):
+        together = max(n for n in range(1, min(shared, PACKED_TOGETHER) + 1) if shared % n == 0)
+        together = together if together >= PACKED_FOR else shared
+        rows = _even(extent, size, min(near, min(target.l2 // 2, PACKED_WAITING) // (4 * width * together)))
+        return Pieces(rows, together, packed=True)
     most = min(extent if extent <= 2 * near else near, WAITING_BYTES // (4 * width), extent // -(-cores // panels))
     if shared:
         most = min(most, max(target.l2 // 2 // far, PANELS_TOO * width))
     rows = _even(extent, size, most)
     return Pieces(rows, shared if panels >= cores else 0) if rows else Pieces()
+
+
+def _both_far_apart(nest: Nest, common: list[Loop], row: Loop) -> bool:
+    """Whether a product of two operands is summed whose elements each lie side by side, for one term far from those for the next."""
+    sums = list(inner_loops(common[-1].body))
+    found = [a for a in accesses(nest, tuple(sums)) if not a.store]
+
+    def far(a: Access) -> bool:
+        stride = a.coefficient(sums[0].var)
+        return isinstance(stride, int) and stride * a.dtype.size >= FAR_APART
+    return len(sums) == 1 and len(found) == 2 and all(map(far, found)) and sum(a.coefficient(row.var) == 1 for a in found) == 1
 
 
 def _bytes_of_a_row(nest: Nest, common: list[Loop], row: Loop) -> int | None:

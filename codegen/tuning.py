@@ -41,7 +41,7 @@ BATCH = 32  # what every symbol is while tiles are measured
 SECONDS = 0.02  # of measuring each candidate
 ROOM = 64  # elements behind a panel, for dead lanes
 WORTH_IT = 0.97  # another tile must take less than this much of the time of the cost model's
-ORDER_OF_SUMS = ("rfactor(", "block(", "refill(")  # steps that decide in which order a sum is taken
+ORDER_OF_SUMS = ("rfactor(", "block(", "refill(", "repack(")  # steps that decide in which order a sum is taken
 
 
 @struct(frozen=True)

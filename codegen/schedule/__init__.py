@@ -26,6 +26,7 @@ from .pack import keep, pack, pack_all, transpose
 from .portion import portion
 from .prefetch import prefetch
 from .refill import refill
+from .repack import repack
 from .several import can_have_several, several
 from .short import short, why_not_short
 from .singly import singly, why_not_singly
@@ -40,7 +41,7 @@ STEPS: dict[str, Callable[..., Nest]] = {
     step.__name__: step
     for step in (tile, vectorize, unroll, parallel, reorder, collapse, jam, rfactor, transpose, pack, stash, stash_flat, stash_turned,
                  block, block_inside, portion, ahead, expect, foresee, strip, chunk, pack_all, keep, slide, singly,
-                 short, trim, edges, prefetch, lead, sweep, refill, approach, next_panel, unpacked, several, behind,
+                 short, trim, edges, prefetch, lead, sweep, refill, repack, approach, next_panel, unpacked, several, behind,
                  backwards, errand)
 }
 _STEP = re.compile(r"(\w+)\((.*)\)")
@@ -60,6 +61,6 @@ def apply(nest: Nest, step: str) -> Nest:
 
 __all__ = ["STEPS", "ScheduleError", "ahead", "apply", "approach", "backwards", "behind", "block", "block_inside", "can_have_several",
            "chunk", "collapse", "edges", "errand", "expect", "foresee", "jam", "keep", "lead", "next_panel", "pack", "pack_all",
-           "parallel", "portion", "prefetch", "refill", "reorder", "rfactor", "several", "short", "singly", "slide", "stash",
+           "parallel", "portion", "prefetch", "refill", "reorder", "repack", "rfactor", "several", "short", "singly", "slide", "stash",
            "stash_flat", "stash_turned", "strip", "sweep", "tile", "transpose", "trim", "unpacked", "unroll", "vectorize",
            "why_not_edges", "why_not_short", "why_not_singly", "why_not_slide", "why_not_unpacked"]

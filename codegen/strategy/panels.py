@@ -12,9 +12,10 @@ from ..epilogue import settle_epilogue
 from ..nest import FOR, Acc, Accum, Loop, Stmt, all_stores, loops, statements
 from ..packing import FAR_APART, PACKED_BYTES, far_rows
 from ..row_blocks import RowBlocks, Traffic, row_blocks
-from ..schedule import chunk, edges, jam, keep, pack, pack_all, refill, reorder, rfactor, strip, tile, unroll, why_not_edges
+from ..schedule import chunk, edges, jam, keep, pack, pack_all, refill, reorder, repack, rfactor, strip, tile, unroll, why_not_edges
 from ..schedule.chunk import chunkable, operands
 from ..schedule.refill import refilled
+from ..schedule.repack import why_not_repack
 from ..strips import PAGE, strip_rows
 from ..tiles import FEW, Room, Tile, best_tiles, rows_of_a_sample
 from ..windows import Window, find_window, taps_tile, window_tile
@@ -114,7 +115,7 @@ class Panels(Scheduling):
             self.nest = pack(self.nest, array, vector.var, *over, lanes)
             self.note(f"{array} is packed for each panel: its rows lie far apart, and many tiles read the panel")
         if columns:
-            self._refill(f"{vector.var}.o")
+            self._refill(f"{vector.var}.o", self.columns[-1] if pieces.packed else "")
 
     def _columns(self, common: list[Loop], vector: Loop, rows: list[Loop]) -> tuple[str, ...]:
         """Loops over panels that lie one after the other: along the lanes moves all that such a loop moves, and of some array each trip of
@@ -147,15 +148,20 @@ class Panels(Scheduling):
             (over,) = self.columns
             self.nest = tile(self.nest, over, pieces.panels)
             self.columns, self.in_pieces = (f"{over}.i",), True
-            self.note(f"{pieces.rows} rows of {row.var} at a time for the {pieces.panels} panels of a core: what they read stays in the "
-                      "second-level cache")
+            what = f"{pieces.rows} rows of {row.var} at a time" if pieces.rows else f"all of {row.var}"
+            self.note(f"{what} for {pieces.panels} panels of a core: what they read stays in the second-level cache")
         return pieces
 
-    def _refill(self, panel: str) -> None:
-        """Packs what the lanes take of a sum, part by part, where its rows lie far apart."""
+    def _refill(self, panel: str, panels: str) -> None:
+        """Packs what the lanes take of a sum, part by part, where its rows lie far apart; if the loop `panels` is given, for all its trips
+        what the rows take of it, too."""
         (loop,) = loops(self.nest, panel)
         sums = [s for s in loop.inside if isinstance(s, Loop) and s.mode == FOR and any(isinstance(x, Accum) for x in s.inside)
                 and not any(isinstance(x, Loop) and x.mode == FOR for x in s.inside)]
+        if panels and len(sums) == 1 and not why_not_repack(loops(self.nest, panels)[0], sums[0].var):
+            self.nest = repack(self.nest, sums[0].var, panels, CHUNK)
+            self.note(f"{CHUNK} of {sums[0].var} at a time both operands are packed: for one term they lie far from those for the next")
+            return
         load = refilled(loop.body, sums[0].var) if len(sums) == 1 else None
         stride = load.index[0].coefficient(sums[0].var) if load else 0
         if load and isinstance(stride, int) and stride * load.dtype.size >= FAR_APART:

@@ -213,6 +213,8 @@ class Tails(Scheduling):
             if loop.step > 1 and not self.nest.still:
                 continue  # a load of each of several terms steps so far that the processor asks in time, and with fewer instructions
             for array in dict.fromkeys(load.array for load in all_loads(loop.body)):
+                if array.startswith("rows."):
+                    continue  # packed: a tile takes one stretch of memory, less than a line in each trip
                 found = lines(self.nest, loop, array, bool(self.columns))
                 few = 0 < len(found) <= max(MOST_LINES, vectors // LEAST_SUMS)
                 read = self._read_meanwhile if self.columns else self._read_by_a_tile

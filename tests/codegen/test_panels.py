@@ -155,7 +155,7 @@ def test_parts_of_a_sum(size: int) -> None:
 
 def test_updates_go_along_panels() -> None:
     steps = plan(lower(KERNELS["large_update"]), Target.named("avx512")).steps
-    assert any(step.startswith("refill(") for step in steps) and not any(step.startswith(("strip(", "chunk(", "pack(")) for step in steps)
+    assert any(step.startswith("repack(") for step in steps) and not any(step.startswith(("strip(", "chunk(", "pack(")) for step in steps)
 
 
 def momentum(rows: int, columns: int) -> Kernel:
@@ -228,7 +228,7 @@ def test_pieces_need_several_panels_for_each_core() -> None:
 
 
 def test_rows_that_end_anywhere_in_a_line_are_asked_for_at_both_ends() -> None:
-    nest = plan(lower(momentum(784, 512)), replace(Target.named("avx512"), l2=1 << 20, cores=2))
+    nest = plan(lower(momentum(784, 512)), replace(Target.named("avx512"), l2=1 << 20, cores=8))
     text = print_nest(nest)
     assert "tile(i.i, 14)" in nest.steps and "lead(x, k, 12, ends)" in nest.steps
     assert "prefetch x[k.n]" in text and "prefetch x[k.n + 13]" in text

@@ -1,0 +1,137 @@
+"""A step for long sums that many panels take: repack.
+
+    repack(n, j.o, 128)   for j.o { for i.o { acc c ; for n in 0..B { c += x[784*n + i.o + ..] * d[512*n + j.o + ..] } ; y = c } }
+                          ->  for n.b in 0..B - 128 step 128             # all parts of the sum but the first
+                                for n.c step 16 { for i.o { for n.p in 0..16 { rows.x[..] = x[784*(n.b + 128 + n.c + n.p) + ..] } } }
+                                for j.o
+                                  for n.p { part.d[..] = d[512*(n.b + 128 + n.p) + j.o + ..] }
+                                  for i.o { acc c ; c += sums[..] ; for n in 0..128 { c += rows.x * part.d } ; sums[..] = c }
+                              for n.c step 16 { for i.o { for n.p in 0..16 { rows.x[..] = x[784*(n.c + n.p) + ..] } } }
+                              for j.o
+                                for n.p { part.d[..] = d[512*n.p + j.o + ..] }
+                                for i.o { acc c ; c += sums[..] ; for n in 0..128 { c += rows.x * part.d } ; y = c }
+
+Both operands are packed a part of the sum at a time: the one along the lanes for each panel, as `refill` does, and before all panels the
+one along the rows, tile after tile, so that what a tile takes is one stretch of memory. Read where it lies it is a piece of each of
+many rows of memory: as many pages, and as many lines that share a few sets of the first-level cache. It is packed some terms at a time:
+row by row the copy would write to as many places as there are tiles.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from ...ir.scalar import Aff, Const, Guard, Load
+from ...ir.types import DType
+from ..nest import VECTOR, Clip, Loop, Nest, Stmt, Store, all_loads, map_body
+from .block import nested
+from .loops import ScheduleError, record
+from .parts import Packed, Summing, filled, in_parts, lanes_packed, summing
+
+TOGETHER = 16  # terms of a tile at most that are copied one after the other
+
+
+def repack(nest: Nest, over: str, panels: str, size: int) -> Nest:
+    """Goes through the sums over `over` inside the loop `panels`, and in the loops around it that hold nothing else, so many trips at a
+    time, with both operands packed."""
+    step = f"repack({over}, {panels}, {size})"
+    scratch = dict(nest.scratch)
+    done = False
+
+    def change(stmt: Stmt) -> tuple[Stmt, ...] | None:
+        nonlocal done
+        if not isinstance(stmt, Loop) or stmt.var != panels:
+            return None
+        done = True
+        reason = why_not_repack(stmt, over)
+        if reason:
+            raise ScheduleError(f"{step}: {reason}")
+        return _in_parts(stmt, over, size, scratch, step)
+
+    body = map_body(nest.body, change)
+    if not done:
+        raise ScheduleError(f"{step}: nest {nest.name} has no loop {panels}")
+    return record(replace(nest, body=body, scratch=scratch), body, step)
+
+
+def why_not_repack(panels: Loop, over: str) -> str:
+    """What stands against `repack`; '' for nothing."""
+    tiles = summing((panels,), over)
+    if tiles is None:
+        return f"inside {panels.var} are no tiles of known number that sum over {over} alone"
+    found = _operands(tiles)
+    if found is None:
+        return "a tile does not sum a product of one operand along its rows and one along its lanes"
+    along, across = found
+    row, lanes = _row(tiles, along), int(str(tiles.lane.extent))
+    rows = [loop for loop in tiles.loops if along.index[0].coefficient(loop.var) != 0]
+    if len(rows) != 1 or rows[0] is not tiles.loops[-1] or rows[0].back or rows[0].step != row.extent:
+        return f"the rows of a tile are not told by one loop, the innermost around it, that takes whole tiles along {row.var}"
+    if across.index[0].coefficient(rows[0].var) != 0:
+        return f"{across.array} moves with the tiles of a panel"
+    if int(str(row.extent)) > lanes:
+        return f"the {row.extent} rows of a tile are more than a vector's {lanes} lanes"
+    return ""
+
+
+def _operands(tiles: Summing) -> tuple[Load, Load] | None:
+    """The operand along the rows of a tile, of which it takes a piece of memory in each term, and the one along the lanes."""
+    loads = list(dict.fromkeys(all_loads(tiles.sums.body)))
+    if len(loads) != 2 or any(load.guards or load.index[0].coefficient(tiles.sums.var) == 0 for load in loads):
+        return None
+    lane = tiles.lane.var
+    across = [load for load in loads if load.index[0].coefficient(lane) == 1]
+    along = [load for load in loads if load.index[0].coefficient(lane) == 0 and len(tiles.beside(load)) == 1
+             and load.index[0].coefficient(tiles.beside(load)[0].var) == 1]
+    if len(across) != 1 or len(along) != 1 or across[0].array == along[0].array or _row(tiles, along[0]) in tiles.beside(across[0]):
+        return None
+    return along[0], across[0]
+
+
+def _row(tiles: Summing, along: Load) -> Loop:
+    """The unrolled loop over the rows of a tile."""
+    (row,) = tiles.beside(along)
+    return row
+
+
+def _in_parts(stmt: Loop, over: str, size: int, scratch: dict[str, tuple[DType, int]], step: str) -> tuple[Stmt, ...]:
+    tiles = summing((stmt,), over)
+    found = _operands(tiles) if tiles else None
+    assert tiles and found
+    along, across = found
+    lanes = lanes_packed(tiles, across, size, scratch)
+    rows = _rows_packed(tiles, along, size, scratch)
+    panels = list(tiles.loops[:-1])
+
+    def copied(moved: Aff, clip: Clip | None, inside: tuple[Stmt, ...]) -> tuple[Stmt, ...]:
+        of_a_panel = filled(tiles, lanes, size, moved, clip), replace(tiles.loops[-1], body=inside)
+        return _rows_filled(tiles, rows, size, moved, clip), *nested(panels, of_a_panel)
+    return in_parts(tiles, size, [rows, lanes], copied, scratch, step)
+
+
+def _rows_packed(tiles: Summing, load: Load, size: int, scratch: dict[str, tuple[DType, int]]) -> Packed:
+    """The operand along the rows: tile after tile, in each term by term."""
+    tile, row = tiles.loops[-1], _row(tiles, load)
+    height = int(str(row.extent))
+    name = f"rows.{load.array}"
+    scratch[name] = (load.dtype, -(-int(str(tile.extent)) // tile.step) * size * height)
+    return Packed(load, name, Aff.of({tile.var: size, tiles.sums.var: height, row.var: 1}))
+
+
+def _rows_filled(tiles: Summing, rows: Packed, size: int, moved: Aff, clip: Clip | None) -> Loop:
+    """The loops that fill it with the part that begins there. Where the last tile has not all its rows, zeros take their places."""
+    over, tile, row = tiles.sums.var, tiles.loops[-1], _row(tiles, rows.load)
+    first, term, lane = f"{over}.c", f"{over}.p", f"{row.var}.p"
+    height, lanes = int(str(row.extent)), int(str(tiles.lane.extent))
+    length = size if clip else int(str(tiles.sums.extent))
+    some = max(n for n in range(1, TOGETHER + 1) if length % n == 0)
+    here = Aff.of({first: 1, term: 1})
+    there = {row.var: Aff.of(lane)}
+    dtype = rows.load.dtype
+    live = (Guard(row.clip.base.substitute(there) + Aff.of(lane), 0, row.clip.extent),) if row.clip else ()
+    source = Load(rows.load.array, (rows.load.index[0].substitute({**there, over: moved + here}),), dtype, live,
+                  Const(0, dtype) if live else None)
+    body: tuple[Stmt, ...] = (Store(rows.name, rows.place.substitute({**there, over: here}), source),)
+    copied = Loop(lane, lanes, body, mode=VECTOR, clip=Clip(Aff(), height) if height < lanes else None)
+    terms = Loop(term, some, (copied,), clip=clip and Clip(clip.base + Aff.of(first), clip.extent))
+    return Loop(first, length, (replace(tile, body=(terms,)),), step=some, clip=clip)
