@@ -10,10 +10,10 @@ from __future__ import annotations
 import functools
 import hashlib
 import json
+import os
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 from ..ir.program import Buffer, Lifetime, Program
@@ -72,12 +72,25 @@ def _made(text: str, program: Callable[[], Program], target: Target, options: Co
 def source_digest() -> str:
     """A digest of every module of ir/ and codegen/."""
     digest = hashlib.sha256()
-    here = Path(__file__).resolve().parent
-    for folder in (Path(__file__).parent, Path(__file__).parent.parent / "ir"):
-        for path in sorted(folder.resolve().rglob("*.py")):
-            digest.update(path.relative_to(here.parent).as_posix().encode() + b"\0")
-            digest.update(path.read_bytes())
+    codegen = os.path.dirname(os.path.realpath(__file__))
+    for folder in (codegen, os.path.join(os.path.dirname(codegen), "ir")):
+        for name, entry in sorted(_modules(folder, f"{os.path.basename(folder)}/")):
+            digest.update(name.encode() + b"\0")
+            with open(entry.path, "rb", buffering=0) as file:
+                digest.update(file.read(entry.stat().st_size))
     return digest.hexdigest()
+
+
+def _modules(folder: str, inside: str) -> list[tuple[str, os.DirEntry[str]]]:
+    """(name, entry) of each module of a folder and of those in it. A Path for each would take three times as long as the digest."""
+    found = []
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            if entry.name.endswith(".py"):
+                found.append((inside + entry.name, entry))
+            elif entry.is_dir():
+                found += _modules(entry.path, f"{inside}{entry.name}/")
+    return found
 
 
 def encode(code: StepCode) -> bytes:
