@@ -6,9 +6,9 @@ import subprocess
 import sys
 from collections.abc import Iterable, Sequence
 
-from .helper import ASSEMBLY, Helper
+from .helper import Helper
 from .module import COMPILING, llvm_binding, machine_of, parse
-from .object_code import FINAL_ADDRESSES, emit_assembly
+from .object_code import ASSEMBLY, FINAL_ADDRESSES, Binding
 from .target import Target
 
 
@@ -87,4 +87,4 @@ def _marked(text: str, target: Target) -> str:
 def _here(marked: str, target: Target) -> str:
     with COMPILING:
         module = parse(marked.removeprefix(FINAL_ADDRESSES))  # so that an error counts lines as the text does
-        return emit_assembly(llvm_binding(), machine_of(target), module, marked).decode()
+        return Binding().emit(module, marked, machine_of(target), ASSEMBLY).decode()

@@ -15,7 +15,8 @@ import threading
 from collections.abc import Iterator, Mapping
 
 from . import cache
-from .helper import OBJECT, Helper
+from .helper import Helper
+from .object_code import OBJECT
 from .options import CodegenOptions
 from .runtime.pool import missing_runtime, pool
 from .target import Target

@@ -7,7 +7,6 @@ started, or that ends, changes nothing but the time: what it did not make is lef
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import subprocess
 import sys
@@ -19,7 +18,6 @@ from typing import IO
 
 from .target import Target
 
-OBJECT, ASSEMBLY = "object", "assembly"
 AHEAD = 2  # modules that a helper is given at a time
 
 
@@ -98,15 +96,14 @@ class Helper:
         import llvmlite
 
         script = Path(__file__).with_name("object_code.py")
-        command = [sys.executable, "-I", "-S", str(script), self.kind, str(Path(llvmlite.__file__).parents[1])]
-        target = {"triple": self.target.triple, "cpu": self.target.cpu, "features": self.target.features}
+        command = [sys.executable, "-I", "-S", str(script), self.kind, str(Path(llvmlite.__file__).parents[1]),
+                   self.target.triple, self.target.cpu, self.target.features]
         with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as process:
             given, answers = process.stdin, process.stdout
             assert given is not None and answers is not None
             listener = threading.Thread(target=self._listen, args=(answers,), name="kcompile compiler", daemon=True)
             listener.start()
             try:
-                given.write(json.dumps(target).encode() + b"\n")
                 while (text := self._next_for_helper()) is not None:
                     content = text.encode()
                     given.write(len(content).to_bytes(8, "little") + content)

@@ -14,7 +14,8 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from .elf import Image, Unsupported
-from .object_code import emit_object, machine_for, native
+from .object_code import OBJECT, Binding, Library, binding
+from .object_code import native as quickest
 from .target import Target
 
 if TYPE_CHECKING:
@@ -34,17 +35,33 @@ class InvalidText(Exception):
 
 @functools.cache
 def llvm_binding() -> Any:
-    return native()
+    """For what only llvmlite.binding does: assembly, errors, the loader of other systems."""
+    return binding()
+
+
+@functools.cache
+def native() -> Library | Binding:
+    """For objects, and for what LLVM says of this machine."""
+    return quickest()
 
 
 @functools.lru_cache(maxsize=8)
 def machine_of(target: Target) -> llvm.TargetMachine:
-    """Reused for every module: making one costs more than compiling a small kernel."""
+    """The binding's. Reused for every module: making one costs more than compiling a small kernel."""
+    machine: llvm.TargetMachine = _machine(Binding(), target)
+    return machine
+
+
+@functools.lru_cache(maxsize=8)
+def _native_machine(target: Target) -> Any:
+    return _machine(native(), target)
+
+
+def _machine(by: Library | Binding, target: Target) -> Any:
     try:
-        machine: llvm.TargetMachine = machine_for(llvm_binding(), target.triple, target.cpu, target.features)
+        return by.machine(target.triple, target.cpu, target.features)
     except RuntimeError as error:
         raise ValueError(f"target {target.name!r} ({target.triple}) cannot be compiled for: {error}") from None
-    return machine
 
 
 def parse(text: str, name: str = "kcompile") -> llvm.ModuleRef:
@@ -95,9 +112,14 @@ def _verify_failure(text: str, message: str, name: str) -> str:
 
 
 def object_code(text: str, target: Target, name: str = "kcompile") -> bytes:
-    """The object file of a module's text."""
+    """The object file of a module's text. Raises InvalidText with the line at fault."""
     with COMPILING:
-        return emit_object(llvm_binding(), machine_of(target), parse(text, name), text)
+        machine = _native_machine(target)
+        try:
+            return native().compile(text, machine, OBJECT)
+        except RuntimeError:
+            parse(text, name)  # says what is wrong with it
+            raise
 
 
 class Loaded:

@@ -44,9 +44,10 @@ def processor(options: CodegenOptions | None) -> Processor:
 
 
 def _asked() -> Processor:
-    import llvmlite.binding as llvm
+    from .module import COMPILING, native
 
-    return Processor(llvm.get_process_triple(), llvm.get_host_cpu_name(), dict(llvm.get_host_cpu_features()))
+    with COMPILING:
+        return Processor(*native().processor())
 
 
 def _identity() -> str:
