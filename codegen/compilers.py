@@ -15,6 +15,7 @@ import threading
 from collections.abc import Iterator, Mapping
 
 from . import cache
+from .garbage import collect
 from .helper import Helper
 from .object_code import OBJECT
 from .options import CodegenOptions
@@ -69,6 +70,8 @@ class Compilers:
         for text in texts:
             if text not in self._submitted:
                 self.submit(text)
+        if self._helper is not None and self._helper.thread is not None:
+            collect()
         self.close()
         if self._error is not None:
             raise self._error

@@ -9,6 +9,7 @@ import numpy as np
 
 from .. import config, tree
 from ..callbacks import CallbackList
+from ..codegen.garbage import collection_paused
 from ..layers.state import LayerState
 from ..layers.tracking import Structure
 from ..utils.packing import unpack_x_y_sample_weight
@@ -18,7 +19,6 @@ from .compiling import CompileMixin
 from .data import Array, Batch, DataSpec, as_batch, split_rows, train_validation_split, weights_of_classes
 from .feeds import ArrayFeed, Feed, make_feed, warn_out_of_data
 from .loop import run_steps
-from .pauses import collection_paused
 from .run import Run
 from .steps import trace_step
 
