@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from dataclasses import replace
+
+from kcompile.ir.struct import replace
 
 from .access import MANY, accesses, chain, guess, static
 from .nest import FOR, Acc, Loop, Nest, statements

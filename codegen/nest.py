@@ -19,8 +19,7 @@ from operator import is_not
 from typing import Union
 
 from kcompile.ir.lazy import lazy
-from kcompile.ir.replaced import replaced
-from kcompile.ir.struct import struct
+from kcompile.ir.struct import replace, struct
 
 from ..ir.scalar import Aff, AxisValue, Const, Expr, Guard, Load, Ref, rewrite, walk
 from ..ir.types import DimLike, DType, TensorType, boolean, dim_symbols
@@ -290,7 +289,7 @@ def map_body(body: tuple[Stmt, ...], change: Callable[[Stmt], tuple[Stmt, ...] |
         elif isinstance(stmt, Loop):
             inside = map_body(stmt.body, change)
             same = len(inside) == len(stmt.body) and not any(map(is_not, inside, stmt.body))
-            out.append(stmt if same else replaced(stmt, body=inside))
+            out.append(stmt if same else replace(stmt, body=inside))
         else:
             out.append(stmt)
     return tuple(out)
@@ -322,18 +321,18 @@ def substitute(body: tuple[Stmt, ...], mapping: Mapping[str, Aff]) -> tuple[Stmt
         if isinstance(stmt, Loop):
             clip = stmt.clip and Clip(change(stmt.clip.base), stmt.clip.extent)
             where = stmt.where and Guard(change(stmt.where.index), stmt.where.lo, stmt.where.hi)
-            return replaced(stmt, body=tuple(one(s) for s in stmt.body), clip=clip, where=where)
+            return replace(stmt, body=tuple(one(s) for s in stmt.body), clip=clip, where=where)
         if isinstance(stmt, Store):
-            return replaced(stmt, index=change(stmt.index), expr=map_indices(stmt.expr, change))
+            return replace(stmt, index=change(stmt.index), expr=map_indices(stmt.expr, change))
         if isinstance(stmt, Prefetch):
-            return replaced(stmt, index=change(stmt.index))
+            return replace(stmt, index=change(stmt.index))
         if isinstance(stmt, (Accum, Let)):
-            return replaced(stmt, expr=map_indices(stmt.expr, change))
+            return replace(stmt, expr=map_indices(stmt.expr, change))
         if isinstance(stmt, Transpose):
             if stmt.lanes in mapping or stmt.columns in mapping:
                 raise ValueError("the variables of a transposed store are final")
             lane, column = (clip and Clip(change(clip.base), clip.extent) for clip in (stmt.lane_clip, stmt.column_clip))
-            return replaced(stmt, index=change(stmt.index), lane_clip=lane, column_clip=column)
+            return replace(stmt, index=change(stmt.index), lane_clip=lane, column_clip=column)
         return stmt
 
     return tuple(one(s) for s in body)

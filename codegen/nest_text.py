@@ -23,7 +23,7 @@ does the trips that the guard holds for.
 
 from __future__ import annotations
 
-from dataclasses import replace
+from kcompile.ir.struct import replace
 
 from ..ir.kernel import INDEX, LET
 from ..ir.scalar import Aff

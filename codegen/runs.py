@@ -8,7 +8,8 @@ depends on the schedules, whose trips have to be cut where samples end.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
+
+from kcompile.ir.struct import replace
 
 from ..ir.program import Program
 from ..ir.types import Dim, TensorType, evaluate_dim, is_static

@@ -12,9 +12,10 @@ import hashlib
 import json
 import os
 from collections.abc import Callable
-from dataclasses import replace
 from functools import partial
 from typing import Any
+
+from kcompile.ir.struct import replace
 
 from ..ir.program import Buffer, Lifetime, Program
 from ..ir.types import DimLike, TensorType, parse_dim, parse_type

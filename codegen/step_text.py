@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable
-from dataclasses import replace
+
+from kcompile.ir.struct import replace
 
 from ..ir.kernel import ACCUMULATE, STORE, Kernel
 from ..ir.kernel_edit import rename_arrays, rename_axes

@@ -10,7 +10,7 @@ import functools
 from collections.abc import Mapping
 
 from .kernel import Kernel
-from .replaced import replaced
+from .struct import replace
 from .types import DimLike, TensorType
 
 Extents = tuple[int, ...]  # the extent that -1 stands for, then that of -2, ...
@@ -55,7 +55,7 @@ def _changed(kernel: Kernel, extents: Mapping[DimLike, int]) -> Kernel:
         return kernel
     axes = {axis: extents.get(extent, extent) for axis, extent in kernel.axes.items()}
     arrays = {name: _type(tuple([extents.get(extent, extent) for extent in type_.shape]), type_) for name, type_ in kernel.arrays.items()}
-    return replaced(kernel, axes=axes, arrays=arrays)
+    return replace(kernel, axes=axes, arrays=arrays)
 
 
 def _type(shape: tuple[DimLike, ...], like: TensorType) -> TensorType:

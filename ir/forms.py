@@ -15,9 +15,9 @@ from .fusion import axis_mapping, inline, join_labels, merge, side_by_side, stor
 from .fusion_table import SIDE_BY_SIDE, Edge, Row, counts_extents, decide, kind
 from .kernel import Kernel
 from .kernel_edit import WRITING, rename_arrays
-from .lazy import lazy
-from .replaced import replaced
+from .lazy import lazy, remember
 from .scalar import Const
+from .struct import replace
 from .structure import structure
 
 _NOTHING: frozenset[str] = frozenset()
@@ -58,8 +58,8 @@ class Placed:
     def kernel(self, name: str) -> Kernel:
         """The kernel itself, which remembers its form."""
         own = with_extents(over(self.form.kernel, self.names), self.extents)
-        made = replaced(own, name=name, label=self.label, source=self.source)
-        made.__dict__["placed"] = self
+        made = replace(own, name=name, label=self.label, source=self.source)
+        remember(made, "placed", self)
         return made
 
     def stores(self, array: str) -> bool:
@@ -82,9 +82,9 @@ def named(kernel: Kernel, name: str) -> Kernel:
     """The kernel under another name, with the form that it has."""
     if kernel.name == name:
         return kernel
-    made = replaced(kernel, name=name)
+    made = replace(kernel, name=name)
     if "placed" in kernel.__dict__:
-        made.__dict__["placed"] = kernel.placed
+        remember(made, "placed", kernel.placed)
     return made
 
 
@@ -154,7 +154,7 @@ class Forms:
         found = self._slim.get((form, gone))
         if found is None:
             left = tuple([q for q in form.kernel.equations if q.kind not in WRITING or q.name not in gone])
-            found = self._slim[form, gone] = self._made(replaced(form.kernel, equations=left), form.arrays)
+            found = self._slim[form, gone] = self._made(replace(form.kernel, equations=left), form.arrays)
         return found.placed(placed.names, placed.extents, placed.label, placed.source)
 
 

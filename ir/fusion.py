@@ -12,8 +12,8 @@ from collections.abc import Mapping
 
 from .kernel import INDEX, LET, REDUCE, STORE, Eq, Kernel
 from .kernel_edit import WRITING, rename_axes
-from .replaced import replaced
 from .scalar import Aff, Apply, AxisValue, Const, Expr, Guard, Load, Ref, apply, rewrite
+from .struct import replace
 from .types import boolean, i64
 
 
@@ -130,14 +130,14 @@ def merge(producer: Kernel, consumer: Kernel, mapping: Mapping[str, str]) -> Ker
                 equations.append(Eq(LET, label, value, q.free))
                 value = Ref(label, q.expr.dtype)
             values[q.name] = value
-            q = replaced(q, expr=value)
+            q = replace(q, expr=value)
         equations.append(q)
 
     def use(e: Expr) -> Expr | None:
         return values[e.array] if isinstance(e, Load) and e.array in values else None
-    equations += [replaced(q, expr=rewrite(q.expr, use)) if any(load.array in values for load in q.loads) else q
+    equations += [replace(q, expr=rewrite(q.expr, use)) if any(load.array in values for load in q.loads) else q
                   for q in consumer.equations]
-    merged = replaced(consumer, axes={**renamed.axes, **consumer.axes}, arrays={**producer.arrays, **consumer.arrays},
+    merged = replace(consumer, axes={**renamed.axes, **consumer.axes}, arrays={**producer.arrays, **consumer.arrays},
                       equations=tuple(equations), in_place={**producer.in_place, **consumer.in_place})
     return share_axes(tidy(merged))
 
@@ -187,9 +187,9 @@ def inline(producer: Kernel, consumer: Kernel, array: str) -> Kernel:
         assert e.other is not None  # every guard comes with what stands in its place
         return guarded(e.guards, moved, e.other)
 
-    equations = tuple([replaced(q, expr=rewrite(q.expr, use)) if any(load.array == array for load in q.loads) else q
+    equations = tuple([replace(q, expr=rewrite(q.expr, use)) if any(load.array == array for load in q.loads) else q
                        for q in consumer.equations])
-    return tidy(replaced(consumer, arrays={**consumer.arrays, **producer.arrays}, equations=equations))
+    return tidy(replace(consumer, arrays={**consumer.arrays, **producer.arrays}, equations=equations))
 
 
 def _expand(expr: Expr, lets: Mapping[str, Eq]) -> Expr:
@@ -214,7 +214,7 @@ def _move(expr: Expr, at: Mapping[str, Aff], guards: tuple[Guard, ...]) -> Expr:
 def guarded(guards: tuple[Guard, ...], value: Expr, other: Const) -> Expr:
     """select(all guards hold, value, other), folded where the value is a load that the guards already protect."""
     if isinstance(value, Load) and value.guards == guards:
-        return replaced(value, other=other)
+        return replace(value, other=other)
     condition: Expr | None = None
     for g in guards:
         index = AxisValue(g.index, i64)
@@ -247,7 +247,7 @@ def tidy(kernel: Kernel) -> Kernel:
         if q.kind in WRITING:
             touched.add(q.name)
         touched.update([load.array for load in q.loads])
-    return replaced(kernel, equations=tuple(equations), arrays={a: t for a, t in kernel.arrays.items() if a in touched},
+    return replace(kernel, equations=tuple(equations), arrays={a: t for a, t in kernel.arrays.items() if a in touched},
                     axes={a: n for a, n in kernel.axes.items() if a in axes},
                     in_place={a: b for a, b in kernel.in_place.items() if a in touched})
 

@@ -17,7 +17,7 @@ from collections.abc import Mapping
 from dataclasses import field
 from typing import TYPE_CHECKING
 
-from .lazy import lazy
+from .lazy import lazy, remember
 from .scalar import SCALAR_OPS, Aff, Apply, AxisValue, Expr, Load, Ref, plain_axes, walk
 from .struct import struct
 from .types import DimLike, TensorType
@@ -94,8 +94,9 @@ class Eq:
                 refs.add(e.name)
             elif isinstance(e, AxisValue):
                 variables |= e.index.variables
-        found = self.__dict__["loads"], self.__dict__["variables"], self.__dict__["refs"] = \
-            tuple(loads), frozenset(variables), frozenset(refs)
+        found = tuple(loads), frozenset(variables), frozenset(refs)
+        for name, value in zip(("loads", "variables", "refs"), found, strict=True):
+            remember(self, name, value)
         return found
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from .kernel import ACCUMULATE, LET, REDUCE, STORE, Eq, Kernel
-from .replaced import replaced
 from .scalar import Aff, AxisValue, Expr, Guard, Load, Ref, rewrite
+from .struct import replace
 from .types import TensorType
 
 WRITING = (STORE, ACCUMULATE)  # equations whose name is an array's
@@ -19,19 +19,19 @@ def rename_arrays(kernel: Kernel, names: Mapping[str, str]) -> Kernel:
         return kernel
 
     def change(e: Expr) -> Expr | None:
-        return replaced(e, array=names[e.array]) if isinstance(e, Load) and e.array in changed else None
+        return replace(e, array=names[e.array]) if isinstance(e, Load) and e.array in changed else None
 
     def rename(q: Eq) -> Eq:
         writes = q.kind in WRITING and q.name in changed
         reads = any(load.array in changed for load in q.loads)
         if not writes and not reads:
             return q
-        return replaced(q, expr=rewrite(q.expr, change) if reads else q.expr, name=names[q.name] if writes else q.name)
+        return replace(q, expr=rewrite(q.expr, change) if reads else q.expr, name=names[q.name] if writes else q.name)
     arrays = {names.get(a, a): t for a, t in kernel.arrays.items()}
     in_place = {names.get(a, a): names.get(b, b) for a, b in kernel.in_place.items()}
     still = tuple([names.get(a, a) for a in kernel.still])
     panels = {names.get(a, a): n for a, n in kernel.panels.items()}
-    return replaced(kernel, arrays=arrays, equations=tuple([rename(q) for q in kernel.equations]), in_place=in_place, still=still,
+    return replace(kernel, arrays=arrays, equations=tuple([rename(q) for q in kernel.equations]), in_place=in_place, still=still,
                     panels=panels)
 
 
@@ -52,7 +52,7 @@ def rename_axes(kernel: Kernel, names: Mapping[str, str]) -> Kernel:
             if changed.isdisjoint(e.variables):
                 return None
             guards = tuple([Guard(move(g.index), g.lo, g.hi) for g in e.guards])
-            return replaced(e, index=tuple([move(a) for a in e.index]), guards=guards)
+            return replace(e, index=tuple([move(a) for a in e.index]), guards=guards)
         if isinstance(e, AxisValue):
             return AxisValue(move(e.index), e.dtype)
         if isinstance(e, Ref):
@@ -65,10 +65,10 @@ def rename_axes(kernel: Kernel, names: Mapping[str, str]) -> Kernel:
         if not inside and name == q.name and changed.isdisjoint(q.free) and changed.isdisjoint(q.over) \
                 and all(changed.isdisjoint(a.variables) for a in q.index):
             return q
-        return replaced(q, name=name, expr=rewrite(q.expr, change) if inside else q.expr,
+        return replace(q, name=name, expr=rewrite(q.expr, change) if inside else q.expr,
                         free=tuple([names.get(a, a) for a in q.free]), over=tuple([names.get(a, a) for a in q.over]),
                         index=tuple([move(a) for a in q.index]))
-    return replaced(kernel, axes={names.get(a, a): n for a, n in kernel.axes.items()},
+    return replace(kernel, axes={names.get(a, a): n for a, n in kernel.axes.items()},
                     equations=tuple([rename(q) for q in kernel.equations]))
 
 
@@ -85,15 +85,15 @@ def without_unit_axes(kernel: Kernel) -> Kernel:
     def change(e: Expr) -> Expr | None:
         if isinstance(e, Load):
             guards = tuple(Guard(move(g.index), g.lo, g.hi) for g in e.guards)
-            return replaced(e, index=tuple([move(a) for a in e.index]), guards=guards)
+            return replace(e, index=tuple([move(a) for a in e.index]), guards=guards)
         return AxisValue(move(e.index), e.dtype) if isinstance(e, AxisValue) else None
 
     def one(q: Eq) -> Eq:
         free, over = (tuple([a for a in axes if a not in units]) for axes in (q.free, q.over))
         term = q.kind == REDUCE and not over
-        return replaced(q, kind=LET if term else q.kind, op="" if term else q.op, expr=rewrite(q.expr, change), free=free, over=over,
+        return replace(q, kind=LET if term else q.kind, op="" if term else q.op, expr=rewrite(q.expr, change), free=free, over=over,
                         index=tuple([move(a) for a in q.index]))
-    return replaced(kernel, axes={a: n for a, n in kernel.axes.items() if a not in units},
+    return replace(kernel, axes={a: n for a, n in kernel.axes.items() if a not in units},
                     equations=tuple([one(q) for q in kernel.equations]))
 
 

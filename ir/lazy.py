@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any, Generic, TypeVar, overload
 
 T = TypeVar("T")
+remember = object.__setattr__  # of an object that refuses to be changed; by its `__dict__` it would get a dictionary of its own
 
 
 class lazy(Generic[T]):
@@ -24,5 +25,6 @@ class lazy(Generic[T]):
     def __get__(self, instance: Any, owner: type) -> Any:
         if instance is None:
             return self
-        value = instance.__dict__[self.name] = self.function(instance)
+        value = self.function(instance)
+        remember(instance, self.name, value)
         return value

@@ -6,13 +6,11 @@ along the columns becomes two. Which arrays lie so is decided in passes/layouts.
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from .kernel import Eq, Kernel
 from .kernel_edit import WRITING
 from .program import stored_shape
-from .replaced import replaced
 from .scalar import Aff, AxisValue, Expr, Guard, Load, plain_axes, rewrite
+from .struct import replace
 from .types import DimLike
 
 
@@ -53,12 +51,12 @@ def through_panels(kernel: Kernel) -> Kernel:
 
     def change(e: Expr) -> Expr | None:
         if isinstance(e, Load):
-            return replaced(e, index=place(e.array, e.index), guards=tuple([Guard(move(g.index), g.lo, g.hi) for g in e.guards]))
+            return replace(e, index=place(e.array, e.index), guards=tuple([Guard(move(g.index), g.lo, g.hi) for g in e.guards]))
         return AxisValue(move(e.index), e.dtype) if isinstance(e, AxisValue) else None
 
     def split(q: Eq) -> Eq:
         index = place(q.name, q.index) if q.kind in WRITING else tuple([move(aff) for aff in q.index])
-        return replaced(q, expr=rewrite(q.expr, change), free=both(q.free), over=both(q.over), index=index)
+        return replace(q, expr=rewrite(q.expr, change), free=both(q.free), over=both(q.over), index=index)
     axes: dict[str, DimLike] = {}
     for axis, extent in kernel.axes.items():
         if axis in size:
@@ -66,7 +64,7 @@ def through_panels(kernel: Kernel) -> Kernel:
         axes[axis] = size.get(axis, extent)
     arrays = {name: replace(type_, shape=stored_shape(type_.shape, kernel.panels[name])) if name in kernel.panels else type_
               for name, type_ in kernel.arrays.items()}
-    return replaced(kernel, axes=axes, arrays=arrays, equations=tuple([split(q) for q in kernel.equations]), panels={})
+    return replace(kernel, axes=axes, arrays=arrays, equations=tuple([split(q) for q in kernel.equations]), panels={})
 
 
 def _indices(kernel: Kernel, array: str) -> list[tuple[Aff, ...]]:

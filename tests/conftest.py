@@ -19,11 +19,13 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     """Before any test file is imported: a folder of this session for each of the two that are not set already."""
     missing = [name for name in _FOLDERS if not os.environ.get(name)]
-    if not missing:
-        return
-    config.stash[_made] = tempfile.mkdtemp(prefix="kcompile-tests-")
+    if missing:
+        config.stash[_made] = tempfile.mkdtemp(prefix="kcompile-tests-")
     for name in missing:
         os.environ[name] = os.path.join(config.stash[_made], _FOLDERS[name])
+    from kcompile.ir.struct import refuse_changes
+
+    refuse_changes()
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:

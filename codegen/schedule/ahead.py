@@ -11,7 +11,8 @@ far away.
 from __future__ import annotations
 
 import math
-from dataclasses import replace
+
+from kcompile.ir.struct import replace
 
 from ...ir.scalar import Aff, Load, walk
 from ..nest import FOR, UNROLL, VECTOR, Acc, Accum, Clip, Loop, Nest, Prefetch, Stmt, loops, map_body, statements, substitute

@@ -25,10 +25,9 @@ Scalar instructions share their ports with vectors, so that where a tile's reque
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from itertools import pairwise
 
-from kcompile.ir.struct import struct
+from kcompile.ir.struct import replace, struct
 
 from ...ir.scalar import Aff, AxisValue, Expr, Guard, apply
 from ..access import accesses, static

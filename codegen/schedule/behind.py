@@ -23,9 +23,7 @@ after the other, as those of panels do.
 
 from __future__ import annotations
 
-from dataclasses import replace
-
-from kcompile.ir.struct import struct
+from kcompile.ir.struct import replace, struct
 
 from ...ir.scalar import Aff, Apply, AxisValue, Guard, Load, walk
 from ..access import static

@@ -18,7 +18,7 @@ A block may be less than a trip of the outer loop: some rows of one image. The s
 
 from __future__ import annotations
 
-from dataclasses import replace
+from kcompile.ir.struct import replace
 
 from ...ir.scalar import Aff, Const, Guard, Load, Ref
 from ...ir.types import Dim, DimLike

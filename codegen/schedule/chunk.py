@@ -16,9 +16,8 @@ to, the tiles ask for the rows of the next panel (prefetch d). The strip's array
 from __future__ import annotations
 
 import math
-from dataclasses import replace
 
-from kcompile.ir.struct import struct
+from kcompile.ir.struct import replace, struct
 
 from ...ir.scalar import Aff, Const, Guard, Load, rewrite, walk
 from ...ir.types import DType

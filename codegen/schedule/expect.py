@@ -17,9 +17,8 @@ no more than a load.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 
-from kcompile.ir.struct import struct
+from kcompile.ir.struct import replace, struct
 
 from ...ir.scalar import Aff, AxisValue, Load, apply
 from ..access import MANY, guess, static

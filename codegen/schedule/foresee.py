@@ -16,7 +16,8 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Sequence
-from dataclasses import replace
+
+from kcompile.ir.struct import replace
 
 from ...ir.scalar import Aff
 from ..access import static

@@ -16,7 +16,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import replace
+
+from kcompile.ir.struct import replace
 
 from ...ir.scalar import Aff, AxisValue, apply
 from ..access import MANY, guess

@@ -10,7 +10,8 @@
 from __future__ import annotations
 
 import math
-from dataclasses import replace
+
+from kcompile.ir.struct import replace
 
 from ...ir.scalar import Aff, Load, rewrite
 from ...ir.types import Dim

@@ -16,9 +16,8 @@ than all the rest.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 
-from kcompile.ir.struct import struct
+from kcompile.ir.struct import replace, struct
 
 from ...ir.scalar import Aff, AxisValue, Const, Load, apply
 from ...ir.types import i64

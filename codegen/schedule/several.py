@@ -13,7 +13,7 @@ as far as several of them: the processor asks for what comes next that much earl
 
 from __future__ import annotations
 
-from dataclasses import replace
+from kcompile.ir.struct import replace
 
 from ...ir.scalar import Aff
 from ..nest import FOR, UNROLL, Accum, Loop, Nest, Stmt, map_body, substitute

@@ -12,7 +12,8 @@ or clamped. That is right where doing an element twice does no harm: nothing is 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
+
+from kcompile.ir.struct import replace
 
 from ...ir.scalar import Aff, AxisValue, Expr, Guard, Load, rewrite
 from ...ir.types import Dim

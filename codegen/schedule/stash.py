@@ -18,7 +18,7 @@ along the columns, without gathers.
 
 from __future__ import annotations
 
-from dataclasses import replace
+from kcompile.ir.struct import replace
 
 from ...ir.scalar import Aff, AxisValue, Load, Ref, rewrite, walk
 from ...ir.types import DType

@@ -12,7 +12,7 @@ when the kernel runs. Both ways sum the same terms in the same order.
 
 from __future__ import annotations
 
-from dataclasses import replace
+from kcompile.ir.struct import replace
 
 from ...ir.scalar import Aff, Expr, Load, rewrite
 from ...ir.types import Dim

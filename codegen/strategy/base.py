@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
+
+from kcompile.ir.struct import replace
 
 from ..access import chain, inner_loops
 from ..nest import Acc, Loop, Nest, Stmt, Store, statements

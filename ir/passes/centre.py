@@ -15,12 +15,11 @@ other; what the rounding of p / R leaves in e is no error either, which counts f
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 
 from ..kernel import LET, REDUCE, STORE, Eq, Kernel, expr_variables
 from ..program import Program
 from ..scalar import Aff, Apply, AxisValue, Const, Expr, Load, Ref, apply, plain_axes, rewrite, walk
-from ..struct import struct
+from ..struct import replace, struct
 from ..types import is_static, product
 
 

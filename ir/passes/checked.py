@@ -14,9 +14,11 @@ from ..evaluate import evaluate
 from ..execute import run_program
 from ..graph import Graph
 from ..program import Program
+from ..struct import refuse_changes
 from ..types import TensorType, evaluate_dim
 from ..verify import verify_graph, verify_program
 
+refuse_changes()
 BATCH = 3  # rows of the random batch on which the stages are compared
 Pass = tuple[str, Callable[[Any, Any], Any]]
 

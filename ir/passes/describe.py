@@ -15,7 +15,7 @@ from ..kernel_edit import rename_arrays
 from ..lazy import lazy
 from ..op import OpaqueKernel
 from ..program import Buffer, Program, Step
-from ..replaced import replaced
+from ..struct import replace
 from ..types import TensorType
 from ..value_table import frozen
 
@@ -97,7 +97,7 @@ class _Part:
         again = {f"in{n}": f"in{first}" for n, first in enumerate(same) if n != first}
         one = rename_arrays(kernel, again) if again else kernel
         used = {*one.reads, *one.writes}
-        self.kernel = one if used == set(one.arrays) else replaced(one, arrays={a: t for a, t in one.arrays.items() if a in used})
+        self.kernel = one if used == set(one.arrays) else replace(one, arrays={a: t for a, t in one.arrays.items() if a in used})
         self._numbered, self._extents = numbered(self.kernel)
         self._forms = forms
 

@@ -10,12 +10,12 @@ thread's own memory.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 
 from ..kernel import ACCUMULATE, INDEX, LET, REDUCE, STORE, Eq, Kernel
 from ..program import Buffer, Step, root_of
 from ..samples import Samples
 from ..scalar import plain_axes
+from ..struct import replace
 from ..types import is_static
 
 

@@ -10,13 +10,13 @@ from __future__ import annotations
 import heapq
 import itertools
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
 from functools import partial
 
 from ..kernel import REDUCE, Kernel
 from ..kernel_edit import copy_kernel
 from ..program import COLUMNS, LEARNED, Buffer, Lifetime, Program, Step, root_of
 from ..samples import Samples
+from ..struct import replace
 from ..types import is_static
 from .in_place import arranged, elementwise_on, overwritten
 from .layouts import in_panels

@@ -10,14 +10,12 @@ Where and how a sum is cut depends on shapes alone, so the bits do not depend on
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from ..fusion import local_names, tidy
 from ..fusion_table import kind
 from ..kernel import INDEX, LET, REDUCE, STORE, Eq, Kernel
 from ..program import Buffer, Program, Step
-from ..replaced import replaced
 from ..scalar import Aff, Load, Ref
+from ..struct import replace
 from ..types import TensorType, is_static, product
 
 FEW_RESULTS = 4096  # with more, the results themselves give every thread enough to do
@@ -119,5 +117,5 @@ def split(program: Program) -> Program:
         for name in fresh:
             buffers[name] = replace(buffers[name], type=parts[0].arrays[name])
         steps += [replace(step, kernel=part) for part in parts]
-    steps = [replace(s, kernel=replaced(s.kernel, name=f"k{n}")) for n, s in enumerate(steps)]
+    steps = [replace(s, kernel=replace(s.kernel, name=f"k{n}")) for n, s in enumerate(steps)]
     return replace(program, steps=tuple(steps), buffers=buffers)
