@@ -8,10 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import field
+from typing import TYPE_CHECKING
 
 from .kernel import Kernel
+from .lazy import lazy, remember
 from .struct import struct
 from .types import Shape, TensorType, f32
+
+if TYPE_CHECKING:
+    from .forms import Placed
 
 # param: the caller's array, given at each call. state: lives between calls. output: the caller's, written.
 # temp: lies in the arena. view: shares the storage of `of` (same element count and dtype, another shape).
@@ -108,6 +113,30 @@ class Program:
     lifetimes: Mapping[str, Lifetime] = field(default_factory=dict)
     verdicts: tuple[Verdict, ...] = ()
 
+    @lazy
+    def placed(self) -> tuple[Placed, ...]:
+        """The kernels of its steps as forms over buffers (see forms.py)."""
+        return tuple([step.kernel.placed for step in self.steps])
+
     def root(self, name: str) -> str:
         """The buffer that owns the storage of `name`."""
         return root_of(self.buffers, name)
+
+
+def unfused(name: str, buffers: Mapping[str, Buffer], placed: tuple[Placed, ...], outputs: Mapping[str, str],
+            updates: Mapping[str, str]) -> Program:
+    """A program of forms. Its steps are made when somebody looks at them: fusion, which takes nine of ten kernels away, does not."""
+    program: Program = object.__new__(Program)
+    values = {"name": name, "buffers": buffers, "placed": placed, "outputs": outputs, "updates": updates, "lifetimes": {}, "verdicts": ()}
+    for attribute, value in values.items():
+        remember(program, attribute, value)
+    return program
+
+
+def _steps(program: Program) -> tuple[Step, ...]:
+    return tuple([Step(one.kernel(f"k{n}")) for n, one in enumerate(program.placed)])
+
+
+_made_late = lazy(_steps)
+_made_late.__set_name__(Program, "steps")
+Program.steps = _made_late  # type: ignore[assignment]  # where a program has none of its own: of `unfused`

@@ -11,10 +11,9 @@ It is done where sums read the padded array many times, so that it must exist, a
 
 from __future__ import annotations
 
-from ..forms import named
-from ..fusion_table import kind
+from ..forms import Placed, place
 from ..kernel import STORE, Eq, Kernel
-from ..program import Program, Step
+from ..program import Program, unfused
 from ..scalar import Aff, Const, Load, plain_axes
 from ..struct import replace
 from ..types import DimLike, TensorType, is_static
@@ -24,31 +23,34 @@ SUMS = ("contract", "window")
 
 def borders(program: Program) -> Program:
     """Every such pad in parts."""
-    readers: dict[str, list[Kernel]] = {}
-    for step in program.steps:
-        for array in step.kernel.reads:
-            readers.setdefault(array, []).append(step.kernel)
+    placed = program.placed
+    pads = {n: found for n, one in enumerate(placed) if one.form.kind == "map" and (found := _pad(one)) is not None}
+    if not pads:
+        return program
+    readers: dict[str, list[Placed]] = {}
+    for one in placed:
+        for array in one.reads:
+            readers.setdefault(array, []).append(one)
     kept = {*program.outputs.values(), *program.updates.values(), *(b.of for b in program.buffers.values())}
-    steps: list[Step] = []
-    for step in program.steps:
-        found = _pad(step.kernel)
-        if found is None:
-            steps.append(step)
-            continue
-        load, low = found
-        padded = step.kernel.writes[0]
-        alone = len(readers[load.array]) == 1 and load.array not in kept and padded not in kept
-        if alone and all(kind(reader) in SUMS for reader in readers.get(padded, ())):
-            steps += [replace(step, kernel=part) for part in _parts(step.kernel, load, low)]
-        else:
-            steps.append(step)
-    return replace(program, steps=tuple(replace(s, kernel=named(s.kernel, f"k{n}")) for n, s in enumerate(steps)))
+    parts: list[Placed] = []
+    for n, one in enumerate(placed):
+        if n in pads:
+            kernel, load, low = pads[n]
+            padded = one.writes[0]
+            alone = len(readers[load.array]) == 1 and load.array not in kept and padded not in kept
+            if alone and all(reader.form.kind in SUMS for reader in readers.get(padded, ())):
+                parts += [place(part) for part in _parts(kernel, load, low)]
+                continue
+        parts.append(one)
+    return unfused(program.name, program.buffers, tuple(parts), program.outputs, program.updates)
 
 
-def _pad(kernel: Kernel) -> tuple[Load, list[int]] | None:
-    """What a kernel surrounds with one value, and by how much below along each axis; None for a kernel that does anything else."""
-    if len(kernel.equations) != 1:
+def _pad(placed: Placed) -> tuple[Kernel, Load, list[int]] | None:
+    """A kernel, what it surrounds with one value, and by how much below along each axis; None for a kernel that does anything else."""
+    equations = placed.form.kernel.equations
+    if len(equations) != 1 or not isinstance(equations[0].expr, Load) or not equations[0].expr.guards:
         return None
+    kernel = placed.kernel("pad")
     (q,) = kernel.equations
     axes = plain_axes(q.index)
     if q.kind != STORE or axes is None or not isinstance(q.expr, Load) or not isinstance(q.expr.other, Const) or not q.expr.guards:
@@ -65,7 +67,7 @@ def _pad(kernel: Kernel) -> tuple[Load, list[int]] | None:
     around = {aff: (0, extent) for aff, extent, b, whole in zip(load.index, shape, low, kernel.arrays[q.name].shape, strict=True)
               if b or whole != extent}
     static = all(is_static(extent) for _, extent in around.values())
-    return (load, low) if bounds == around and len(bounds) == len(load.guards) and static else None
+    return (kernel, load, low) if bounds == around and len(bounds) == len(load.guards) and static else None
 
 
 def _parts(kernel: Kernel, load: Load, low: list[int]) -> list[Kernel]:

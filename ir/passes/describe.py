@@ -14,7 +14,7 @@ from ..kernel import Kernel
 from ..kernel_edit import rename_arrays
 from ..lazy import lazy
 from ..op import OpaqueKernel
-from ..program import Buffer, Program, Step
+from ..program import Buffer, Program, unfused
 from ..struct import replace
 from ..types import TensorType
 from ..value_table import frozen
@@ -30,7 +30,7 @@ class _Describer:
     def __init__(self, graph: Graph) -> None:
         self.graph = graph
         self.buffers: dict[str, Buffer] = {}
-        self.steps: list[Step] = []
+        self.placed: list[Placed] = []
         self.names: dict[Value, str] = {}
         self.known: dict[Hashable, list[_Part]] = {}  # what ops have said of themselves
         self.forms: dict[Hashable, Form] = {}
@@ -46,7 +46,7 @@ class _Describer:
         outputs = {name: self.names[value] for name, value in self.graph.outputs.items()}
         updates = {path: self.names[value] for path, value in self.graph.updates.items()
                    if value != self.graph.states[path]}
-        return Program(self.graph.name, self.buffers, tuple(self.steps), outputs, updates)
+        return unfused(self.graph.name, self.buffers, tuple(self.placed), outputs, updates)
 
     def source(self, name: str, value: Value, kind: str, role: str) -> None:
         if name in self.buffers:
@@ -84,8 +84,7 @@ class _Describer:
                 if array.startswith("tmp") and array not in names:
                     names[array] = self.fresh(type_)
         label = f"{node.path}/{node.op.name}" if node.path else node.op.name
-        for part in parts:
-            self.steps.append(Step(part.placed(names, label, node.source).kernel(f"k{len(self.steps)}")))
+        self.placed += [part.placed(names, label, node.source) for part in parts]
 
 
 class _Part:

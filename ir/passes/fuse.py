@@ -18,8 +18,9 @@ _LIGHT = frozenset(MAPS + REDUCTIONS)
 class _Fuser:
     def __init__(self, program: Program) -> None:
         self.program = program
+        self.roots = {name: program.root(name) for name in program.buffers}
         self.forms = Forms()
-        self.kernels: dict[int, Placed] = {n: s.kernel.placed for n, s in enumerate(program.steps)}
+        self.kernels: dict[int, Placed] = dict(enumerate(program.placed))
         self.sources: dict[int, set[str]] = {}  # what each kernel reads, and the memory it lies in
         self.heavy: Counter[str] = Counter()  # how many read an array that are neither maps nor reductions
         self.users: dict[str, set[int]] = {}  # the kernels that have an array among their sources
@@ -36,7 +37,7 @@ class _Fuser:
 
     def enter(self, n: int, kernel: Placed) -> None:
         self.kernels[n] = kernel
-        self.sources[n] = {*kernel.reads, *(self.program.root(a) for a in kernel.reads)}
+        self.sources[n] = {*kernel.reads, *[self.roots[a] for a in kernel.reads]}
         for array in kernel.writes:
             self.writers.setdefault(array, set()).add(n)
         for array in kernel.reads:
@@ -69,7 +70,7 @@ class _Fuser:
 
     def writer(self, array: str) -> int | None:
         """The kernel that writes all of `array`; None for an input or an array that several kernels write parts of."""
-        writers = self.writers.get(array, set())
+        writers = self.writers.get(array, _NOBODY)
         return next(iter(writers)) if len(writers) == 1 else None
 
     def predecessors(self, n: int) -> set[int]:
@@ -85,17 +86,22 @@ class _Fuser:
         writes = self.kernels[p].writes
         if all(self.readers.get(a, _NOBODY) <= {c} and a not in self.viewed for a in writes):
             return False  # nothing else reads what p writes
-        if any(self.program.root(a) in writes for a in self.kernels[c].reads if a not in writes):
+        if any(self.roots[a] in writes for a in self.kernels[c].reads if a not in writes):
             return True
         seen = self.predecessors(c) - {p}
         stack = list(seen)
+        known = self.before
         while stack:
-            more = self.predecessors(stack.pop())
+            n = stack.pop()
+            more = known.get(n)
+            if more is None:
+                more = self.predecessors(n)
             if p in more:
                 return True
             more = more - seen
-            seen |= more
-            stack.extend(more)
+            if more:
+                seen |= more
+                stack.extend(more)
         return False
 
     def run(self) -> Program:
@@ -175,7 +181,7 @@ class _Fuser:
         found = []
         for c, consumer in sorted(self.kernels.items()):
             for array in consumer.reads:
-                root = self.program.root(array)
+                root = self.roots[array]
                 writers = self.writers.get(root, set()) - {c}
                 if not writers or root in consumer.writes:
                     continue

@@ -11,6 +11,7 @@ from kcompile.ir.passes.fuse import fuse
 from kcompile.ir.passes.simplify import simplify
 from kcompile.ir.program import Program
 from kcompile.ir.random_graphs import random_graph
+from kcompile.ir.struct import replace
 from kcompile.ir.text.programs import parse_program, print_program
 from kcompile.ir.types import Dim, TensorType, f32
 
@@ -45,6 +46,13 @@ def test_forms_that_meet_again_are_fused_alike() -> None:
     forms = [step.kernel.placed.form for step in program.steps]
     assert len(set(forms)) < len(forms)
     _assert_same(_repeated())
+
+
+def test_kernels_that_fusion_takes_away_are_never_made() -> None:
+    described = describe(_repeated())
+    fused = fuse(borders(described))
+    assert "steps" not in vars(described) and len(described.steps) > len(fused.steps)
+    assert replace(described, name="other").steps == described.steps
 
 
 def test_parts_of_a_padded_array_leave_the_other_kernels_their_forms() -> None:
