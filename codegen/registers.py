@@ -6,6 +6,7 @@ are f32 in registers and are rounded where they are stored or where a cast says 
 
 from __future__ import annotations
 
+import functools
 import struct
 
 import numpy as np
@@ -26,11 +27,13 @@ def compute_dtype(dtype: DType) -> DType:
     return f32 if dtype in (f16, bf16) else dtype
 
 
+@functools.cache
 def register_type(dtype: DType, lanes: int) -> str:
     """LLVM type of a value in registers."""
     return wide(_element(compute_dtype(dtype)), lanes)
 
 
+@functools.cache
 def memory_type(dtype: DType, lanes: int) -> str:
     """LLVM type of a value as it is loaded and stored."""
     return wide("i8" if dtype == boolean else _element(dtype), lanes)
@@ -42,6 +45,7 @@ def _element(dtype: DType) -> str:
     return "i1" if dtype == boolean else f"i{8 * dtype.size}"
 
 
+@functools.cache
 def suffix(dtype: DType, lanes: int) -> str:
     """The type part of an intrinsic's name: 'v16f32', 'i64'."""
     reg = compute_dtype(dtype)
@@ -51,6 +55,12 @@ def suffix(dtype: DType, lanes: int) -> str:
 
 def constant(dtype: DType, value: float | int | bool, lanes: int) -> str:
     """An operand holding `value` (rounded to `dtype`) in every lane; integers wrap as numpy's do."""
+    return _constant(dtype, value, repr(value), lanes)
+
+
+@functools.lru_cache(maxsize=1024)
+def _constant(dtype: DType, value: float | int | bool, text: str, lanes: int) -> str:
+    """`text`: tells 0.0 from -0.0."""
     if dtype == boolean:
         scalar = "true" if value else "false"
     elif dtype.is_float:

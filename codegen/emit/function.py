@@ -48,6 +48,10 @@ def emit(nest: Nest, target: Target, name: str) -> str:
 
 
 class _Function(Statements):
+    def __init__(self, nest: Nest, target: Target) -> None:
+        super().__init__(nest, target)
+        self.lanes: dict[int, Lanes] = {}  # of vector loops: one for all iterations of what is unrolled around it
+
     # The function around the body
 
     def text(self, name: str) -> str:
@@ -116,7 +120,10 @@ class _Function(Statements):
             for value in range(0, int(str(loop.extent)), loop.step):
                 self._iteration(loop, value)
         elif loop.mode == VECTOR:
-            before, self.vector = self.vector, Lanes(loop.var, int(str(loop.extent)), loop.clip)
+            lanes = self.lanes.get(id(loop))
+            if lanes is None:
+                lanes = self.lanes[id(loop)] = Lanes(loop.var, int(str(loop.extent)), loop.clip)
+            before, self.vector = self.vector, lanes
             self.body(loop.body)
             self.vector = before
         elif not loop.clip and not loop.where and isinstance(loop.extent, int) and loop.extent <= loop.step:

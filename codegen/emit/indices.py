@@ -7,6 +7,7 @@ addition further on each trip, as LLVM's loop strength reduction would have it.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from operator import itemgetter
 
 from kcompile.ir.struct import struct
 
@@ -17,6 +18,7 @@ from ..nest import Clip, Nest
 from .scopes import Scopes
 
 Terms = tuple[tuple[int, str, int], ...]  # depth at which an operand is known, the operand, its factor; by depth
+_depth = itemgetter(0)
 MOVING = 3  # sums of a loop that move on their own; the others are an offset from a place that is known before it
 
 
@@ -117,15 +119,17 @@ class Indices:
             const += factor * index.const
             if index.text:
                 (late if index.unrolled else terms).append((index.depth, index.text, factor))
-        return tuple(sorted(terms + late, key=lambda t: t[0])), const
+        terms += late
+        if len(terms) > 1:
+            terms.sort(key=_depth)
+        return tuple(terms), const
 
     def _times_dim(self, index: Index, factor: Dim) -> str:
         key = ("times", index, factor)
         known = self.scopes.recall(key)
         if known is None:
             operand = self.dim(factor)
-            with self.scopes.at(index.depth) as w:
-                known = w.value(f"mul i64 {index.text or index.const}, {operand}")
+            known = self.scopes.value(f"mul i64 {index.text or index.const}, {operand}", index.depth)
             self.scopes.remember(key, known, index.depth)
         return str(known)
 
@@ -136,7 +140,7 @@ class Indices:
         key = ("sum", terms)
         known = self.scopes.recall(key)
         if known is not None:
-            return known  # type: ignore[return-value]
+            return known  # type: ignore[no-any-return]
         before = self._sum(terms[:-1])
         depth, text, factor = terms[-1]
         if self.sums is not None and self.sums.ends(terms) and factor != 1:
@@ -145,8 +149,7 @@ class Indices:
             self.scopes.remember(key, result, depth)
             return result
         part = text if factor == 1 else self.pure_at(depth, f"mul i64 {text}, {factor}")
-        with self.scopes.at(depth) as w:
-            result = Index(text=w.value(f"add i64 {before.text}, {part}") if before.text else part, depth=depth)
+        result = Index(text=self.scopes.value(f"add i64 {before.text}, {part}", depth) if before.text else part, depth=depth)
         self.scopes.remember(key, result, depth)
         return result
 
@@ -160,8 +163,7 @@ class Indices:
         key = ("plus", base.text, const)
         known = self.scopes.recall(key)
         if known is None:
-            with self.scopes.at(base.depth) as w:
-                known = w.value(f"add i64 {base.text}, {const}")
+            known = self.scopes.value(f"add i64 {base.text}, {const}", base.depth)
             self.scopes.remember(key, known, base.depth)
         return str(known), base.depth
 
@@ -174,8 +176,7 @@ class Indices:
         """Like `pure`, in the scope of that depth, where the operands are known. A value known only further in is of no use there."""
         known = self.scopes.recall(instruction, depth)
         if known is None:
-            with self.scopes.at(depth) as w:
-                known = w.value(instruction)
+            known = self.scopes.value(instruction, depth)
             self.scopes.remember(instruction, known, depth)
         return str(known)
 
@@ -205,8 +206,7 @@ class Indices:
         key = ("pointer", start, offset.text)
         known = self.scopes.recall(key)
         if known is None:
-            with self.scopes.at(offset.depth) as w:
-                known = w.value(f"getelementptr {element}, ptr {start}, i64 {offset.text}")
+            known = self.scopes.value(f"getelementptr {element}, ptr {start}, i64 {offset.text}", offset.depth)
             self.scopes.remember(key, known, offset.depth)
         return str(known)
 

@@ -8,15 +8,18 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from typing import Any
 
 from ..text_builder import Writer
 
+Known = tuple["Scope", Any, Any]  # a scope, what it remembers, and the same of a scope around it that remembers it too
 
-@dataclass
+
 class Scope:
-    lines: list[str] = field(default_factory=list)
-    memo: dict[Hashable, object] = field(default_factory=dict)
+    def __init__(self, depth: int) -> None:
+        self.depth = depth
+        self.lines: list[str] = []
+        self.open = True
 
 
 class Scopes:
@@ -24,22 +27,24 @@ class Scopes:
 
     def __init__(self) -> None:
         self.writer = Writer()
-        self.stack: list[Scope] = [Scope()]
+        self.stack: list[Scope] = [Scope(0)]
         self.writer.lines = self.stack[0].lines
+        self._known: dict[Hashable, Known] = {}  # of scopes that are closed, too: to take their keys away costs more than to pass over them
 
     @property
     def depth(self) -> int:
         return len(self.stack) - 1
 
     def push(self) -> None:
-        self.stack.append(Scope())
+        self.stack.append(Scope(len(self.stack)))
         self.writer.lines = self.stack[-1].lines
 
     def pop(self) -> list[str]:
         """Closes the innermost scope and returns its lines; what it remembered is forgotten."""
-        lines = self.stack.pop().lines
+        scope = self.stack.pop()
+        scope.open = False
         self.writer.lines = self.stack[-1].lines
-        return lines
+        return scope.lines
 
     @contextmanager
     def at(self, depth: int) -> Iterator[Writer]:
@@ -50,12 +55,33 @@ class Scopes:
         finally:
             self.writer.lines = self.stack[-1].lines
 
-    def recall(self, key: Hashable, depth: int | None = None) -> object | None:
-        """What an open scope (of at most that depth) remembers under `key`."""
-        for scope in reversed(self.stack if depth is None else self.stack[:depth + 1]):
-            if key in scope.memo:
-                return scope.memo[key]
+    def value(self, instruction: str, depth: int) -> str:
+        """The result of an instruction in the scope of that depth."""
+        writer = self.writer
+        writer.lines = self.stack[depth].lines
+        name = writer.value(instruction)
+        writer.lines = self.stack[-1].lines
+        return name
+
+    def recall(self, key: Hashable, depth: int | None = None) -> Any:
+        """What an open scope (of at most that depth), the innermost that does, remembers under `key`."""
+        found = self._known.get(key)
+        while found is not None:
+            scope, value, around = found
+            if scope.open and (depth is None or scope.depth <= depth):
+                return value
+            found = around
         return None
 
     def remember(self, key: Hashable, value: object, depth: int | None = None) -> None:
-        self.stack[-1 if depth is None else depth].memo[key] = value
+        self._known[key] = _beside(self._known.get(key), self.stack[-1 if depth is None else depth], value)
+
+
+def _beside(found: Known | None, scope: Scope, value: object) -> Known:
+    """What is remembered under a key, with a scope's value: inner scopes first."""
+    while found is not None and not found[0].open:
+        found = found[2]
+    if found is None or found[0].depth < scope.depth:
+        return scope, value, found
+    inner, own, around = found
+    return (scope, value, around) if inner is scope else (inner, own, _beside(around, scope, value))

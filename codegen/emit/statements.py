@@ -6,12 +6,13 @@ loads, which they would hold up.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from itertools import product
 
 from ...ir.scalar import Apply, Expr, Load, vanishing
-from ...ir.types import DimLike, boolean, i64
+from ...ir.types import DimLike, DType, boolean, i64
 from .. import scalar_code
 from ..nest import Acc, Accum, Clip, Fold, Let, Nest, Prefetch, Store, all_stores, identity
 from ..target import Target
@@ -29,6 +30,7 @@ class _Block:
     """The accumulators declared by one Acc: the current value of each instance."""
 
     acc: Acc
+    over: tuple[str, ...]  # the unrolled dimensions
     values: dict[Key, Operand] = field(default_factory=dict)
 
 
@@ -50,7 +52,6 @@ class Statements(Values):
         self.claimed: Claimed | None = None  # by the loop that is being entered
         self.trip = "0", 1  # the value of the variable of the innermost loop, and its step
         self.extents: dict[str, DimLike] = {}  # of the loops entered so far
-        self.unrolled: dict[str, int] = {}
         self.live: dict[str, str] = {}  # clipped unrolled variables: whether the current iteration is live, an i1
         self.accs: dict[str, _Block] = {}
         self.lets: dict[str, _LetValues] = {}
@@ -63,17 +64,17 @@ class Statements(Values):
     def declare_accumulators(self, acc: Acc) -> None:
         lanes = next((d.extent for d in acc.dims if d.vector), 1)
         first = Operand(scalar_code.constant(acc.dtype, identity(acc.op, acc.dtype), lanes), acc.dtype, lanes)
-        block = _Block(acc)
+        block = _Block(acc, tuple([d.var for d in acc.dims if not d.vector]))
         for key in product(*(range(d.extent) for d in acc.dims if not d.vector)):
             block.values[key] = first
         self.accs[acc.name] = block
 
-    def _key(self, acc: Acc) -> Key:
-        return tuple(self.unrolled[d.var] for d in acc.dims if not d.vector)
+    def _key(self, block: _Block) -> Key:
+        return tuple([self.unrolled[var] for var in block.over])
 
     def accumulate(self, stmt: Accum) -> None:
         block = self.accs[stmt.name]
-        acc, key = block.acc, self._key(block.acc)
+        acc, key = block.acc, self._key(block)
         old = block.values[key]
         dead = [self.live[v] for v in acc.folded if v in self.live]
         mask = self.lane_mask() if self.vector and self.vector.var in acc.folded else ""
@@ -82,9 +83,9 @@ class Statements(Values):
         product_of = _factors(stmt.expr) if acc.op == "add" and acc.dtype.is_float and not dead and not mask else None
         if product_of:
             a, b = (self.broadcast(self.value(x), old.lanes) for x in product_of)
-            kind = scalar_code.register_type(acc.dtype, old.lanes)
-            name = f"llvm.fma.{scalar_code.suffix(acc.dtype, old.lanes)}"
-            text = self.w.call(kind, name, (kind, a.text), (kind, b.text), (kind, old.text))
+            kind, name = _fused(acc.dtype, old.lanes)
+            self.w.declarations[f"declare {kind} @{name}({kind}, {kind}, {kind})"] = None
+            text = self.w.value(f"call {kind} @{name}({kind} {a.text}, {kind} {b.text}, {kind} {old.text})")
             block.values[key] = Operand(text, acc.dtype, old.lanes)
             return
         new = self.broadcast(self.value(stmt.expr), old.lanes)
@@ -140,17 +141,17 @@ class Statements(Values):
         known = self.lets.get(name)
         if known is None or known.over != over:
             known = self.lets[name] = _LetValues(over)
-        known.values[tuple(self.unrolled[v] for v in over)] = value
+        known.values[tuple([self.unrolled[v] for v in over])] = value
 
     def look_up(self, name: str) -> Operand | Index:
         known = self.lets[name]
-        return known.values[tuple(self.unrolled[v] for v in known.over)]
+        return known.values[tuple([self.unrolled[v] for v in known.over])]
 
     def named(self, name: str) -> Operand:
         if name in self.lets:
             return self.look_up(name)  # type: ignore[return-value]
         block = self.accs[name]
-        return block.values[self._key(block.acc)]
+        return block.values[self._key(block)]
 
     def index(self, var: str) -> Index:
         return self.look_up(var) if var in self.lets else self.indices[var]  # type: ignore[return-value]
@@ -228,6 +229,12 @@ class Statements(Values):
             for other in (array, self.nest.in_place.get(array)):
                 if other in self.versions:
                     self.versions[other] += 1
+
+
+@functools.cache
+def _fused(dtype: DType, lanes: int) -> tuple[str, str]:
+    """The type and the function of a fused multiplication and addition."""
+    return scalar_code.register_type(dtype, lanes), f"llvm.fma.{scalar_code.suffix(dtype, lanes)}"
 
 
 def _factors(expr: Expr) -> tuple[Expr, Expr] | None:

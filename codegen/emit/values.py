@@ -32,6 +32,7 @@ class Values(Indices):
     def __init__(self, nest: Nest, scopes: Scopes) -> None:
         super().__init__(nest, scopes)
         self.versions: dict[str, int] = {}  # of arrays that the nest writes: counts the writes so far
+        self.unrolled: dict[str, int] = {}
 
     # Values of indices, lane by lane
 
@@ -74,8 +75,20 @@ class Values(Indices):
         if isinstance(expr, AxisValue):
             return self._axis_value(expr)
         if isinstance(expr, Load):
-            return self.load(expr)
+            return self._once(expr) if self.unrolled else self.load(expr)
         return self.apply(expr.fn, [self.value(a) for a in expr.args], expr.dtype)
+
+    def _once(self, load: Load) -> Operand:
+        """`load`, worked out once for all iterations of unrolled loops that read the same."""
+        vector = self.vector
+        own = vector.var if vector is not None else ""
+        at = [self.index(v) for v in load.variables if v != own]
+        key = id(load), id(vector), self.versions.get(load.array, 0), *[index.text or index.const for index in at]
+        known = self.scopes.recall(key)
+        if known is None:
+            known = load, vector, self.load(load)  # which must not go, that no others are known by their numbers
+            self.scopes.remember(key, known)
+        return known[2]  # type: ignore[no-any-return]
 
     def named(self, name: str) -> Operand:
         raise NotImplementedError  # the statements know: emit/function.py
@@ -86,7 +99,7 @@ class Values(Indices):
         key = (fn, dtype, lanes, tuple(a.text for a in args))
         known = self.scopes.recall(key)
         if known is not None:
-            return known  # type: ignore[return-value]
+            return known  # type: ignore[no-any-return]
         if fn == "select" and args[0].lanes < lanes:
             yes, no = (self.broadcast(a, lanes).text for a in args[1:])
             wide = scalar_code.register_type(dtype, lanes)  # the condition stays a scalar: a mask would have to be made, lane by lane
@@ -206,7 +219,7 @@ class Values(Indices):
         key = ("load", load.array, self.versions.get(load.array, 0), where, mask, other, count)
         known = self.scopes.recall(key)
         if known is not None:
-            return known  # type: ignore[return-value]
+            return known  # type: ignore[no-any-return]
         text = scalar_code.from_memory(self.w, load.dtype, count, self._vector_load(load, where, unit, mask, other))
         result = Operand(text, load.dtype, count)
         self.scopes.remember(key, result)
@@ -230,7 +243,7 @@ class Values(Indices):
         key = ("load", load.array, self.versions.get(load.array, 0), where, guard and guard.text, other, 1)
         known = self.scopes.recall(key)
         if known is not None:
-            return known  # type: ignore[return-value]
+            return known  # type: ignore[no-any-return]
         if guard is not None:
             self.w.declare(ZERO_CELL)
             where = self.w.value(f"select i1 {guard.text}, ptr {where}, ptr @kc_zero_cell")
