@@ -2,8 +2,8 @@
 
 A process imports a hundred of these classes before its first step, and a compilation makes their objects by the hundred thousand.
 dataclasses compiles six methods of each frozen class one by one, its constructor sets each field by way of `object`, and its `replace`
-looks up everything anew. Here dataclasses only collects the fields; the constructor is compiled at once, equality, hash and `replace` when
-they are first asked for.
+looks up everything anew. Here dataclasses only collects the fields. A constructor is compiled once for all classes with as many fields, and
+then told their names; so are equality, hash and `replace`, when they are first asked for.
 
 The constructor sets attributes as any other class's does: only then does Python keep them beside the object, not in a dictionary, from
 which reading one takes four times as long. So nothing stands in the way of an assignment from outside but the type checker, and,
@@ -12,8 +12,10 @@ once `refuse_changes` has been called, as the tests do and whoever has passes ch
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from dataclasses import MISSING, FrozenInstanceError, dataclass, fields
+from types import CodeType, FunctionType
 from typing import TYPE_CHECKING, Any
 
 from .lazy import lazy
@@ -75,38 +77,46 @@ def _name_attributes(cls: Any) -> None:
 
 
 def _constructor(cls: Any) -> Any:
-    known: dict[str, Any] = {"MISSING": MISSING}
-    given, lines = [], []
-    for one in fields(cls):
-        name = one.name
+    lines, defaults, factories = [], [], {}
+    for n, one in enumerate(fields(cls)):
+        lines.append(f"self.{{{n}}} = {{{n}}}")
         if one.default_factory is not MISSING:
-            known[f"make_{name}"] = one.default_factory
-            given.append(f"{name}=MISSING")
-            lines.append(f"self.{name} = make_{name}() if {name} is MISSING else {name}")
-        else:
-            if one.default is not MISSING:
-                known[f"default_{name}"] = one.default
-                name = f"{name}=default_{name}"
-            given.append(name)
-            lines.append(f"self.{one.name} = {one.name}")
-    return _compiled(f"__init__(self, {', '.join(given)})", lines or ["pass"], known)
+            factories[n] = one.default_factory
+            lines[-1] += f" if {{{n}}} is not MISSING else made[{n}]()"
+        if one.default is not MISSING or n in factories:
+            defaults.append(one.default)
+    return _method(cls, "__init__(self{given})", tuple(lines) or ("pass",), tuple(defaults), {"made": factories, "MISSING": MISSING})
 
 
-def _compiled(head: str, lines: list[str], known: dict[str, Any]) -> Any:
-    """A method of these lines."""
+def _method(cls: Any, head: str, lines: tuple[str, ...], defaults: tuple[Any, ...] = (), known: dict[str, Any] | None = None) -> Any:
+    """A method of these lines, where {0} is the first field, ..., {given} all of them as arguments, {self} and {other} their values."""
+    names = [one.name for one in fields(cls)]
+    code = _template(head, lines, len(names))
+    its = {f"f{n}_": name for n, name in enumerate(names)}
+    code = code.replace(co_names=tuple([its.get(name, name) for name in code.co_names]),
+                        co_varnames=tuple([its.get(name, name) for name in code.co_varnames]))
+    return FunctionType(code, known or {}, code.co_name, defaults or None)
+
+
+@functools.cache
+def _template(head: str, lines: tuple[str, ...], count: int) -> CodeType:
+    """The code of a method of all classes with so many fields: to compile it takes ten times as long as to name the fields."""
+    places = [f"f{n}_" for n in range(count)]
+    words = {"given": "".join(f", {place}" for place in places),
+             **{who: "".join(f"{who}.{place}, " for place in places) for who in ("self", "other")}}
     found: dict[str, Any] = {}
-    exec(f"def {head}:\n  " + "\n  ".join(lines), known, found)
-    return next(iter(found.values()))
+    exec("\n  ".join(["def " + head.format(*places, **words) + ":", *[line.format(*places, **words) for line in lines]]), found)
+    code: CodeType = next(value for value in found.values() if isinstance(value, FunctionType)).__code__
+    return code
 
 
 def _compare(cls: Any) -> None:
-    """Compile equality and hash, unless the class has its own."""
-    own, its = ("".join(f"{who}.{one.name}, " for one in fields(cls)) for who in ("self", "other"))
+    """Equality and hash, unless the class has its own."""
     if cls.__eq__ is _equal:
-        cls.__eq__ = _compiled("__eq__(self, other)",
-                               [f"return ({own}) == ({its}) if other.__class__ is self.__class__ else NotImplemented"], {})
+        cls.__eq__ = _method(cls, "__eq__(self, other)",
+                             ("return ({self}) == ({other}) if other.__class__ is self.__class__ else NotImplemented",))
     if cls.__hash__ is _hash:
-        cls.__hash__ = _compiled("__hash__(self)", [f"return hash(({own}))"], {})
+        cls.__hash__ = _method(cls, "__hash__(self)", ("return hash(({self}))",))
 
 
 def _equal(self: Any, other: object) -> Any:
@@ -123,10 +133,11 @@ def _hash(self: Any) -> int:
 
 def _replaced(self: Any, **changes: Any) -> Any:
     """Until somebody replaces a field."""
-    names = [one.name for one in fields(self)]
-    lines = ["new = make(self.__class__)", *(f"new.{name} = self.{name} if {name} is KEPT else {name}" for name in names), "return new"]
-    head = "".join(f", {name}=KEPT" for name in names)
-    self.__class__._replaced = _compiled(f"_replaced(self{head})", lines, {"make": object.__new__, "KEPT": MISSING})
+    cls = self.__class__
+    count = len(cls.__dataclass_fields__)
+    lines = [f"_.{{{n}}} = self.{{{n}}} if {{{n}}} is KEPT else {{{n}}}" for n in range(count)]
+    cls._replaced = _method(cls, "_replaced(self{given})", ("_ = make(self.__class__)", *lines, "return _"), (MISSING,) * count,
+                            {"make": object.__new__, "KEPT": MISSING})
     return self._replaced(**changes)
 
 

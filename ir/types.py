@@ -12,7 +12,7 @@ from __future__ import annotations
 import functools
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Union
+from typing import Any, Union
 
 import ml_dtypes
 import numpy as np
@@ -253,11 +253,10 @@ class DType:
         """The name Keras and numpy use: 'float32'."""
         return self.numpy.name
 
-    def __eq__(self, other: object) -> bool:
-        return self is other or (isinstance(other, DType) and self.name == other.name)
+    __eq__, __hash__ = object.__eq__, object.__hash__  # there is one of each
 
-    def __hash__(self) -> int:
-        return hash(self.name)
+    def __reduce__(self) -> Any:
+        return _dtype_named, (self.name,)
 
     def __str__(self) -> str:
         return self.name
@@ -285,6 +284,11 @@ DTYPES: dict[str, DType] = {
 _BY_NUMPY = {d.numpy: d for d in DTYPES.values()}
 FLOATS = (f16, bf16, f32, f64)
 INTEGERS = (i8, i16, i32, i64, u8, u16, u32, u64)
+
+
+def _dtype_named(name: str) -> DType:
+    """What copies and pickles have in place of one."""
+    return DTYPES[name]
 
 
 def dtype_of(spec: object) -> DType:

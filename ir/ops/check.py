@@ -30,13 +30,13 @@ def element_type(op: str, type: TensorType, allowed: Sequence[DType]) -> None:
 
 def same_dtype(op: str, types: Sequence[TensorType]) -> None:
     """Raises TypeError unless all operands have one dtype; shapes may differ."""
-    if any(t.dtype != types[0].dtype for t in types):
+    if len({t.dtype for t in types}) > 1:
         reject(op, "operands of one element type", " and ".join(map(str, types)))
 
 
 def same_type(op: str, types: Sequence[TensorType]) -> None:
     """Raises TypeError unless all operands have one dtype and shape."""
-    if any(t != types[0] for t in types):
+    if types.count(types[0]) != len(types):
         reject(op, "operands of one type", " and ".join(map(str, types)))
 
 

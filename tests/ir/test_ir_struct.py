@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import copy
+import pickle
+import subprocess
+import sys
 from dataclasses import FrozenInstanceError, dataclass, field, fields, replace
 from typing import Any
 
 import pytest
 
 from kcompile.ir.struct import struct
+from kcompile.ir.types import DTYPES
 
 
 def _classes(make: Any) -> tuple[Any, Any, Any]:
@@ -62,3 +67,45 @@ def test_nothing_changes(make: Any) -> None:
     with pytest.raises(FrozenInstanceError):
         del point.x
     assert point.x == 1
+
+
+def test_classes_with_as_many_fields_have_methods_of_their_own() -> None:
+    """They share what was compiled for the first of them."""
+    @struct(frozen=True)
+    class Line:
+        other: int
+        self_: int = 3
+
+    @struct(frozen=True)
+    class Area:
+        width: int
+        height: int = 4
+
+    assert (Line(1), Area(2)) == (Line(other=1, self_=3), Area(width=2, height=4)) and Line(1, 4) != Area(1, 4)
+    assert replace(Line(1), other=5) == Line(5, 3) and replace(Area(1), height=6) == Area(1, 6)
+    assert hash(Line(1, 2)) == hash(Line(1, 2)) == hash(Area(1, 2)) and Line(1) not in {Line(2), Area(1, 3)}
+    with pytest.raises(TypeError, match="width"):
+        Line(width=1)  # type: ignore[call-arg]
+    with pytest.raises(TypeError, match="height"):
+        replace(Line(1), height=1)
+
+
+def test_fields_stay_beside_the_object() -> None:
+    """Not in a dictionary of its own, from which they would be read more slowly; in a process where nothing watches assignments, which
+    looks into the dictionary."""
+    program = """
+import gc
+from kcompile.ir.scalar import Aff, Load
+from kcompile.ir.struct import replace
+from kcompile.ir.types import f32
+for one in (Aff(()), Load("a", (Aff(()),), f32), replace(Aff(()), const=2)):
+    assert one.variables == frozenset()  # lazy
+    assert not [part for part in gc.get_referents(one) if isinstance(part, dict)]
+assert vars(one) and [part for part in gc.get_referents(one) if isinstance(part, dict)]  # so that would be seen
+"""
+    subprocess.run([sys.executable, "-c", program], check=True)
+
+
+def test_there_is_one_of_each_element_type() -> None:
+    for dtype in DTYPES.values():
+        assert copy.deepcopy(dtype) is copy.copy(dtype) is pickle.loads(pickle.dumps(dtype)) is dtype
