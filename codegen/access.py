@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from kcompile.ir.struct import struct
 
-from ..ir.scalar import SCALAR_OPS, Aff, Apply, AxisValue, Expr, Guard, Load, walk
+from ..ir.scalar import SCALAR_OPS, Aff, Apply, AxisValue, Expr, Guard, loads_in, walk
 from ..ir.types import Dim, DimLike, DType
 from .nest import FOR, Acc, Accum, Let, Loop, Nest, Stmt, all_loads, all_stores, expr_names, statements, stmt_expr
 from .target import Target
@@ -90,7 +90,7 @@ def divisor(extent: DimLike) -> int:
 def expr_cost(expr: Expr) -> int:
     """Rough instructions of one evaluation, loads and the store included."""
     cost: int = 1 + sum(SCALAR_OPS[x.fn].cost for x in walk(expr) if isinstance(x, Apply))
-    return cost + sum(1 for x in walk(expr) if isinstance(x, Load))
+    return cost + len(loads_in(expr))
 
 
 def body_cost(body: tuple[Stmt, ...]) -> int:

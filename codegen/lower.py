@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from ..ir.kernel import ACCUMULATE, INDEX, LET, REDUCE, STORE, Eq, Kernel, expr_refs, expr_variables
 from ..ir.kernel_edit import without_unit_axes
 from ..ir.panels import through_panels
-from ..ir.scalar import SCALAR_OPS, Aff, Apply, Expr, Load, Ref, rewrite, walk
+from ..ir.scalar import SCALAR_OPS, Aff, Apply, Expr, Load, Ref, loads_in, rewrite, walk
 from ..ir.types import DimLike, DType, Shape, is_static, product
 from .nest import Acc, Accum, Let, Loop, Nest, Stmt, Store
 
@@ -157,7 +157,7 @@ class _Lowering:
         p = self.passes[number]
         self._supply(e, number)
         expr = self._expr(e.expr, number)
-        p.reads |= {x.array for x in walk(expr) if isinstance(x, Load)}
+        p.reads |= {x.array for x in loads_in(expr)}
         if e.kind == REDUCE:
             p.before.append(Acc(e.name, e.op, e.expr.dtype))
             p.body.append(Accum(e.name, expr))
@@ -204,7 +204,7 @@ class _Lowering:
                 p.body.append(Let(name, self.buffered[name], source.kind == INDEX))
                 continue
             expr = self._expr(source.expr, number)
-            p.reads |= {x.array for x in walk(expr) if isinstance(x, Load)}
+            p.reads |= {x.array for x in loads_in(expr)}
             p.body.append(Let(name, expr, source.kind == INDEX))
             if self._keep(source, number):
                 self._buffer(source, p)
@@ -216,7 +216,7 @@ class _Lowering:
         if e.kind == INDEX or not rest or rest != self.passes[number].rest or not self._used_after(e, number):
             return False
         aliased = set(self.kernel.in_place.values())
-        must = any(isinstance(x, Load) and x.array in aliased for x in walk(e.expr))
+        must = any(x.array in aliased for x in loads_in(e.expr))
         size = product(self.kernel.axes[a] for a in rest)
         if not is_static(size) or int(str(size)) * e.expr.dtype.size > ROW_BUFFER_BYTES:
             if must:

@@ -21,7 +21,7 @@ from typing import Union
 from kcompile.ir.lazy import lazy
 from kcompile.ir.struct import replace, struct
 
-from ..ir.scalar import Aff, AxisValue, Const, Expr, Guard, Load, Ref, rewrite, walk
+from ..ir.scalar import Aff, AxisValue, Const, Expr, Guard, Load, Ref, loads_in, rewrite, walk
 from ..ir.types import DimLike, DType, TensorType, boolean, dim_symbols
 from .trips import Trips
 
@@ -268,9 +268,7 @@ def all_loads(body: tuple[Stmt, ...]) -> Iterator[Load]:
     for stmt in statements(body):
         expr = stmt_expr(stmt)
         if expr is not None:
-            for e in walk(expr):
-                if isinstance(e, Load):
-                    yield e
+            yield from loads_in(expr)
 
 
 def all_stores(body: tuple[Stmt, ...]) -> Iterator[Store | Transpose]:

@@ -76,19 +76,19 @@ class Writer:
 def blocks(text: str) -> list[str]:
     """Top-level blocks of a module's text: each declaration or global on its own, each function as one block."""
     out: list[str] = []
-    inside: list[str] = []
-    for line in text.splitlines():
-        if inside:
-            inside.append(line)
-            if line == "}":
-                out.append("\n".join(inside))
-                inside = []
-        elif line.startswith("define"):
-            inside = [line]
-        elif line.strip() and not line.startswith(";"):
+    text = text.rstrip("\n") + "\n"
+    start, length = 0, len(text)
+    while start < length:
+        end = text.index("\n", start)
+        if text.startswith("define", start):
+            close = text.find("\n}\n", start)
+            if close < 0:
+                raise ValueError(f"a function has no closing brace on a line of its own: {text[start:end]}")
+            end = close + 2
+            out.append(text[start:end])
+        elif not text.startswith(";", start) and (line := text[start:end]).strip():
             out.append(line)
-    if inside:
-        raise ValueError(f"a function has no closing brace on a line of its own: {inside[0]}")
+        start = end + 1
     return out
 
 

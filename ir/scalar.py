@@ -152,6 +152,22 @@ class Apply:
     args: tuple[Expr, ...]
     dtype: DType
 
+    @lazy
+    def parts(self) -> tuple[Expr, ...]:
+        """See `walk`."""
+        stack: list[Expr] = [self]
+        out = []
+        while stack:
+            e = stack.pop()
+            out.append(e)
+            if isinstance(e, Apply):
+                stack.extend(reversed(e.args))
+        return tuple(out)
+
+    @lazy
+    def loads(self) -> tuple[Load, ...]:
+        return tuple([e for e in self.parts if isinstance(e, Load)])
+
 
 Expr = Union[Const, Ref, AxisValue, Load, Apply]
 
@@ -263,15 +279,14 @@ def cast(x: Expr, dtype: DType) -> Expr:
     return x if x.dtype == dtype else Apply("cast", (x,), dtype)
 
 
-def walk(expr: Expr) -> list[Expr]:
+def walk(expr: Expr) -> tuple[Expr, ...]:
     """The expression and all its parts, parents first."""
-    stack, out = [expr], []
-    while stack:
-        e = stack.pop()
-        out.append(e)
-        if isinstance(e, Apply):
-            stack.extend(reversed(e.args))
-    return out
+    return expr.parts if isinstance(expr, Apply) else (expr,)
+
+
+def loads_in(expr: Expr) -> tuple[Load, ...]:
+    """Every load in an expression."""
+    return expr.loads if isinstance(expr, Apply) else (expr,) if isinstance(expr, Load) else ()
 
 
 def vanishing(expr: Expr) -> Iterator[Guard]:

@@ -63,14 +63,14 @@ def _folder(file: str) -> str:
 _OURS = (_folder(__file__), _folder(np.__file__), "<frozen")
 _LIBRARY = _folder(os.__file__)
 _INSTALLED = os.path.join(_LIBRARY, "site-packages") + os.sep
-_INSIDE: dict[Any, bool] = {}
+_INSIDE: dict[str, bool] = {}
 
 
 def _is_ours(code: Any) -> bool:
-    found = _INSIDE.get(code)
+    name = code.co_filename
+    found = _INSIDE.get(name)
     if found is None:
-        name = code.co_filename
-        found = _INSIDE[code] = name.startswith(_OURS) or (name.startswith(_LIBRARY) and not name.startswith(_INSTALLED))
+        found = _INSIDE[name] = name.startswith(_OURS) or (name.startswith(_LIBRARY) and not name.startswith(_INSTALLED))
     return found
 
 
