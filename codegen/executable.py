@@ -283,12 +283,14 @@ class Executable:
                 raise ValueError(f"program {self.program.name!r}: {name} must be at least 1, not {symbols[name]}")
         if self._largest and all(symbols[s] <= self._largest[s] for s in self.symbols):
             return
-        self._largest = {s: max(symbols[s], self._largest.get(s, 1)) for s in self.symbols}
-        self.offsets, size = layout_arena(self.program.buffers, self.program.lifetimes, self._largest)
-        self.arena = aligned(size)
-        self.arena_address = self.arena.ctypes.data
+        largest = {s: max(symbols[s], self._largest.get(s, 1)) for s in self.symbols}
+        offsets, size = layout_arena(self.program.buffers, self.program.lifetimes, largest)
+        arena = aligned(size)  # there may be no memory for it: then all stays as it is
+        self._largest = {}  # until all fits together: an interrupt may come at any line
         self._bound.clear()
         self._loops.clear()
+        self.offsets, self.arena, self.arena_address = offsets, arena, arena.ctypes.data
+        self._largest = largest
 
     @property
     def most_threads(self) -> int:

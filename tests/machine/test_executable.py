@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from kcompile.codegen import executable as executable_module
 from kcompile.codegen import loop as loop_module
 from kcompile.codegen.executable import FRAMES_KEPT, Executable, compile_program
 from kcompile.codegen.options import CodegenOptions
@@ -174,6 +175,25 @@ def test_a_larger_batch_moves_the_arena(program: Program) -> None:
     small = by_single_steps(executable, np.arange(8), 8, 1)
     by_single_steps(executable, np.arange(64), 64, 2)
     assert same(by_single_steps(executable, np.arange(8), 8, 1), small)
+
+
+def test_a_batch_that_memory_does_not_suffice_for_changes_nothing(program: Program, monkeypatch: pytest.MonkeyPatch) -> None:
+    executable = compile_program(program, options=CodegenOptions(cache_dir=None))
+    small, wanted = (by_single_steps(executable, np.arange(rows), rows, 1) for rows in (8, 9))
+    executable = compile_program(program, options=CodegenOptions(cache_dir=None))
+    assert same(by_single_steps(executable, np.arange(8), 8, 1), small)
+    arena = executable.arena
+
+    def no_memory(size: int) -> np.ndarray:
+        raise MemoryError
+
+    with monkeypatch.context() as patch:
+        patch.setattr(executable_module, "aligned", no_memory)
+        with pytest.raises(MemoryError):
+            by_single_steps(executable, np.arange(64), 64, 1)
+    assert executable.arena is arena
+    assert same(by_single_steps(executable, np.arange(9), 9, 1), wanted)
+    assert executable.arena is not arena, "nine rows need more than eight, whatever was tried in between"
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
