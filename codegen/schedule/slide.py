@@ -129,9 +129,11 @@ def _lanes(loop: Loop) -> int:
 
 
 def _end(loop: Loop) -> int:
-    """Where the vectors of an unrolled loop end; 0 where that is not one number."""
-    found = {s.clip.extent for s in statements(loop.body) if isinstance(s, Loop) and s.mode == VECTOR and s.clip}
-    end = found.pop() if len(found) == 1 else 0
+    """Where the vectors that an unrolled loop counts end; 0 where that is not one number, or where it counts something else, as rows of
+    vectors."""
+    clips = [s.clip for s in statements(loop.body) if isinstance(s, Loop) and s.mode == VECTOR and s.clip]
+    found = {clip.extent for clip in clips if clip.base.coefficient(loop.var) == _lanes(loop)}
+    end = found.pop() if len(found) == 1 and all(loop.var in clip.base.variables for clip in clips) else 0
     return 0 if isinstance(end, Dim) else end
 
 
@@ -145,8 +147,9 @@ def why_not_slide(nest: Nest, *tiles: str) -> str:
     extent, step = next(iter(shapes))
     if len(shapes) > 1 or isinstance(extent, Dim) or any(loop.mode != found[0].mode or loop.clip or loop.back for loop in found):
         return "the loops are not of one static extent and step that nothing ends early"
-    if unrolled and (len(tiles) > 1 or any(loop.step != 1 for loop in found) or not step or not _all_moves_whole(nest, tiles[0], step)):
-        return f"{tiles[0]} does not count vectors of one length"
+    if unrolled and (len(tiles) > 1 or any(loop.step != 1 for loop in found) or not step or not extent
+                     or not _all_moves_whole(nest, tiles[0], step)):
+        return f"{tiles[0]} does not count vectors of one length, of which the last ends early"
     if extent < step or extent % step == 0 or (unrolled and -(-extent // step) != found[0].extent):
         return f"the extent {extent} is less than a tile of {step}" if extent < step else "the last tile is a whole one already"
     inside = tuple(stmt for loop in found for stmt in loop.body)
