@@ -6,7 +6,8 @@ import math
 
 from .access import MANY, accesses, expr_cost, guess, inner_loops, static
 from .epilogue import WRITTEN_OUT
-from .nest import Let, Loop, Nest, Store
+from .nest import Let, Loop, Nest, Stmt, Store
+from .packing import FAR_APART
 from .target import Target
 
 STRIP_BYTES = 192 << 10  # sums of a strip lie in the second-level cache until their epilogue, which reads and writes as much and more
@@ -14,6 +15,7 @@ ALONE_BYTES = 512 << 10  # where little follows the sum: on the stack of a worke
 FEW_TILES = 8  # of rows: for fewer, packing a panel does not pay
 PACKED_FOR = 4  # tiles at least for which a panel is packed, where their sums take no more than a quarter of that cache
 STRIPS = 2  # at least so many for each core
+BLOCK_COLUMNS = 512  # of a strip whose tiles store their sums themselves
 PAGE = 4096  # bytes between rows, each of which is then in a page of its own
 UNEVEN = 1.03  # what one core may have to do more than with the best of strips
 LONG_SUM = 1024  # trips from which on the sum takes much longer than its epilogue
@@ -33,30 +35,47 @@ def strip_rows(nest: Nest, target: Target, common: list[Loop], vector: Loop, row
     sums = list(inner_loops(body))
     if width is None or height is None or width < 2 * columns or len(sums) != 1 or guess(sums[0].extent, MANY) >= LONG_SUM:
         return None
+    bare = is_bare(nest, body)
     dear = sum(expr_cost(s.expr) for s in after) * rows * columns // target.lanes(nest.dtype_of(all_stored(after))) > WRITTEN_OUT
-    if not dear and not _far(nest, sums[0], vector):
+    if not dear and not _far(nest, sums[0], vector, FAR_APART if bare and not target.wide else PAGE):
         return None
     extents = {loop.var: static(loop.extent) for loop in common}
     moved = {a.array: a.dtype.size * math.prod(n or 1 for var, n in extents.items() if a.depends_on(var)) for a in accesses(nest, after)}
     if sum(moved.values()) <= target.l2 // 2:
         return None
-    kept = -(-width // columns) * columns * max(a.dtype.size for a in accesses(nest, after))
-    most = max((STRIP_BYTES if dear else min(ALONE_BYTES, target.l2 // 2)) // kept, min(target.l2 // 4 // kept, PACKED_FOR * rows))
-    count = min(most, height // (STRIPS * target.cores)) // rows
-    return rows * _even(count, -(-height // rows), target.cores) if count >= 1 and height >= FEW_TILES * rows else None
+    blocks = 1 if dear else column_blocks(nest, body, width, columns)
+    kept = -(-width // columns) * columns * max(a.dtype.size for a in accesses(nest, after)) // blocks
+    alone = min(ALONE_BYTES, target.l2 * 3 // 4 if bare else target.l2 // 2)
+    most = max((STRIP_BYTES if dear else alone) // kept, min(target.l2 // 4 // kept, PACKED_FOR * rows))
+    count = min(most, height * blocks // (STRIPS * target.cores)) // rows
+    return rows * _even(count, -(-height // rows), blocks, target.cores) if count >= 1 and height >= FEW_TILES * rows else None
 
 
-def _far(nest: Nest, over: Loop, vector: Loop) -> bool:
-    """Whether the rows of the operand along the lanes are of unknown number, and pages apart."""
+def is_bare(nest: Nest, body: tuple[Stmt, ...]) -> bool:
+    """Whether all that follows a sum is that it is stored: tiles then do that themselves."""
+    after = tuple(s for s in body if isinstance(s, (Let, Store)))
+    return not any(isinstance(s, Let) for s in after) and all(a.store for a in accesses(nest, after))
+
+
+def column_blocks(nest: Nest, body: tuple[Stmt, ...], width: int, columns: int) -> int:
+    """Into how many blocks of columns strips are cut whose tiles store their sums themselves: of sums that wait in so many bytes those of
+    a square read least."""
+    blocks = -(-width // BLOCK_COLUMNS)
+    return blocks if is_bare(nest, body) and width % (blocks * columns) == 0 else 1
+
+
+def _far(nest: Nest, over: Loop, vector: Loop, apart: int) -> bool:
+    """Whether the rows of the operand along the lanes are of unknown number, and so many bytes apart."""
     strides = (a.coefficient(over.var) * a.dtype.size for a in accesses(nest, (over,)) if a.coefficient(vector.var) == 1)
-    return static(over.extent) is None and any(isinstance(n, int) and n >= PAGE for n in strides)
+    return static(over.extent) is None and any(isinstance(n, int) and n >= apart for n in strides)
 
 
-def _even(most: int, tiles: int, cores: int) -> int:
-    """Tiles a strip, at most `most` and at least half of that: many, but hardly more for the core that has most to do than for others."""
+def _even(most: int, tiles: int, blocks: int, cores: int) -> int:
+    """Tiles a strip of each block of columns, at most `most` and at least half of that: many, but hardly more for the core that has most
+    to do than for others."""
 
     def longest(n: int) -> int:
-        strips = math.ceil(tiles / n)
+        strips = math.ceil(tiles / n) * blocks
         return math.ceil(strips / cores) * n
 
     choices = range(most, most // 2, -1)

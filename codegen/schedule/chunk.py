@@ -11,6 +11,9 @@
 
 Both operands lie side by side in the caches while all tiles of the strip take them, however far apart their rows are in memory; if asked
 to, the tiles ask for the rows of the next panel (prefetch d). The strip's array holds the sums between chunks.
+
+Without a strip, tiles store their sums themselves, which wait in private memory (`sums`), and the first chunk comes last, with what follows
+it. A sum of one chunk is not packed at all.
 """
 
 from __future__ import annotations
@@ -19,12 +22,13 @@ import math
 
 from kcompile.ir.struct import replace, struct
 
-from ...ir.scalar import Aff, Const, Guard, Load, rewrite, walk
+from ...ir.scalar import Aff, Const, Guard, Load, Ref, rewrite, walk
 from ...ir.types import DType
 from ..access import divisor
 from ..nest import UNROLL, VECTOR, Acc, Accum, Clip, Loop, Nest, Stmt, Store, identity, map_body, statements, substitute
 from ..target import LINE
 from .ahead import guarded, lines, share
+from .block import position
 from .loops import ScheduleError, record
 from .stash import perfect_chain
 
@@ -38,7 +42,7 @@ class _Parts:
     acc: Acc
     sum: Loop
     group: Loop
-    kept: Store
+    kept: Store | None  # None where the group is the epilogue
 
     @property
     def tile(self) -> list[Loop]:
@@ -61,7 +65,7 @@ def chunk(nest: Nest, over: str, panel: str, rows: str, size: int, ahead: str = 
         if parts is None:
             raise ScheduleError(f"{step}: {panel} is not the loop over the panels of a strip that sums over {over}")
         done = True
-        return (_chunked(parts, size, bool(ahead), scratch, step),)
+        return _chunked(parts, size, bool(ahead), scratch, step)
 
     body = map_body(nest.body, change)
     if not done:
@@ -76,10 +80,10 @@ def _parts(stmt: Loop, over: str, rows: str) -> _Parts | None:
     acc, inner, group = inside.body
     if not isinstance(acc, Acc) or not isinstance(inner, Loop) or not isinstance(group, Loop) or inner.var != over or not inner.plain:
         return None
-    leaf = perfect_chain(group)[-1].body[0]
-    if not isinstance(leaf, Store) or not leaf.array.startswith("strip.") or len(perfect_chain(group)[-1].body) != 1:
-        return None
-    return _Parts(stmt, inside, acc, inner, group, leaf)
+    leaf = perfect_chain(group)[-1].body
+    if len(leaf) == 1 and isinstance(leaf[0], Store) and leaf[0].array.startswith("strip."):
+        return _Parts(stmt, inside, acc, inner, group, leaf[0])
+    return _Parts(stmt, inside, acc, inner, group, None)
 
 
 def operands(parts: tuple[Stmt, ...], row: str, lane: str, over: str) -> tuple[Load, Load] | None:
@@ -100,7 +104,7 @@ def chunkable(loops: list[Loop], row: str, lane: str) -> bool:
     return len(loops) == 1 and loops[0].plain and operands(tuple(loops), row, lane, loops[0].var) is not None
 
 
-def _chunked(parts: _Parts, size: int, ahead: bool, scratch: dict[str, tuple[DType, int]], step: str) -> Loop:
+def _chunked(parts: _Parts, size: int, ahead: bool, scratch: dict[str, tuple[DType, int]], step: str) -> tuple[Stmt, ...]:
     row, lane = parts.tile[0], parts.tile[-1]
     units = parts.tile[1:-1]
     over, extent = parts.sum.var, parts.sum.extent
@@ -114,22 +118,30 @@ def _chunked(parts: _Parts, size: int, ahead: bool, scratch: dict[str, tuple[DTy
     height = int(str(row.extent)) * -(-int(str(parts.rows.extent)) // parts.rows.step)
     names = [f"chunk.{along.array}", f"chunk.{across.array}"]
     scratch[names[0]], scratch[names[1]] = (along.dtype, size * height), (across.dtype, size * width)
-    places = [Aff.of({over: height, row.var: 1, parts.rows.var: 1}),
+    # a strip's rows side by side; those of each tile alone are a stretch that the processor follows, but take smaller pieces to copy,
+    # which pays where strips are high
+    tall, apart = (height, 1) if parts.kept else (int(str(row.extent)), size)
+    places = [Aff.of({over: tall, row.var: 1, parts.rows.var: apart}),
               Aff.of({over: width, lane.var: 1, **({units[0].var: lanes} if units else {})})]
     clip = Clip(Aff.of(later), extent)
     here = {over: Aff.of({later: 1, copied: 1})}
 
-    # the rows of the strip: as many side by side as surely are rows of the operand
+    # the rows: as many at once as surely are rows of the operand
     clips = {s.var: s.clip for s in statements(parts.sum.body) if isinstance(s, Loop)}  # those of the kept sums are gone
     live = clips[row.var] or parts.rows.clip
-    some = math.gcd(height, lanes, divisor(live.extent) if live else height)
-    group, one = f"{row.var}.p", f"{row.var}.q"
-    moved = {**here, row.var: Aff.of({group: 1, one: 1}), parts.rows.var: Aff()}
+    some = math.gcd(tall, lanes, divisor(live.extent) if live else tall)
+    outer, group, one = f"{parts.rows.var}.p", f"{row.var}.p", f"{row.var}.q"
+    moved = {**here, row.var: Aff.of({group: 1, one: 1}), parts.rows.var: Aff() if parts.kept else Aff.of(outer)}
     end = live and Clip(_without(live.base, row.var, parts.rows.var), live.extent)
     source = Load(along.array, (along.index[0].substitute(moved),), along.dtype)
-    move: tuple[Stmt, ...] = (Store(names[0], Aff.of({copied: height, group: 1, one: 1}), source),)
+    to = Aff.of({copied: tall, group: 1, one: 1}) + (Aff() if parts.kept else Aff.of({outer: apart}))
+    move: tuple[Stmt, ...] = (Store(names[0], to, source),)
     move = (Loop(one, some, move, mode=VECTOR),) if some > 1 else substitute(move, {one: Aff()})
-    first = Loop(group, height, move, step=some, clip=end)
+    if parts.kept:
+        first = Loop(group, height, move, step=some, clip=end)
+    else:
+        within = end and Clip(end.base + Aff.of(outer), end.extent)
+        first = Loop(outer, height, (Loop(group, tall, move, step=some, mode=UNROLL, clip=within),), step=tall, clip=end)
     # the panel
     unit = units[0].var if units else ""
     to = places[1].substitute({over: Aff.of(copied)})
@@ -145,11 +157,6 @@ def _chunked(parts: _Parts, size: int, ahead: bool, scratch: dict[str, tuple[DTy
         return (replace(stmt, expr=rewrite(stmt.expr, packed)),) if isinstance(stmt, Accum) else \
             (replace(stmt, body=map_body(stmt.body, summed), clip=None),) if isinstance(stmt, Loop) else None
 
-    nothing_yet = Const(identity(parts.acc.op, parts.acc.dtype), parts.acc.dtype)
-    before = Load(parts.kept.array, (parts.kept.index,), parts.acc.dtype, (Guard(Aff.of(later), 1, extent),), nothing_yet)
-    start: tuple[Stmt, ...] = (Accum(parts.acc.name, before),)
-    for loop in reversed(parts.tile):
-        start = (replace(loop, body=start),)
     asked: tuple[Stmt, ...] = ()
     stride, line = across.index[0].coefficient(over), LINE // across.dtype.size
     if ahead and isinstance(stride, int) and stride >= line:  # the next panel: its rows lie apart
@@ -159,9 +166,41 @@ def _chunked(parts: _Parts, size: int, ahead: bool, scratch: dict[str, tuple[DTy
         rows_ahead = [lines(f"{over}.a{n or ''}", across.array, place + n, count, stride) for n in range(0, width, line)]
         asked = guarded(rows_ahead, f"{over}.z", Clip(Aff.of(later, size - 1), extent))
     part = replace(parts.sum, extent=size, body=map_body(parts.sum.body, summed), clip=clip)
-    tiles = replace(parts.rows, body=(parts.acc, *start, *asked, part, parts.group))
-    panels = replace(parts.panel, body=(Loop(copied, size, (second,), clip=clip), tiles))
-    return Loop(later, extent, (Loop(copied, size, (first,), clip=clip), panels), step=size)
+
+    def chunked(begun: Guard, group: Stmt, at: Aff) -> tuple[Stmt, ...]:
+        """A chunk from `at` on: the strip's rows packed, and then panel after panel packed and summed by tiles that end with `group`."""
+        nothing_yet = Const(identity(parts.acc.op, parts.acc.dtype), parts.acc.dtype)
+        before = Load(kept.array, (kept.index,), parts.acc.dtype, (begun,), nothing_yet)
+        start = _each(parts.tile, Accum(parts.acc.name, before))
+        tiles = replace(parts.rows, body=(parts.acc, start, *substitute((*asked, part), {later: at}), group))
+        copies = Loop(copied, size, (first,), clip=clip), Loop(copied, size, (second,), clip=clip)
+        rows, panel = substitute(copies, {later: at})
+        return rows, replace(parts.panel, body=(panel, tiles))
+
+    kept = parts.kept or _waiting(parts, scratch, step)
+    begun = Guard(Aff.of(later), 1, extent)
+    if parts.kept:
+        return (Loop(later, extent, chunked(begun, parts.group, Aff.of(later)), step=size),)
+    rest = chunked(begun, _each(parts.tile, kept), Aff.of(later, size))
+    last = chunked(Guard(Aff.of(0, extent), size + 1, extent + 1), parts.group, Aff())
+    alone = replace(parts.rows, body=(replace(parts.panel, body=parts.rows.body),))
+    return (Loop(f"{over}.l", 1, (Loop(later, extent - size, rest, step=size), *last), clip=Clip(Aff.of(0, size), extent)),
+            Loop(f"{over}.s", 1, (alone,), clip=Clip(Aff.of(0, extent), size + 1)))
+
+
+def _waiting(parts: _Parts, scratch: dict[str, tuple[DType, int]], step: str) -> Store:
+    """Where the sums of the strip's tiles wait for the next chunk, tile after tile."""
+    name = f"sums.{parts.acc.name}"
+    place, size = position(parts.tile, [parts.panel, parts.rows], step)
+    scratch[name] = (parts.acc.dtype, size)
+    return Store(name, place, Ref(parts.acc.name, parts.acc.dtype))
+
+
+def _each(tile: list[Loop], stmt: Stmt) -> Stmt:
+    """The statement for each sum of a tile, dead ones, too: these have their places."""
+    for loop in reversed(tile):
+        stmt = replace(loop, body=(stmt,), clip=None if isinstance(stmt, Store) else loop.clip)
+    return stmt
 
 
 def _copy(name: str, to: Aff, load: Load, moved: dict[str, Aff], groups: tuple[str, int], lanes: tuple[str, int],

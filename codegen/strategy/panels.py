@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 
-from ..access import Access, accesses, divisor, guess, inner_loops, static, useful_lanes
+from ..access import Access, accesses, chain, divisor, guess, inner_loops, static, useful_lanes
 from ..column_pieces import LARGE_BATCH, Pieces, column_pieces
 from ..conflicts import crowded
 from ..epilogue import settle_epilogue
@@ -16,7 +16,7 @@ from ..schedule import chunk, edges, jam, keep, pack, pack_all, refill, reorder,
 from ..schedule.chunk import chunkable, operands
 from ..schedule.refill import refilled
 from ..schedule.repack import why_not_repack
-from ..strips import PAGE, strip_rows
+from ..strips import PAGE, column_blocks, is_bare, strip_rows
 from ..tiles import FEW, Room, Tile, best_tiles, rows_of_a_sample
 from ..windows import Window, find_window, taps_tile, window_tile
 from .base import Scheduling
@@ -65,6 +65,10 @@ class Panels(Scheduling):
             outermost = self._panels_first(body, vector, rows, packed, common, blocked)
             if packed and not self.whole:
                 blocked = None  # a panel that is packed just before its rows is packed once
+        if strip_size and (blocks_of := column_blocks(self.nest, body, extent or 1, lanes * count)) > 1:
+            self.nest = tile(self.nest, vector.var, (extent or 1) // blocks_of)
+            common = chain(self.nest.body)
+            vector = next(loop for loop in common if loop.var == f"{vector.var}.i")
         self._cut(vector.var, lanes * count, lanes)
         pieces = self._pieces(common, rows, tiles, lanes * count)
         names, by_samples = [], False
@@ -233,20 +237,23 @@ class Panels(Scheduling):
         if len(rows) != 1 or tiles.get(rows[0].var, 1) == 1:
             return None
         sums = list(inner_loops(common[-1].body))
-        if packs and not (len(sums) == 1 and operands((sums[0],), rows[0].var, vector.var, sums[0].var)):
+        needed = packs or is_bare(self.nest, common[-1].body)
+        if needed and not (len(sums) == 1 and operands((sums[0],), rows[0].var, vector.var, sums[0].var)):
             return None
         return strip_rows(self.nest, self.target, common, vector, rows[0], (tiles[rows[0].var], columns))
 
     def _strips(self, common: list[Loop], vector: Loop, row: Loop, tile_row: str, count: int, size: int) -> None:
-        """Strips of rows outermost, then panels, then the tiles of the strip; their epilogues after all of them."""
+        """Strips of rows outermost, then panels, then the tiles of the strip; their epilogues, if they have any, after all of them."""
         others = [loop.var for loop in common if loop.var not in (vector.var, row.var)]
         panel, rows = f"{vector.var}.o", f"{row.var}.i.o"
         units = [f"{vector.var}.i.u"] if count > 1 else []
         self.nest = reorder(self.nest, *others, f"{row.var}.o", panel, rows, tile_row, *units, f"{vector.var}.i.v")
         for var in (f"{vector.var}.i.v", *units, tile_row):
             self.nest = jam(self.nest, var)
-        self.nest = strip(self.nest, panel, rows, tile_row)
-        self.note(f"{size} rows of {row.var} keep their sums: the epilogue then runs along whole rows of memory")
+        bare = is_bare(self.nest, common[-1].body)
+        if not bare:
+            self.nest = strip(self.nest, panel, rows, tile_row)
+            self.note(f"{size} rows of {row.var} keep their sums: the epilogue then runs along whole rows of memory")
         (over,) = inner_loops(common[-1].body)
         if chunkable(loops(self.nest, over.var), tile_row, f"{vector.var}.i.v"):
             (_, across) = operands(tuple(loops(self.nest, over.var)), tile_row, f"{vector.var}.i.v", over.var) or (None, None)

@@ -103,5 +103,57 @@ def test_a_loop_that_is_no_tile_is_refused() -> None:
 def test_what_is_no_strip_is_not_cut_into_chunks(step: str) -> None:
     with pytest.raises(ScheduleError, match="chunk"):
         apply(by_hand(8), step)
-    with pytest.raises(ScheduleError, match="chunk"):
-        apply(by_hand(8, strip=False), "chunk(k, j.o, i.i.o, 2)")
+
+
+BARE = """
+kernel bare
+  axes i:{rows}, j:{columns}, k:B
+  read x: f32[B, {rows}], d: f32[B, {columns}]
+  write g: f32[{rows}, {columns}]
+  reduce s[i, j] = add over k of x[k, i] * d[k, j]
+  store g[i, j] = s
+""".lstrip()
+
+
+@pytest.mark.parametrize("batch", [0, 1, 2, 3, 4, 7, 9])
+@pytest.mark.parametrize(("rows", "size"), [(8, 1), (12, 2), (20, 3)])
+def test_tiles_that_store_their_sums_themselves(rows: int, size: int, batch: int) -> None:
+    kernel = parse_kernel(BARE.format(rows=37, columns=45))
+    nest = lower(kernel)
+    for step in ("tile(j, 32)", "vectorize(j.i, 16)", f"tile(i, {rows})", "tile(i.i, 4)", "unroll(i.i.i)",
+                 "reorder(i.o, j.o, i.i.o, i.i.i, j.i.u, j.i.v)", "jam(j.i.v)", "jam(j.i.u)", "jam(i.i.i)",
+                 f"chunk(k, j.o, i.i.o, {size}, ahead)", "parallel(i.o)"):
+        nest = apply(nest, step)
+    symbols = {"B": batch}
+    arrays = inputs(kernel, symbols)
+    want = evaluate(kernel, arrays, symbols)
+    compiled = Native(nest)
+    first = run_native(compiled, arrays, symbols)
+    assert_close(kernel, first, want, f"strips of {rows}, chunks of {size}, {batch} long")
+    np.testing.assert_array_equal(run_native(compiled, arrays, symbols, shares=3)["g"], first["g"])
+    flat = {name: array.reshape(-1) for name, array in arrays.items()}
+    interpret(nest, flat, symbols)
+    assert_close(kernel, {"g": flat["g"].reshape(37, 45)}, want, "interpreted")
+
+
+@pytest.mark.parametrize(("target", "rows", "columns", "blocks"), [("avx2", 205, 330, 1), ("avx2", 130, 1024, 2), ("avx512", 300, 1024, 2),
+                                                                   ("avx512", 300, 1030, 1)])
+def test_a_large_gradient_that_nothing_follows(target: str, rows: int, columns: int, blocks: int) -> None:
+    kernel = parse_kernel(BARE.format(rows=rows, columns=columns))
+    nest = plan(lower(kernel), Target.named(target))
+    assert any(step.startswith("chunk(") for step in nest.steps) and not any(step.startswith("strip(") for step in nest.steps)
+    assert (f"tile(j, {columns // 2})" in nest.steps) == (blocks == 2)
+    if Target.named(target).vector_bytes > Target.host().vector_bytes:
+        return
+    compiled = Native(nest, Target.named(target))
+    for batch in (1, 128, 129, 300):
+        arrays = inputs(kernel, {"B": batch})
+        first = run_native(compiled, arrays, {"B": batch})
+        assert_close(kernel, first, {"g": arrays["x"].T @ arrays["d"]}, f"{batch} rows")
+        np.testing.assert_array_equal(run_native(compiled, arrays, {"B": batch}, shares=2)["g"], first["g"])
+
+
+def test_with_wide_vectors_only_rows_that_are_pages_apart_are_packed() -> None:
+    kernel = parse_kernel(BARE.format(rows=784, columns=512))
+    for target, chunks in (("avx2", 1), ("avx512", 0)):
+        assert sum(step.startswith("chunk(") for step in plan(lower(kernel), Target.named(target)).steps) == chunks, target
