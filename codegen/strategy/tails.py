@@ -4,13 +4,13 @@ soon is asked for."""
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 from ...ir.scalar import Aff, Apply, walk
-from ...ir.types import Dim
+from ...ir.types import Dim, DimLike
 from ..access import MANY, accesses, chain, guess, inner_loops, static
 from ..conflicts import room_for
-from ..nest import FOR, UNROLL, Acc, Loop, Stmt, all_loads, loops, statements, stmt_expr
+from ..nest import FOR, UNROLL, VECTOR, Acc, Loop, Stmt, Transpose, all_loads, loops, statements, stmt_expr
 from ..runs import trips_of_a_sample
 from ..schedule import (
     approach,
@@ -37,7 +37,7 @@ from ..schedule.approach import approachable, has_next_panel
 from ..schedule.behind import epilogue_behind
 from ..schedule.errand import errands
 from ..schedule.expect import expected
-from ..schedule.foresee import foreseeable
+from ..schedule.foresee import foreseeable, reached
 from ..schedule.lead import lines, tile_sums
 from ..schedule.prefetch import streams
 from ..target import LINE
@@ -190,7 +190,7 @@ class Tails(Scheduling):
 
     def _several(self) -> None:
         """Writes out several terms of a tile's sum in each trip, where scalar instructions take places of products (see TRIP)."""
-        if not self.target.wide or self.nest.still:
+        if self.nest.still or not (self.target.wide or self._plain_tile()):
             return
         largest: dict[str, tuple[int, Loop]] = {}
         for loop, vectors in tile_sums(self.nest.body):
@@ -198,11 +198,20 @@ class Tails(Scheduling):
                 largest[loop.var] = vectors, loop
         for over, (vectors, loop) in largest.items():
             counts = [n for n in range(2, min(MOST_TERMS, WRITTEN_OUT // vectors) + 1) if can_have_several(loop, n)]
+            if not self.target.wide:
+                samples = any(isinstance(self._size(array), Dim) for array, _ in self._led(loop, vectors))
+                counts = [n for n in counts if not samples and not _shared_by_terms(loop, n)]
             if vectors < LEAST_SUMS or not counts:
                 continue
             count = min(counts, key=lambda n: (int(str(loop.extent)) % n, -n))  # terms that are left are code, too
             self.nest = several(self.nest, over, count)
             self.note(f"{count} terms of the sum over {over} are added in each trip")
+
+    def _plain_tile(self) -> bool:
+        """Whether 16 registers hold what several terms need: vectors of 32 bytes, all whole, nothing turned, no window."""
+        turned = any(isinstance(s, Transpose) for s in statements(self.nest.body))
+        masked = any(loop.mode == VECTOR and loop.clip for loop in inner_loops(self.nest.body))
+        return self.target.vector_bytes == 32 and not (self.apart or self.taps or turned or masked)
 
     def _lead(self) -> None:
         """Asks for the lines of a long sum some trips ahead, where those of a tile do not stay in the first-level cache."""
@@ -212,18 +221,27 @@ class Tails(Scheduling):
         for loop, vectors in tile_sums(self.nest.body):
             if loop.step > 1 and not self.nest.still:
                 continue  # a load of each of several terms steps so far that the processor asks in time, and with fewer instructions
-            for array in dict.fromkeys(load.array for load in all_loads(loop.body)):
-                if array.startswith("rows."):
-                    continue  # packed: a tile takes one stretch of memory, less than a line in each trip
-                found = lines(self.nest, loop, array, bool(self.columns))
-                few = 0 < len(found) <= max(MOST_LINES, vectors // LEAST_SUMS)
-                read = self._read_meanwhile if self.columns else self._read_by_a_tile
-                if vectors >= LEAST_SUMS and few and read(loop, found) > self.target.l1 * 3 // 4:
-                    trips = min(-(-2 * CYCLES // vectors), self._held(loop, array, found))
-                    wanted[array, loop.var] = min(wanted.get((array, loop.var), CYCLES), trips)  # of whole tiles
+            for array, found in self._led(loop, vectors):
+                trips = min(-(-2 * CYCLES // vectors), self._held(loop, array, found))
+                wanted[array, loop.var] = min(wanted.get((array, loop.var), CYCLES), trips)  # of whole tiles
         for (array, over), trips in wanted.items():
             self.nest = lead(self.nest, array, over, trips, *(["ends"] if self.columns else []))
             self.note(f"of {array} what the sum over {over} takes {trips} trips later is asked for")
+
+    def _led(self, loop: Loop, vectors: int) -> Iterator[tuple[str, list[Aff]]]:
+        """Arrays of which a tile's sum takes lines that do not stay in the first-level cache, and those of a trip."""
+        for array in dict.fromkeys(load.array for load in all_loads(loop.body)):
+            if array.startswith("rows."):
+                continue  # packed: a tile takes one stretch of memory, less than a line in each trip
+            found = lines(self.nest, loop, array, bool(self.columns))
+            few = 0 < len(found) <= max(MOST_LINES, vectors // LEAST_SUMS)
+            read = self._read_meanwhile if self.columns else self._read_by_a_tile
+            if vectors >= LEAST_SUMS and few and read(loop, found) > self.target.l1 * 3 // 4:
+                yield array, found
+
+    def _size(self, array: str) -> DimLike:
+        """Elements of an array, or of private memory."""
+        return self.nest.arrays[array].size if array in self.nest.arrays else self.nest.scratch[array][1]
 
     def _held(self, loop: Loop, array: str, found: list[Aff]) -> int:
         """Trips of a sum of which the first-level cache holds the lines of an array beside what else it has: those that lie a power of two
@@ -270,6 +288,18 @@ class Tails(Scheduling):
 def _divides(stmt: Stmt) -> bool:
     expr = stmt_expr(stmt)
     return expr is not None and any(isinstance(e, Apply) and e.fn in DIVIDED for e in walk(expr))
+
+
+def _shared_by_terms(over: Loop, count: int) -> bool:
+    """Whether several terms of a sum read the same place: it would be kept in a register from one to the next."""
+    inside = [s for s in over.inside if isinstance(s, Loop)]
+    for load in set(all_loads(over.body)):
+        (index,) = load.index
+        step = index.coefficient(over.var)
+        places = set(reached(index, [loop for loop in inside if index.coefficient(loop.var) != 0]))
+        if not isinstance(step, int) or any(place + step * n in places for place in places for n in range(1, count)):
+            return True
+    return False
 
 
 def _sums(block: Acc, row: str) -> int:

@@ -24,6 +24,16 @@ kernel residual
 """
 
 
+TAPS = """
+kernel taps
+  axes n:B, x:12, c:32, u:4, o:{channels}
+  read t: f32[B, 15, {channels}], w: f32[4, {channels}, 32]
+  write y: f32[B, 12, 32]
+  reduce s[n, x, c] = add over u, o of t[n, x + u, o] * w[u, o, c]
+  store y[n, x, c] = s
+"""
+
+
 def kernel_of(terms: int):
     return parse_kernel(KERNEL.format(terms=terms).lstrip())
 
@@ -48,7 +58,20 @@ def test_the_same_bits(terms: int, count: int) -> None:
 def test_where_it_happens() -> None:
     assert steps_of("avx512", 11) == steps_of("avx512", 10) == ["several(o, 2)"]  # 26 products a term
     assert steps_of("avx512", 3) == []  # no two trips
-    assert steps_of("avx2", 11) == []
+    assert steps_of("avx2", 11) == []  # the rows of the next tile are asked for
+
+
+@pytest.mark.parametrize(("channels", "steps"), [
+    (5, ["several(u.o, 4)"]),  # rows are five apart: no four terms read the same
+    (2, ["several(u.o, 2)"]),  # the third term of a row is the first of the next one: it would stay in a register
+    (1, []),
+])
+def test_few_registers(channels: int, steps: list[str]) -> None:
+    kernel = parse_kernel(TAPS.format(channels=channels).lstrip())
+    nest = plan(lower(kernel), Target.named("avx2"))
+    assert [s for s in nest.steps if s.startswith("several")] == steps
+    arrays = inputs(kernel, {"B": 3})
+    assert_close(kernel, run_native(Native(nest), arrays, {"B": 3}), evaluate(kernel, arrays, {"B": 3}), "several")
 
 
 def test_what_an_epilogue_reads_is_asked_for_by_all_terms_of_a_trip() -> None:
