@@ -12,7 +12,7 @@ from collections.abc import Callable
 from ..nest import Nest
 from .accumulate import jam, rfactor
 from .ahead import ahead
-from .approach import approach, next_panel
+from .approach import approach
 from .behind import behind
 from .block import block, block_inside
 from .chunk import chunk
@@ -22,6 +22,7 @@ from .expect import expect
 from .foresee import foresee
 from .lead import lead
 from .loops import ScheduleError, backwards, collapse, parallel, reorder, tile, unroll, vectorize
+from .next_panel import next_panel
 from .pack import keep, pack, pack_all, transpose
 from .portion import portion
 from .prefetch import prefetch

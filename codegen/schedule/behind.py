@@ -45,7 +45,7 @@ from ..nest import (
     stmt_expr,
     substitute,
 )
-from .approach import least
+from .asking import least
 from .loops import ScheduleError, record
 
 

@@ -33,12 +33,13 @@ from ..schedule import (
     why_not_slide,
     why_not_unpacked,
 )
-from ..schedule.approach import approachable, has_next_panel
+from ..schedule.approach import approachable
 from ..schedule.behind import epilogue_behind
 from ..schedule.errand import errands
 from ..schedule.expect import expected
 from ..schedule.foresee import foreseeable, reached
 from ..schedule.lead import lines, tile_sums
+from ..schedule.next_panel import has_next_panel
 from ..schedule.prefetch import streams
 from ..target import LINE
 from ..tiles import IN_FLIGHT, worth_a_short_tile
