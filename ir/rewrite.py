@@ -200,17 +200,18 @@ class _Sweep:
         return self.add(op, inputs, attrs)[0]
 
     def add(self, op: str, inputs: Sequence[Value], attrs: Mapping[str, Any]) -> tuple[Value, ...]:
-        values = self.table.known.get(self.table.key(OPS[op], inputs, attrs))
+        key = self.table.key(OPS[op], inputs, attrs)
+        values = self.table.known.get(key)
         if values is not None:
             return values
-        values = self.table.add(OPS[op], inputs, attrs)
+        values = self.table.add(OPS[op], inputs, attrs, key)
         rules = self.rewriter.by_root.get(op)
         if rules is None or len(values) != 1:
             return values
         replaced = self.apply(rules, values[0])
         if replaced is None:
             return values
-        self.table.known[self.table.key(OPS[op], inputs, attrs)] = (replaced,)
+        self.table.known[key] = (replaced,)
         return (replaced,)
 
     def apply(self, rules: list[Rule], value: Value) -> Value | None:

@@ -24,10 +24,11 @@ class ValueTable:
         return (op.name, tuple([(value.node.number, value.index) for value in inputs]),
                 tuple([(name, frozen(attrs[name])) for name in sorted(attrs)]))
 
-    def add(self, op: Op, inputs: Sequence[Value], attrs: Attrs) -> tuple[Value, ...]:
+    def add(self, op: Op, inputs: Sequence[Value], attrs: Attrs, key: Hashable = None) -> tuple[Value, ...]:
+        """`key`: where the caller has it."""
         if op.name in IDENTITIES:
             return self.graph.add(op, inputs, attrs)
-        key = self.key(op, inputs, attrs)
+        key = key or self.key(op, inputs, attrs)
         known = self.known.get(key)
         if known is None:
             known = self.known[key] = self.graph.add(op, inputs, attrs)

@@ -13,6 +13,7 @@ from .trace_state import TraceError, stack, user_source
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 TRACED, SYMBOLIC, EAGER = "traced", "symbolic", "eager"
+_PLAIN = frozenset({int, float, bool, str, type(None)})  # of which many are given and none says how to run
 
 
 def mode_of(values: Any) -> str:
@@ -21,6 +22,8 @@ def mode_of(values: Any) -> str:
     mode = EAGER
     for value in values:
         kind = type(value)
+        if kind in _PLAIN:
+            continue
         if kind is TracedTensor or kind is SymbolicSize:
             mode = TRACED
         elif kind in (list, tuple) or isinstance(value, (list, tuple)):  # a layer's tracked list among them
