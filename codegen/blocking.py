@@ -6,12 +6,14 @@ import math
 
 from kcompile.ir.struct import replace
 
-from .access import MANY, accesses, chain, guess, static
+from ..ir.types import Dim
+from .access import MANY, accesses, chain, divisor, guess, static
 from .nest import FOR, Acc, Loop, Nest, statements
 from .schedule.ahead import AT_ONCE, ahead, requests
 from .schedule.block import block, block_inside
+from .schedule.loops import tile
 from .schedule.portion import portion
-from .target import Target
+from .target import LINE, Target
 
 WAITING_BYTES = 512 << 10  # the sums of all tiles wait on the stack of a worker
 FEW_TILES = 8  # fewer tiles may read everything from memory
@@ -20,6 +22,9 @@ LONG_TRIP = 16  # vectors that a trip adds to
 NEAR = 1.5  # of the first-level cache: a core reads only some of the columns, and of a tile's rows a line or two of each element
 TERMS = 48  # of a block that a tile adds up, at the least
 NEAR_TERMS = 96  # of some rows of an image, whose lines stay in the first-level cache even where they share a few places of it
+TOGETHER = 256  # elements of images at most in a block: what a tile takes of them is about the first-level cache
+LEAST_PART = 16  # terms of a loop of known length
+EACH = 16  # vectors to add for each line that is asked for meanwhile
 LEAST_TRIPS = 64  # of a loop that sums and holds no other: fewer cost more to begin than they bring
 
 
@@ -44,6 +49,8 @@ def settle_blocks(nest: Nest, target: Target) -> Nest:
     step = sum(int(str(n)) for n in moved.values())
     if guess(over.extent, MANY) * step <= target.l2 // 2 or _stays(tiles, accs[0], target, nest):  # all of it fits, or what is read again
         return nest
+    if parts := _parts(over, step, count * math.prod(d.extent for d in accs[0].dims if not d.vector), target):
+        return _in_parts(nest, over, *parts, target)
     size = 1 << max(0, (target.l2 // 4 // step).bit_length() - 1)
     if inside := _inside(step, over, target):
         nest = _shared_out(block_inside(nest, over.var, *inside), accs[0], tiles, target)
@@ -62,6 +69,26 @@ def settle_blocks(nest: Nest, target: Target) -> Nest:
     level = "first" if size * step <= NEAR * target.l1 else "second"
     note = f"{size} of {over.var} at a time: {size * step >> 10} KB that {count} tiles read while it lies in the {level}-level cache"
     return replace(nest, notes=(*nest.notes, note))
+
+
+def _parts(over: Loop, step: int, vectors: int, target: Target) -> tuple[int, int] | None:
+    """The terms of a block of a sum over the elements of images, and those of a part of it: a loop of known length, in whose trips what
+    the next block reads is asked for. None where it is no such sum, or where a core, which computes its share of the `vectors` of each
+    term, has too few of them for each line that all cores read."""
+    inside = any(isinstance(s, Loop) and s.mode == FOR for s in statements(over.body))
+    if not target.wide or inside or not isinstance(over.extent, Dim) or step * EACH * target.cores > vectors * LINE:
+        return None
+    size, known = min(TOGETHER, target.l2 // 8 // step), divisor(over.extent)
+    part = next((n for n in range(min(size, known), LEAST_PART - 1, -1) if known % n == 0), 0)
+    return (size // part * part, part) if part else None
+
+
+def _in_parts(nest: Nest, over: Loop, size: int, part: int, target: Target) -> Nest:
+    """The nest with its sum cut into blocks, and these into parts."""
+    cut = block(tile(nest, over.var, part), f"{over.var}.o", size)
+    tiles = chain(cut.body[-1:])
+    cut = _shared_out(cut, next(s for s in tiles[-1].body if isinstance(s, Acc)), tiles, target)
+    return replace(cut, notes=(*cut.notes, f"{size} of {over.var} at a time, {part} of them in a loop"))
 
 
 def _near(size: int, step: int, over: Loop, target: Target) -> int:

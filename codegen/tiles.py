@@ -67,14 +67,15 @@ class Room:
 
 
 def best_tiles(columns: DimLike, lanes: int, rows: Mapping[str, DimLike], room: Room, heights: tuple[int, ...] = (), far: bool = False,
-               masked: bool = False, apart: frozenset[str] = frozenset(), cores: int = 1, few: int = 0) -> list[Tile]:
+               masked: bool = False, apart: frozenset[str] = frozenset(), cores: int = 1, few: int = 0,
+               back: bool = False) -> list[Tile]:
     """Every tile there is room for, the one that costs least for each result first.
 
     `columns`: extent along the lanes; `rows`: axis -> extent, in the order in which axes choose. `heights`: the only numbers of rows
     allowed of one axis, where they are not free. `far`: what tiles read does not fit the second-level cache. `masked`: a last tile that
     is not full is masked, and every tile with it. `apart`: axes whose rows lie a page or more apart. `cores`: among how many the panels
-    alone are shared out. `few`: rows that are done at a time of a last tile of an axis of unknown length. Of equal tiles the one nearest
-    to two vectors and eight rows.
+    alone are shared out. `few`: rows that are done at a time of a last tile of an axis of unknown length. `back`: rows of a last tile
+    step back, `masked` or not. Of equal tiles the one nearest to two vectors and eight rows.
     """
     unknown = MOST_ROWS if few else CLAMPED_ROWS
     found = [Tile(vectors, dict(zip(rows, sizes, strict=True)))
@@ -90,7 +91,8 @@ def best_tiles(columns: DimLike, lanes: int, rows: Mapping[str, DimLike], room: 
     def rank(tile: Tile) -> tuple[float, int, int, bool]:
         waste = wasted(columns, tile.vectors * lanes)
         dead = [a for a, n in tile.rows.items() if wasted(rows[a], n) > 1 and not worth_a_short_tile(rows[a], n)]
-        masks = CLAMPED if any(not isinstance(rows[a], Dim) for a in dead) else MASKED if waste > 1 or dead else 1.0
+        stuck = any(not isinstance(rows[a], Dim) for a in dead) and not back
+        masks = CLAMPED if stuck else MASKED if waste > 1 or (dead and not back) else 1.0
         waste *= math.prod(_last_rows(rows[axis], size, tile, each, room.trip, few) for axis, size in tile.rows.items())
         waste *= masks if masked else 1
         waste *= 1 if isinstance(columns, Dim) else wasted(-(-columns // (tile.vectors * lanes)), cores)

@@ -22,6 +22,7 @@ from .expect import expect
 from .foresee import foresee
 from .lead import lead
 from .loops import ScheduleError, backwards, collapse, parallel, reorder, tile, unroll, vectorize
+from .meanwhile import meanwhile
 from .next_panel import next_panel
 from .pack import keep, pack, pack_all, transpose
 from .portion import portion
@@ -32,6 +33,7 @@ from .several import can_have_several, several
 from .short import short, why_not_short
 from .singly import singly, why_not_singly
 from .slide import slide, why_not_slide
+from .slide_sums import slide_sums, why_not_slide_sums
 from .stash import stash, stash_flat, stash_turned
 from .strip import strip
 from .sweep import sweep
@@ -43,7 +45,7 @@ STEPS: dict[str, Callable[..., Nest]] = {
     for step in (tile, vectorize, unroll, parallel, reorder, collapse, jam, rfactor, transpose, pack, stash, stash_flat, stash_turned,
                  block, block_inside, portion, ahead, expect, foresee, strip, chunk, pack_all, keep, slide, singly,
                  short, trim, edges, prefetch, lead, sweep, refill, repack, approach, next_panel, unpacked, several, behind,
-                 backwards, errand)
+                 backwards, errand, meanwhile, slide_sums)
 }
 _STEP = re.compile(r"(\w+)\((.*)\)")
 
@@ -61,7 +63,7 @@ def apply(nest: Nest, step: str) -> Nest:
 
 
 __all__ = ["STEPS", "ScheduleError", "ahead", "apply", "approach", "backwards", "behind", "block", "block_inside", "can_have_several",
-           "chunk", "collapse", "edges", "errand", "expect", "foresee", "jam", "keep", "lead", "next_panel", "pack", "pack_all",
-           "parallel", "portion", "prefetch", "refill", "reorder", "repack", "rfactor", "several", "short", "singly", "slide", "stash",
-           "stash_flat", "stash_turned", "strip", "sweep", "tile", "transpose", "trim", "unpacked", "unroll", "vectorize",
-           "why_not_edges", "why_not_short", "why_not_singly", "why_not_slide", "why_not_unpacked"]
+           "chunk", "collapse", "edges", "errand", "expect", "foresee", "jam", "keep", "lead", "meanwhile", "next_panel", "pack",
+           "pack_all", "parallel", "portion", "prefetch", "refill", "reorder", "repack", "rfactor", "several", "short", "singly", "slide",
+           "slide_sums", "stash", "stash_flat", "stash_turned", "strip", "sweep", "tile", "transpose", "trim", "unpacked", "unroll",
+           "vectorize", "why_not_edges", "why_not_short", "why_not_singly", "why_not_slide", "why_not_slide_sums", "why_not_unpacked"]

@@ -81,7 +81,7 @@ def _lines(blocks: Loop, sums: Loop, tiles: list[Loop], sharing: list[Loop]) -> 
     def ask(array: str, place: Aff, count: int, apart: int) -> None:
         out.append(lines(f"{over}.a{len(out) or ''}", array, place, count, apart))
 
-    for load in _moving(sums):
+    for load in moving(sums):
         (index,), line = load.index, LINE // load.dtype.size
         stride = int(str(index.coefficient(over)))
         next_block = index + index.coefficient(blocks.var) * blocks.step
@@ -99,7 +99,7 @@ def _lines(blocks: Loop, sums: Loop, tiles: list[Loop], sharing: list[Loop]) -> 
     return out
 
 
-def _moving(sums: Loop) -> list[Load]:
+def moving(sums: Loop) -> list[Load]:
     """One load of each array that moves with the sum, forward."""
     found: dict[str, Load] = {}
     for stmt in statements(sums.body):

@@ -32,7 +32,7 @@ def block(nest: Nest, over: str, size: int) -> Nest:
     All loops around the tile are perfectly nested and of static extent; a trip of theirs is a tile of accumulators.
     """
     step = f"block({over}, {size})"
-    tiles, acc, inner, after = _parts(nest, over, step)
+    tiles, acc, inner, after = _parts(nest, over, step, size)
     name = f"sums.{acc.name}"
     group = summed_group(inner, acc, step)
     place, elements = position(group, tiles, step)
@@ -81,14 +81,14 @@ def block_inside(nest: Nest, over: str, inside: str, size: int) -> Nest:
     return record(waiting, (*lead, replace(outer, body=(blocks,)), *ends), step)
 
 
-def _parts(nest: Nest, over: str, step: str) -> tuple[list[Loop], Acc, Loop, tuple[Stmt, ...]]:
-    """The loops around a tile, its accumulators, the loop that sums, and what comes after it."""
+def _parts(nest: Nest, over: str, step: str, size: int = 1) -> tuple[list[Loop], Acc, Loop, tuple[Stmt, ...]]:
+    """The loops around a tile, its accumulators, the loop that sums, of which each trip is a part of a `size`, and what comes after it."""
     tiles, body = _tiles(nest.body)
     if len(body) < 2 or not isinstance(body[0], Acc) or body[0].folded or any(isinstance(s, Acc) for s in statements(body[1:])):
         raise ScheduleError(f"{step}: a tile is not one block of accumulators, set to zero and summed")
     acc, inner = body[0], body[1]
-    if not isinstance(inner, Loop) or inner.var != over or not inner.plain:
-        raise ScheduleError(f"{step}: {over} is not the plain loop that sums in a tile")
+    if not isinstance(inner, Loop) or inner.var != over or not replace(inner, step=1).plain or size % inner.step:
+        raise ScheduleError(f"{step}: {over} is not the plain loop that sums in a tile, or counts no parts of a block")
     if any(isinstance(loop.extent, Dim) for loop in tiles):
         raise ScheduleError(f"{step}: the number of tiles is not known")
     return tiles, acc, inner, body[2:]

@@ -82,6 +82,7 @@ class _Planner(Maps, Panels, TurnedPanels, Rows, Sweeps, Tails):
         self._behind()
         self._foresee()
         self._several()
+        self._meanwhile()
         self._lead()
         self._expect()
         self._keep()

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from ..access import Access, accesses, chain, divisor, guess, inner_loops, static, useful_lanes
 from ..column_pieces import LARGE_BATCH, Pieces, column_pieces
 from ..conflicts import crowded
-from ..epilogue import settle_epilogue
+from ..epilogue import is_dear, settle_epilogue
 from ..nest import FOR, Acc, Accum, Loop, Stmt, all_stores, loops, statements
 from ..packing import FAR_APART, PACKED_BYTES, far_rows
 from ..row_blocks import RowBlocks, Traffic, row_blocks
@@ -180,9 +180,11 @@ class Panels(Scheduling):
         far = self._panel_bytes(body, vector) > self.target.l2 // 2 and not packed \
             and any(static(loop.extent) is None for loop in common)  # else the sum is gone through in blocks, which are near
         whole = LINES_OF_ROWS if len(rows) == 1 and self._lines_are_lost(common, vector, rows[0], lanes) else ()
-        self.choices = best_tiles(vector.extent, lanes, {loop.var: loop.extent for loop in rows}, room, whole, far=far,
-                                  masked=bool(self.nest.in_place), apart=self._apart(rows), cores=self.target.cores if own else 1,
-                                  few=FEW if self.columns else 0)
+        extents = {loop.var: loop.extent for loop in rows}
+        strips = self._strip(common, vector, rows, dict.fromkeys(extents, 8), 2 * lanes, bool(packed))
+        back = is_dear(body) and not self.columns and not strips
+        self.choices = best_tiles(vector.extent, lanes, extents, room, whole, far=far, masked=bool(self.nest.in_place),
+                                  apart=self._apart(rows), cores=self.target.cores if own else 1, few=FEW if self.columns else 0, back=back)
         if far_rows(self.nest, common, body, vector, lanes, self.target):
             widths = {tile.vectors for tile in self.choices}
             fit = {n for n in widths if far_rows(self.nest, common, body, vector, lanes * n, self.target)}

@@ -21,16 +21,19 @@ from ..schedule import (
     expect,
     foresee,
     lead,
+    meanwhile,
     next_panel,
     prefetch,
     several,
     short,
     singly,
     slide,
+    slide_sums,
     unpacked,
     why_not_short,
     why_not_singly,
     why_not_slide,
+    why_not_slide_sums,
     why_not_unpacked,
 )
 from ..schedule.approach import approachable
@@ -39,6 +42,7 @@ from ..schedule.errand import errands
 from ..schedule.expect import expected
 from ..schedule.foresee import foreseeable, reached
 from ..schedule.lead import lines, tile_sums
+from ..schedule.meanwhile import trickling
 from ..schedule.next_panel import has_next_panel
 from ..schedule.prefetch import streams
 from ..target import LINE
@@ -99,6 +103,9 @@ class Tails(Scheduling):
                 self.nest = slide(self.nest, *tiles)
                 what = "vector" if var.endswith(".u") else "tile"
                 self.note(f"the last {what} of {var} steps back and is a whole one: nothing is masked")
+            elif not why_not_slide_sums(self.nest, var):
+                self.nest = slide_sums(self.nest, var)
+                self.note(f"the sums of the last tile of {var} step back; what follows takes the rows that are its own")
 
     def _unpacked(self) -> None:
         """Panels that are packed at every call are read where they lie if the batch has few rows."""
@@ -213,6 +220,14 @@ class Tails(Scheduling):
         turned = any(isinstance(s, Transpose) for s in statements(self.nest.body))
         masked = any(loop.mode == VECTOR and loop.clip for loop in inner_loops(self.nest.body))
         return self.target.vector_bytes == 32 and not (self.apart or self.taps or turned or masked)
+
+    def _meanwhile(self) -> None:
+        """Asks for what the next block of a long sum reads, while this one is summed in loops of known length."""
+        for blocks in [loop for loop in self.nest.body if isinstance(loop, Loop) and loop.var.endswith(".o.b")]:
+            over = blocks.var.removesuffix(".b")
+            if any(True for _ in trickling(blocks, over)):
+                self.nest = meanwhile(self.nest, over)
+                self.note(f"what the next block of {over} reads is asked for while this one is summed, line by line")
 
     def _lead(self) -> None:
         """Asks for the lines of a long sum some trips ahead, where those of a tile do not stay in the first-level cache."""
