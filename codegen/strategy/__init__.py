@@ -58,7 +58,7 @@ class _Planner(Maps, Panels, TurnedPanels, Rows, Sweeps, Tails):
             self.edge = find_edge(self.nest, common, self.taps, self._room(common))
             if self.edge and not self.taps and self.edge[0] not in {loop.var for loop in self._row_axes(common, vector, body)}:
                 self.edge = None  # no tile has rows of it: its guards would stay in the sums
-            self._trim_all()
+            self._trim_all(vector.var)
             common = chain(self.nest.body)
             self._panels(common, next(loop for loop in common if loop.var == vector.var))
         elif vector is not None:
@@ -89,11 +89,13 @@ class _Planner(Maps, Panels, TurnedPanels, Rows, Sweeps, Tails):
         self._errands()
         return self.nest
 
-    def _trim_all(self) -> None:
+    def _trim_all(self, lanes: str = "") -> None:
         """Sums run over the terms that count: what reads past the border of an image is not computed. Only where no sum is to be cut into
-        lanes: a loop with bounds of its own is not cut."""
+        lanes: a loop with bounds of its own is not cut. Nor where the terms that count differ along the axis of the `lanes`, which are all
+        in one trip: there the guard stays."""
         at_edge = self.edge[1] if self.edge else ""
-        while var := next((loop.var for loop in inner_loops(self.nest.body) if loop.var != at_edge and bound(self.nest, loop)), None):
+        while var := next((loop.var for loop in inner_loops(self.nest.body) if loop.var != at_edge and (guard := bound(self.nest, loop))
+                           and lanes not in guard.index.variables), None):
             self.nest = trim(self.nest, var)
             self.note(f"of {var} only the terms that are not 0 by a guard are summed")
 

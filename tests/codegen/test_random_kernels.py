@@ -12,23 +12,32 @@ from kcompile.codegen.nest_text import parse_nest, print_nest
 from kcompile.codegen.strategy import plan
 from kcompile.codegen.target import Target
 from kcompile.ir.interpret import evaluate_kernel
+from kcompile.ir.kernel import Kernel
 from kcompile.ir.text.kernels import print_kernel
 from kcompile.ir.types import evaluate_dim
 
 from .harness import Native, run_native
 from .random_kernels import random_kernel
+from .random_windows import random_window
 
 FIRST, LAST = (int(n) for n in os.environ.get("KCOMPILE_FUZZ", "0:120").split(":"))
 
 
 @pytest.mark.parametrize("seed", range(FIRST, LAST))
 def test_random_kernel(seed: int) -> None:
-    kernel = random_kernel(seed)
-    target = Target.named("avx2") if seed % 7 == 0 else Target.host()
+    check(random_kernel(seed), seed, (1, 6, 19), Target.named("avx2") if seed % 7 == 0 else Target.host())
+
+
+@pytest.mark.parametrize("seed", range(FIRST, LAST))
+def test_random_window(seed: int) -> None:
+    check(random_window(seed), seed, (1, 3), Target.named("avx2") if seed % 3 == 0 else Target.host())
+
+
+def check(kernel: Kernel, seed: int, batches: tuple[int, ...], target: Target) -> None:
     nest = plan(lower(kernel), target)
     assert print_nest(parse_nest(print_nest(nest))) == print_nest(nest)
     compiled = Native(nest, target)
-    for batch in (1, 6, 19) if nest.symbols else (1,):
+    for batch in batches if nest.symbols else (1,):
         symbols = {"B": batch}
         rng = np.random.default_rng([seed, batch])
         given = {}
