@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 
 from .helper import Helper
 from .module import COMPILING, llvm_binding, machine_of, parse
-from .object_code import ASSEMBLY, FINAL_ADDRESSES, Binding
+from .object_code import ASSEMBLY, Binding, head_of
 from .target import Target
 
 
@@ -79,12 +79,12 @@ def _in_a_process(texts: Sequence[str], target: Target) -> list[str]:
 
 
 def _marked(text: str, target: Target) -> str:
-    """The text as a step's modules have it: beginning with the line that says how its addresses are compiled."""
-    from .step_text import has_final_addresses
-    return text if text.startswith(FINAL_ADDRESSES) or not has_final_addresses(text, target) else FINAL_ADDRESSES + text
+    """The text as a step's modules have it: beginning with the lines that say how it is compiled."""
+    from .step_text import head_for
+    return text if head_of(text) else head_for(text, target) + text
 
 
 def _here(marked: str, target: Target) -> str:
     with COMPILING:
-        module = parse(marked.removeprefix(FINAL_ADDRESSES))  # so that an error counts lines as the text does
+        module = parse(marked.removeprefix(head_of(marked)))  # so that an error counts lines as the text does
         return Binding().emit(module, marked, machine_of(target), ASSEMBLY).decode()

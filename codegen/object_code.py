@@ -22,9 +22,13 @@ if TYPE_CHECKING:
 
 OBJECT, ASSEMBLY = "object", "assembly"
 CODE_GENERATION_LEVEL = 1
-# A module that begins with this line is compiled without LLVM's loop strength reduction. That pass brings 5 to 40 % where a short
-# loop multiplies and adds; but its time grows faster than the number of accesses in a loop, and long ones wait for memory anyway.
+# Lines that a module may begin with, and the pass of LLVM that it is then compiled without.
+# Loop strength reduction brings 5 to 40 % where a short loop multiplies and adds; but its time grows faster than the number of accesses in
+# a loop, and long ones wait for memory anyway.
 FINAL_ADDRESSES = "; addresses are final\n"
+# Moving constants out of loops saves loads; but they are then in registers beside all the sums of a tile, some of which are kept in memory.
+CONSTANTS_STAY = "; constants stay where they are used\n"
+PASSES = {FINAL_ADDRESSES: "lsr", CONSTANTS_STAY: "machine-licm"}
 KNOWN = ("0.48.", "0.49.", "0.50.")  # of which SIGNATURES are those of llvmlite's own binding
 # What is called: (result, arguments). p: a pointer, s: bytes, o: a place for a string, i: an int, b: a bool, n: a size, -: nothing of use.
 SIGNATURES = {
@@ -150,22 +154,32 @@ class Binding:
         return self.emit(module, text, machine, kind)
 
     def emit(self, module: Any, text: str, machine: Any, kind: str) -> bytes:
-        """Of a verified module. `text`: with the line that says whether its addresses are final."""
+        """Of a verified module. `text`: with the lines that say how it is compiled."""
         module.triple = machine.triple
         module.data_layout = str(machine.target_data)
         _say(text, lambda option: self.llvm.set_option("kcompile", option))
         return bytes(machine.emit_object(module)) if kind == OBJECT else str(machine.emit_assembly(module)).encode()
 
 
-_said = [""]
+_without = dict.fromkeys(PASSES, False)
+
+
+def head_of(text: str) -> str:
+    """The lines with which a module begins that say how it is compiled."""
+    found = ""
+    for line in PASSES:
+        if text.startswith(found + line):
+            found += line
+    return found
 
 
 def _say(text: str, say: Any) -> None:
-    """Tell LLVM whether to reduce the strength of a module's addresses, if it was told otherwise before: an option is of the process."""
-    option = f"-disable-lsr={'true' if text.startswith(FINAL_ADDRESSES) else 'false'}"
-    if _said[0] != option:
-        say(option)
-        _said[0] = option
+    """Tell LLVM which passes a module goes without, if it was told otherwise before: an option is of the process."""
+    head = head_of(text)
+    for line, name in PASSES.items():
+        if _without[line] != (line in head):
+            _without[line] = line in head
+            say(f"-disable-{name}={'true' if _without[line] else 'false'}")
 
 
 def binding() -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Hashable
 
 from kcompile.ir.struct import replace
@@ -13,7 +14,7 @@ from ..ir.structure import structure
 from .emit import emit
 from .lower import lower
 from .nest import Nest
-from .object_code import FINAL_ADDRESSES
+from .object_code import CONSTANTS_STAY, FINAL_ADDRESSES
 from .runs import joined, trips_of_a_sample
 from .runtime.layout import ERRAND_BEFORE, FRAME_WORDS
 from .step import KeptPanel, KernelCall, NativeKernel, PanelKernel, StepCode, Storage
@@ -88,16 +89,16 @@ def panel_name(panel: PanelKernel, source: str) -> str:
 
 
 class _Modules:
-    """Kernels in order, joined into modules of about MODULE_LINES lines: those whose loops LLVM is to work on, and the others."""
+    """Kernels in order, joined into modules of about MODULE_LINES lines, each of kernels that LLVM is to compile in the same way."""
 
     def __init__(self, target: Target, emitted: Callable[[str], None]) -> None:
         self.target, self.emitted = target, emitted
         self.done: list[str] = []
-        self.open: dict[str, list[str]] = {"": [], FINAL_ADDRESSES: []}
+        self.open: dict[str, list[str]] = {}
 
     def add(self, text: str) -> None:
-        head = FINAL_ADDRESSES if has_final_addresses(text, self.target) else ""
-        group = self.open[head]
+        head = head_for(text, self.target)
+        group = self.open.setdefault(head, [])
         group.append(text)
         if sum(t.count("\n") for t in group) >= MODULE_LINES:
             self._close(head)
@@ -112,6 +113,17 @@ class _Modules:
         for head in self.open:
             self._close(head)
         return self.done
+
+
+def head_for(text: str, target: Target) -> str:
+    """The lines that say how a kernel is compiled."""
+    return (FINAL_ADDRESSES if has_final_addresses(text, target) else "") + (CONSTANTS_STAY if has_many_sums(text, target) else "")
+
+
+def has_many_sums(text: str, target: Target) -> bool:
+    """Whether a loop adds up vectors in half of the registers or more."""
+    most = target.registers // 2
+    return text.count(" = phi <") >= most and re.search(rf"(?:  %\S+ = phi <[^\n]*\n){{{most}}}", text) is not None
 
 
 def has_final_addresses(text: str, target: Target) -> bool:

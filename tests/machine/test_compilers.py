@@ -14,10 +14,10 @@ from kcompile.codegen import helper as helper_module
 from kcompile.codegen.cache import COUNTERS
 from kcompile.codegen.compilers import Compilers
 from kcompile.codegen.module import InvalidText, Loaded, object_code
-from kcompile.codegen.object_code import FINAL_ADDRESSES
+from kcompile.codegen.object_code import CONSTANTS_STAY, FINAL_ADDRESSES, head_of
 from kcompile.codegen.options import CodegenOptions
 from kcompile.codegen.runtime.pool import pool
-from kcompile.codegen.step_text import has_final_addresses
+from kcompile.codegen.step_text import has_final_addresses, has_many_sums, head_for
 from kcompile.codegen.target import Target
 
 TEXTS = tuple(f"define i64 @f{n}(i64 %x) {{\n  %y = add i64 %x, {n}\n  ret i64 %y\n}}\n" for n in range(6))
@@ -191,5 +191,17 @@ def test_only_short_loops_of_multiply_adds_are_left_to_llvm():
     assert has_final_addresses(block(100, fma=True), narrow) and has_final_addresses(block(10, fma=False), narrow)
 
 
-def test_final_addresses_are_part_of_the_text(target):
-    assert object_code(FINAL_ADDRESSES + TEXTS[0], target)  # the line is a comment to LLVM
+def test_how_a_module_is_compiled_is_part_of_its_text(target):
+    for head in (FINAL_ADDRESSES, CONSTANTS_STAY, FINAL_ADDRESSES + CONSTANTS_STAY):
+        assert object_code(head + TEXTS[0], target)  # the lines are comments to LLVM
+        assert head_of(head + TEXTS[0]) == head and head_of(TEXTS[0]) == ""
+
+
+def test_constants_stay_where_sums_fill_the_registers():
+    """A constant of an epilogue in a register, during the sum of the next tile, would put one of the sums into memory."""
+    def loop(sums: int) -> str:
+        return "loop1:\n" + "".join(f"  %c{n} = phi <16 x float> [ %a, %b ], [ %d, %e ]\n" for n in range(sums)) + "  br label %loop1\n"
+    wide, narrow = Target.named("avx512"), Target.named("avx2")
+    assert has_many_sums(loop(16), wide) and not has_many_sums(loop(15), wide) and not has_many_sums(loop(15) + loop(15), wide)
+    assert has_many_sums(loop(8), narrow) and not has_many_sums(loop(7), narrow)
+    assert head_for(loop(24), wide) == FINAL_ADDRESSES + CONSTANTS_STAY
