@@ -57,7 +57,7 @@ def column_pieces(nest: Nest, target: Target, common: list[Loop], columns: tuple
         most = target.l2 // 4 // far
         return Pieces(most // size * size, shared) if shared and PANELS_TOO * width <= most < LARGE_BATCH else Pieces()
     near = target.l2 // 4 // (4 * part)
-    if shared >= PACKED_FOR and _both_far_apart(nest, common, row):
+    if shared >= PACKED_FOR and both_far_apart(nest, common, row):
         together = max(n for n in range(1, min(shared, PACKED_TOGETHER) + 1) if shared % n == 0)
         together = together if together >= PACKED_FOR else shared
         rows = _even(extent, size, min(near, min(target.l2 // 2, PACKED_WAITING) // (4 * width * together)))
@@ -69,7 +69,7 @@ def column_pieces(nest: Nest, target: Target, common: list[Loop], columns: tuple
     return Pieces(rows, shared if panels >= cores else 0) if rows else Pieces()
 
 
-def _both_far_apart(nest: Nest, common: list[Loop], row: Loop) -> bool:
+def both_far_apart(nest: Nest, common: list[Loop], row: Loop) -> bool:
     """Whether a product of two operands is summed whose elements each lie side by side, for one term far from those for the next."""
     sums = list(inner_loops(common[-1].body))
     found = [a for a in accesses(nest, tuple(sums)) if not a.store]

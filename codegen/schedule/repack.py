@@ -15,6 +15,14 @@ Both operands are packed a part of the sum at a time: the one along the lanes fo
 one along the rows, tile after tile, so that what a tile takes is one stretch of memory. Read where it lies it is a piece of each of
 many rows of memory: as many pages, and as many lines that share a few sets of the first-level cache. It is packed some terms at a time:
 row by row the copy would write to as many places as there are tiles.
+
+With `repack(n, j.o, 128, 64)` sums of up to 64 terms, which are known when the kernel runs, take both operands from where they lie, and of
+a tile's rows all panels come one after the other: to pack them would take longer, and what follows a sum then runs along memory.
+
+    for n.f in 0..1 if B < 65 { for i.o { for j.o { acc c ; for n in 0..B { c += x[..] * d[..] } ; y = c } } }
+    for n.m in 0..1 if 65 <= B { for n.b ... }
+
+Both ways sum the same terms in the same order.
 """
 
 from __future__ import annotations
@@ -22,7 +30,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from ...ir.scalar import Aff, Const, Guard, Load
-from ...ir.types import DType
+from ...ir.types import Dim, DType
 from ..nest import VECTOR, Clip, Loop, Nest, Stmt, Store, all_loads, map_body
 from .block import nested
 from .loops import ScheduleError, record
@@ -31,10 +39,10 @@ from .parts import Packed, Summing, filled, in_parts, lanes_packed, summing
 TOGETHER = 16  # terms of a tile at most that are copied one after the other
 
 
-def repack(nest: Nest, over: str, panels: str, size: int) -> Nest:
-    """Goes through the sums over `over` inside the loop `panels`, and in the loops around it that hold nothing else, so many trips at a
-    time, with both operands packed."""
-    step = f"repack({over}, {panels}, {size})"
+def repack(nest: Nest, over: str, panels: str, size: int, few: int = 0) -> Nest:
+    """Goes through the sums over `over` inside the loop `panels` so many trips at a time, with both operands packed; up to `few` trips are
+    taken as they lie."""
+    step = f"repack({over}, {panels}, {size}{f', {few}' if few else ''})"
     scratch = dict(nest.scratch)
     done = False
 
@@ -43,10 +51,11 @@ def repack(nest: Nest, over: str, panels: str, size: int) -> Nest:
         if not isinstance(stmt, Loop) or stmt.var != panels:
             return None
         done = True
-        reason = why_not_repack(stmt, over)
+        reason = why_not_repack(stmt, over, size, few)
         if reason:
             raise ScheduleError(f"{step}: {reason}")
-        return _in_parts(stmt, over, size, scratch, step)
+        parts = _in_parts(stmt, over, size, scratch, step)
+        return _unless_few(stmt, over, few, parts) if few else parts
 
     body = map_body(nest.body, change)
     if not done:
@@ -54,12 +63,14 @@ def repack(nest: Nest, over: str, panels: str, size: int) -> Nest:
     return record(replace(nest, body=body, scratch=scratch), body, step)
 
 
-def why_not_repack(panels: Loop, over: str) -> str:
+def why_not_repack(panels: Loop, over: str, size: int = 0, few: int = 0) -> str:
     """What stands against `repack`; '' for nothing."""
     tiles = summing((panels,), over)
     if tiles is None:
         return f"inside {panels.var} are no tiles of known number that sum over {over} alone"
     found = _operands(tiles)
+    if few and (not isinstance(tiles.sums.extent, Dim) or few > size):
+        return f"sums of up to {few} terms are not told from others, or would be in another order"
     if found is None:
         return "a tile does not sum a product of one operand along its rows and one along its lanes"
     along, across = found
@@ -107,6 +118,16 @@ def _in_parts(stmt: Loop, over: str, size: int, scratch: dict[str, tuple[DType, 
         of_a_panel = filled(tiles, lanes, size, moved, clip), replace(tiles.loops[-1], body=inside)
         return _rows_filled(tiles, rows, size, moved, clip), *nested(panels, of_a_panel)
     return in_parts(tiles, size, [rows, lanes], copied, scratch, step)
+
+
+def _unless_few(stmt: Loop, over: str, few: int, parts: tuple[Stmt, ...]) -> tuple[Stmt, ...]:
+    """The parts for sums that are longer; for others the tiles as they were, rows outermost."""
+    tiles = summing((stmt,), over)
+    assert tiles
+    length = Aff.of(0) + tiles.sums.extent
+    short = nested([tiles.loops[-1], *tiles.loops[:-1]], tiles.loops[-1].body)
+    return (Loop(f"{over}.f", 1, short, clip=Clip(length, few + 1)),
+            Loop(f"{over}.m", 1, parts, clip=Clip(length * -1 + (few + 1), 1)))
 
 
 def _rows_packed(tiles: Summing, load: Load, size: int, scratch: dict[str, tuple[DType, int]]) -> Packed:

@@ -18,6 +18,7 @@ from ..tiles import Tile
 from ..windows import find_edge, find_taps
 from .maps import Maps
 from .panels import Panels
+from .products import Products
 from .rows import Rows
 from .sweeps import Sweeps
 from .tails import Tails
@@ -40,7 +41,7 @@ def tile_choices(nest: Nest, target: Target) -> list[Tile]:
     return planner.choices
 
 
-class _Planner(Maps, Panels, TurnedPanels, Rows, Sweeps, Tails):
+class _Planner(Maps, Products, Panels, TurnedPanels, Rows, Sweeps, Tails):
     """One strategy after the other, until one suits."""
 
     def run(self) -> Nest:
@@ -60,7 +61,9 @@ class _Planner(Maps, Panels, TurnedPanels, Rows, Sweeps, Tails):
                 self.edge = None  # no tile has rows of it: its guards would stay in the sums
             self._trim_all(vector.var)
             common = chain(self.nest.body)
-            self._panels(common, next(loop for loop in common if loop.var == vector.var))
+            vector = next(loop for loop in common if loop.var == vector.var)
+            if not self._product(common, vector):
+                self._panels(common, vector)
         elif vector is not None:
             self._map(common, vector)
         elif reduces and (turned := find_turned(self.nest, common, self.target)) is not None:

@@ -41,6 +41,7 @@ def test_the_bits_are_those_of_one_operand_packed(rows: int, piece: int, size: i
     kernel = KERNELS["adam"]
     compiled = Native(scheduled(rows, f"repack(k, j.panel.i, {size})", piece))
     plain = Native(scheduled(rows, f"refill(k, j.o, {size})", piece))
+    few = Native(scheduled(rows, f"repack(k, j.panel.i, {size}, {size})", piece))
     for batch in (1, 2, 3, 4, 16, 17, 39, 41):
         arrays = inputs(kernel, {"B": batch})
         got = run_native(compiled, stored(kernel, arrays), {"B": batch}, shares=2)
@@ -48,11 +49,15 @@ def test_the_bits_are_those_of_one_operand_packed(rows: int, piece: int, size: i
         assert_close(kernel, read_back(kernel, got), evaluate(kernel, arrays, {"B": batch}), f"{rows} rows, {batch}")
         for written in kernel.writes:
             np.testing.assert_array_equal(got[written], want[written], err_msg=f"{rows} rows, {batch}")
+        got = run_native(few, stored(kernel, arrays), {"B": batch}, shares=2)
+        for written in kernel.writes:
+            np.testing.assert_array_equal(got[written], want[written], err_msg=f"{rows} rows, {batch}: not packed where it is short")
 
 
-def test_the_interpreter_agrees() -> None:
+@pytest.mark.parametrize("step", ["repack(k, j.panel.i, 2)", "repack(k, j.panel.i, 2, 1)"])
+def test_the_interpreter_agrees(step: str) -> None:
     kernel = KERNELS["adam"]
-    nest = scheduled(14, "repack(k, j.panel.i, 2)")
+    nest = scheduled(14, step)
     for batch in (1, 3):
         arrays = inputs(kernel, {"B": batch})
         flat = {n: array.reshape(-1) for n, array in stored(kernel, arrays).items()}
@@ -66,6 +71,7 @@ def test_the_interpreter_agrees() -> None:
 @pytest.mark.parametrize(("rows", "step", "reason"), [
     (5, "repack(k, j.panel.q, 8)", "no loop j.panel.q"),
     (5, "repack(i, j.panel.i, 8)", "sum over i alone"),
+    (5, "repack(k, j.panel.i, 8, 9)", "in another order"),
     (17, "repack(k, j.panel.i, 8)", "more than a vector's 16 lanes"),
 ])
 def test_where_it_does_not_apply(rows: int, step: str, reason: str) -> None:
