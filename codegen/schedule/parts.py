@@ -7,9 +7,8 @@ touches no memory on its way.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 
-from kcompile.ir.struct import struct
+from kcompile.ir.struct import replace, struct
 
 from ...ir.scalar import Aff, Const, Expr, Guard, Load, Ref, rewrite
 from ...ir.types import DType

@@ -27,7 +27,7 @@ Both ways sum the same terms in the same order.
 
 from __future__ import annotations
 
-from dataclasses import replace
+from kcompile.ir.struct import replace
 
 from ...ir.scalar import Aff, Const, Guard, Load
 from ...ir.types import Dim, DType
