@@ -25,7 +25,6 @@ Array = npt.NDArray[Any]
 PAGE = mmap.PAGESIZE
 _libc = ctypes.CDLL(None, use_errno=True)
 _libc.mprotect.argtypes = [ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int]
-_keep: list[Any] = []
 
 
 class Native:
@@ -61,7 +60,8 @@ class Native:
 
 
 def fenced(array: Array, before: bool = False) -> Array:
-    """A copy that ends where (or, with `before`, begins behind where) memory may not be touched."""
+    """A copy that ends where (or, with `before`, begins behind where) memory may not be touched. The memory goes when the array does: a
+    process has no more than some ten thousand such stretches."""
     size = array.nbytes
     pages = -(-max(size, 1) // PAGE)
     memory = mmap.mmap(-1, (pages + 2) * PAGE)
@@ -69,7 +69,6 @@ def fenced(array: Array, before: bool = False) -> Array:
     assert _libc.mprotect(start, PAGE, 0) == 0 and _libc.mprotect(start + (pages + 1) * PAGE, PAGE, 0) == 0
     offset = PAGE if before else PAGE + pages * PAGE - size
     out = np.frombuffer(memory, dtype=array.dtype, count=array.size, offset=offset).reshape(array.shape)
-    _keep.append(memory)
     out[...] = array
     return out
 
