@@ -265,13 +265,22 @@ def test_mistakes_with_paths(good, tmp_path):
         keras.models.load_model(tmp_path / "m.keras", custom_objects=[1])
 
 
-def test_a_hundred_megabytes_load_in_a_second(tmp_path):
+def test_a_large_file_loads_in_a_few_times_what_its_bytes_take(tmp_path):
+    """Processor time of this process, beside that of reading the members: a machine that is slow today is so for both."""
     model = keras.Sequential([keras.layers.Input((5000,)), keras.layers.Dense(5000, kernel_initializer="zeros")])
-    model.save(tmp_path / "m.keras")
-    assert os.path.getsize(tmp_path / "m.keras") > 100e6
-    seconds = []
-    for _ in range(2):
-        begin = time.process_time()  # all of it is work of this process, and the machine may be busy
-        keras.models.load_model(tmp_path / "m.keras")
-        seconds.append(time.process_time() - begin)
-    assert min(seconds) < 1.0
+    file = tmp_path / "m.keras"
+    model.save(file)
+    assert os.path.getsize(file) > 100e6
+
+    def members():
+        with zipfile.ZipFile(file) as archive:
+            return sum(len(archive.read(name)) for name in archive.namelist())
+
+    seconds = {members: [], lambda: keras.models.load_model(file): []}
+    for _ in range(3):
+        for work, times in seconds.items():
+            begin = time.process_time()
+            work()
+            times.append(time.process_time() - begin)
+    reading, loading = map(min, seconds.values())
+    assert loading < 12 * reading
