@@ -13,9 +13,8 @@ from .schedule.ahead import AT_ONCE, ahead, requests
 from .schedule.block import block, block_inside
 from .schedule.loops import tile
 from .schedule.portion import portion
-from .target import LINE, Target
+from .target import LINE, WAITING_BYTES, Target
 
-WAITING_BYTES = 512 << 10  # the sums of all tiles wait on the stack of a worker
 FEW_TILES = 8  # fewer tiles may read everything from memory
 MOST = 1024  # samples that a batch may hold, where what it reads should surely stay
 LONG_TRIP = 16  # vectors that a trip adds to

@@ -14,14 +14,13 @@ from kcompile.ir.struct import struct
 
 from .access import Access, accesses, inner_loops, static
 from .nest import Loop, Nest
-from .packing import FAR_APART
-from .target import Target
+from .packing import FAR_APART, PART
+from .target import WAITING_BYTES, Target
 
 LARGE_BATCH = 512  # samples of which an operand may be further away than the second-level cache
-WAITING_BYTES = 128 << 10  # of sums that wait in private memory while the rest of a long sum is taken
+REFILLED_WAITING = 128 << 10  # bytes of sums that wait while the rest of a long sum is taken, where one operand is packed
 PACKED_FOR = 4  # panels at the least for which what they take along the rows is packed
 PACKED_TOGETHER = 16  # and at the most
-PACKED_WAITING = 512 << 10  # bytes of their sums, on the stack of a worker
 PANELS_TOO = 2  # a piece of a batch has so many rows for each column of a panel at least: panels are read again for each piece
 
 
@@ -40,9 +39,9 @@ class Pieces:
         return (self.panels > 0) + (self.rows > 0)
 
 
-def column_pieces(nest: Nest, target: Target, common: list[Loop], columns: tuple[str, ...], row: Loop, tile: tuple[int, int],
-                  part: int) -> Pieces:
-    """`columns`: the loops over panels; `tile`: rows and columns of a tile; `part`: of a long sum, which is taken one after the other.
+def column_pieces(nest: Nest, target: Target, common: list[Loop], columns: tuple[str, ...], row: Loop,
+                  tile: tuple[int, int]) -> Pieces:
+    """`columns`: the loops over panels; `tile`: rows and columns of a tile.
 
     Pieces stand before the panels of a core, so that a core updates the panels that it has multiplied; before all panels only where
     there are fewer than cores."""
@@ -56,13 +55,13 @@ def column_pieces(nest: Nest, target: Target, common: list[Loop], columns: tuple
     if extent is None:
         most = target.l2 // 4 // far
         return Pieces(most // size * size, shared) if shared and PANELS_TOO * width <= most < LARGE_BATCH else Pieces()
-    near = target.l2 // 4 // (4 * part)
+    near = target.l2 // 4 // (4 * PART)
     if shared >= PACKED_FOR and both_far_apart(nest, common, row):
         together = max(n for n in range(1, min(shared, PACKED_TOGETHER) + 1) if shared % n == 0)
         together = together if together >= PACKED_FOR else shared
-        rows = _even(extent, size, min(near, min(target.l2 // 2, PACKED_WAITING) // (4 * width * together)))
+        rows = _even(extent, size, min(near, min(target.l2 // 2, WAITING_BYTES) // (4 * width * together)))
         return Pieces(rows, together, packed=True)
-    most = min(extent if extent <= 2 * near else near, WAITING_BYTES // (4 * width), extent // -(-cores // panels))
+    most = min(extent if extent <= 2 * near else near, REFILLED_WAITING // (4 * width), extent // -(-cores // panels))
     if shared:
         most = min(most, max(target.l2 // 2 // far, PANELS_TOO * width))
     rows = _even(extent, size, most)

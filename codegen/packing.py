@@ -15,6 +15,7 @@ from .nest import Loop, Nest, Stmt, loops, statements
 from .target import Target
 
 PACKED_BYTES = 320 << 10  # a packed panel lies on the stack of a worker, and should stay in the second-level cache
+PART = 128  # terms of a long sum of which operands are packed at a time
 FAR_APART = 1024  # bytes between rows from which on no prefetcher follows a panel and its rows get in each other's way in the caches
 FAR_ROWS_READ = 128  # rows of the result for which packing a panel pays; an unknown number is taken for so many
 

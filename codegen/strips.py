@@ -8,10 +8,9 @@ from .access import MANY, accesses, expr_cost, guess, inner_loops, static
 from .epilogue import WRITTEN_OUT
 from .nest import Let, Loop, Nest, Stmt, Store
 from .packing import FAR_APART
-from .target import Target
+from .target import WAITING_BYTES, Target
 
 STRIP_BYTES = 192 << 10  # sums of a strip lie in the second-level cache until their epilogue, which reads and writes as much and more
-ALONE_BYTES = 512 << 10  # where little follows the sum: on the stack of a worker, and in half the second-level cache
 FEW_TILES = 8  # of rows: for fewer, packing a panel does not pay
 PACKED_FOR = 4  # tiles at least for which a panel is packed, where their sums take no more than a quarter of that cache
 STRIPS = 2  # at least so many for each core
@@ -45,7 +44,7 @@ def strip_rows(nest: Nest, target: Target, common: list[Loop], vector: Loop, row
         return None
     blocks = 1 if dear else column_blocks(nest, body, width, columns)
     kept = -(-width // columns) * columns * max(a.dtype.size for a in accesses(nest, after)) // blocks
-    alone = min(ALONE_BYTES, target.l2 * 3 // 4 if bare else target.l2 // 2)
+    alone = min(WAITING_BYTES, target.l2 * 3 // 4 if bare else target.l2 // 2)
     most = max((STRIP_BYTES if dear else alone) // kept, min(target.l2 // 4 // kept, PACKED_FOR * rows))
     count = min(most, height * blocks // (STRIPS * target.cores)) // rows
     return rows * _even(count, -(-height // rows), blocks, target.cores) if count >= 1 and height >= FEW_TILES * rows else None

@@ -15,6 +15,7 @@ import math
 from kcompile.ir.struct import replace
 
 from ...ir.scalar import Aff, Load, walk
+from ..access import chain
 from ..nest import FOR, UNROLL, VECTOR, Acc, Accum, Clip, Loop, Nest, Prefetch, Stmt, loops, map_body, statements, substitute
 from ..target import LINE
 from .loops import ScheduleError, record
@@ -60,7 +61,9 @@ def _with_requests(blocks: Loop, over: str) -> tuple[Stmt, ...]:
 def _requests(blocks: Loop, over: str) -> tuple[Loop, list[Loop]]:
     """For each operand an unrolled loop of requests, and the loop before which they stand: the sum itself, or, where a tile
     would ask for many lines at once, the loop inside the sum."""
-    tiles = _tiles(blocks)
+    tiles = chain(blocks.body)
+    if not isinstance((tiles or [blocks])[-1].body[0], Acc):
+        raise ScheduleError(f"ahead: the loops of {blocks.var} do not stand around one tile")
     (sums,) = (s for s in statements(blocks.body) if isinstance(s, Loop) and s.var == over)
     own = [loop for loop in tiles if not loop.var.endswith(".c")]  # of one core
     asked = _lines(blocks, sums, tiles, own)
@@ -132,15 +135,3 @@ def share(sharing: list[Loop], amount: int, stride: int) -> tuple[Aff, int]:
     each = -(-amount // math.prod(count for _, count in trips))
     each = -(-each // unit) * unit
     return Aff.of({loop.var: each * stride * numbers[loop.var] // loop.step for loop in several}), each
-
-
-def _tiles(blocks: Loop) -> list[Loop]:
-    """The loops around a tile, outermost first."""
-    out: list[Loop] = []
-    body = blocks.body
-    while len(body) == 1 and isinstance(body[0], Loop):
-        out.append(body[0])
-        body = body[0].body
-    if not body or not isinstance(body[0], Acc):
-        raise ScheduleError(f"ahead: the loops of {blocks.var} do not stand around one tile")
-    return out

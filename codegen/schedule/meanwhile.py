@@ -20,6 +20,7 @@ from collections.abc import Iterator
 from kcompile.ir.struct import replace
 
 from ...ir.scalar import Aff, AxisValue, Load, apply
+from ..access import chain
 from ..nest import FOR, Let, Loop, Nest, Prefetch, Stmt, loops, map_body, statements
 from ..target import LINE
 from .ahead import moving, share
@@ -34,7 +35,7 @@ def meanwhile(nest: Nest, over: str) -> Nest:
     if len(found) != 1:
         raise ScheduleError(f"{step}: no tile of a block of {over} sums in one loop of known length inside it")
     (blocks,) = found
-    own = [loop for loop in _tiles(blocks) if not loop.var.endswith(".c")]  # of one core
+    own = [loop for loop in chain(blocks.body) if not loop.var.endswith(".c")]  # of one core
 
     def change(stmt: Stmt) -> tuple[Stmt, ...] | None:
         if not isinstance(stmt, Loop) or stmt.var != over:
@@ -57,16 +58,6 @@ def trickling(blocks: Loop, over: str) -> Iterator[Loop]:
         inside = [s for s in sums.inside if isinstance(s, Loop) and s.mode == FOR]
         if len(inside) == 1 and inside[0] in sums.body and [loop for loop, _ in tile_sums((sums,))] == inside:
             yield inside[0]
-
-
-def _tiles(blocks: Loop) -> list[Loop]:
-    """The loops around the tiles of a block, outermost first; a last tile may have code of its own inside."""
-    out: list[Loop] = []
-    body = blocks.body
-    while len(body) == 1 and isinstance(body[0], Loop):
-        out.append(body[0])
-        body = body[0].body
-    return out
 
 
 def _of_array(nest: Nest, blocks: Loop, sums: Loop, inner: Loop, own: list[Loop], load: Load) -> tuple[Stmt, list[Stmt]]:

@@ -10,7 +10,7 @@ from ..column_pieces import LARGE_BATCH, Pieces, column_pieces
 from ..conflicts import crowded
 from ..epilogue import is_dear, settle_epilogue
 from ..nest import FOR, Acc, Accum, Loop, Stmt, all_stores, loops, statements
-from ..packing import FAR_APART, PACKED_BYTES, far_rows
+from ..packing import FAR_APART, PACKED_BYTES, PART, far_rows
 from ..row_blocks import RowBlocks, Traffic, row_blocks
 from ..schedule import chunk, edges, jam, keep, pack, pack_all, refill, reorder, repack, rfactor, strip, tile, unroll, why_not_edges
 from ..schedule.chunk import chunkable, operands
@@ -21,7 +21,6 @@ from ..tiles import FEW, Room, Tile, best_tiles, rows_of_a_sample
 from ..windows import Window, find_window, taps_tile, window_tile
 from .base import Scheduling
 
-CHUNK = 128  # of a sum, of which both operands are packed for a strip of tiles
 LIKELY = 3  # tiles that cost nearly the same
 MANY_ROWS = 64  # rows at the least for which each thread packs all of an operand
 LINES_OF_ROWS = (4, 8, 16)  # rows of four bytes that are a line, or a part of one: no tile has parts of two
@@ -147,7 +146,7 @@ class Panels(Scheduling):
         if not self.columns or len(rows) != 1 or len(common) != len(self.columns) + 2:
             return Pieces()
         (row,) = rows
-        pieces = column_pieces(self.nest, self.target, common, self.columns, row, (tiles[row.var], width), CHUNK)
+        pieces = column_pieces(self.nest, self.target, common, self.columns, row, (tiles[row.var], width))
         if pieces.panels:
             (over,) = self.columns
             self.nest = tile(self.nest, over, pieces.panels)
@@ -163,14 +162,14 @@ class Panels(Scheduling):
         sums = [s for s in loop.inside if isinstance(s, Loop) and s.mode == FOR and any(isinstance(x, Accum) for x in s.inside)
                 and not any(isinstance(x, Loop) and x.mode == FOR for x in s.inside)]
         if panels and len(sums) == 1 and not why_not_repack(loops(self.nest, panels)[0], sums[0].var):
-            self.nest = repack(self.nest, sums[0].var, panels, CHUNK)
-            self.note(f"{CHUNK} of {sums[0].var} at a time both operands are packed: for one term they lie far from those for the next")
+            self.nest = repack(self.nest, sums[0].var, panels, PART)
+            self.note(f"{PART} of {sums[0].var} at a time both operands are packed: for one term they lie far from those for the next")
             return
         load = refilled(loop.body, sums[0].var) if len(sums) == 1 else None
         stride = load.index[0].coefficient(sums[0].var) if load else 0
         if load and isinstance(stride, int) and stride * load.dtype.size >= FAR_APART:
-            self.nest = refill(self.nest, sums[0].var, panel, CHUNK)
-            self.note(f"{CHUNK} of {sums[0].var} at a time {load.array} is packed for the tiles of a panel: its rows lie far apart")
+            self.nest = refill(self.nest, sums[0].var, panel, PART)
+            self.note(f"{PART} of {sums[0].var} at a time {load.array} is packed for the tiles of a panel: its rows lie far apart")
 
     def _tile_of(self, common: list[Loop], vector: Loop, rows: list[Loop], room: Room, lanes: int) -> Tile:
         """The register tile of a contraction: by the cost model, but a panel that can be packed and blocks of rows are worth more."""
@@ -261,8 +260,8 @@ class Panels(Scheduling):
             (_, across) = operands(tuple(loops(self.nest, over.var)), tile_row, f"{vector.var}.i.v", over.var) or (None, None)
             kind = self.nest.arrays[across.array] if across else None
             far = kind is not None and guess(kind.size, LARGE_BATCH) * kind.dtype.size > self.target.l2 // 2
-            self.nest = chunk(self.nest, over.var, panel, rows, CHUNK, *(["ahead"] if far else []))
-            self.note(f"{CHUNK} of {over.var} at a time, packed: both operands lie in the first-level cache for all tiles of the strip")
+            self.nest = chunk(self.nest, over.var, panel, rows, PART, *(["ahead"] if far else []))
+            self.note(f"{PART} of {over.var} at a time, packed: both operands lie in the first-level cache for all tiles of the strip")
 
     def _row_blocks(self, common: list[Loop], vector: Loop, tiles: Mapping[str, int], width: int) -> RowBlocks | None:
         """Rows block by block before the panels, where that reads less: see row_blocks."""

@@ -7,15 +7,14 @@ from itertools import count
 from ..access import accesses, expr_cost, inner_loops, lanes_for, static
 from ..column_pieces import both_far_apart
 from ..epilogue import WRITTEN_OUT
-from ..nest import Acc, Loop, Store, loops
+from ..nest import Acc, Loop, Store
+from ..packing import PART
 from ..schedule import jam, reorder, repack, slide, tile, unroll, why_not_slide
-from ..schedule.repack import why_not_repack
+from ..target import WAITING_BYTES
 from ..tiles import NEAR, Room, cost
 from .base import Scheduling
 
-PART = 128  # of the sum, of which both operands are packed
-FEW = 64  # terms of it, up to which none is: to pack them takes longer
-WAITING = 512 << 10  # bytes of a block's sums, on the stack of a worker and in half the second-level cache
+SHORT_SUM = 64  # terms, up to which no operand is packed: that would take longer
 BLOCK_COLUMNS = 1024  # of a block at the most
 BLOCKS = 2  # at least so many for each core
 MOST_ROWS = 14  # of a tile of two vectors
@@ -36,7 +35,7 @@ class Products(Scheduling):
         panels = -(-width // columns)
         across = -(-width // BLOCK_COLUMNS)
         taken = columns * -(-panels // across)
-        waiting = min(WAITING, self.target.l2 // 2) // (4 * taken)
+        waiting = min(WAITING_BYTES, self.target.l2 // 2) // (4 * taken)
         rows, size = self._rows(height, waiting, across, room)
         if width < 2 * columns or height < LEAST * size or rows < LEAST * size or room.sums < 2 * size:
             return False
@@ -54,13 +53,11 @@ class Products(Scheduling):
             if not why_not_slide(self.nest, var):
                 self.nest = slide(self.nest, var)
         (sums,) = (loop.var for loop in inner_loops(common[-1].body))
-        (outer,) = loops(self.nest, f"{lane}.o")
-        assert not why_not_repack(outer, sums, PART, FEW)
-        self.nest = repack(self.nest, sums, outer.var, PART, FEW)
+        self.nest = repack(self.nest, sums, f"{lane}.o", PART, SHORT_SUM)
         self.note(f"vectors along {vector.var}: {lanes} lanes, 2 side by side")
         self.note(f"{rows} x {taken} of the result at a time, {size} rows a tile")
         self.note(f"{PART} of {sums} at a time both operands are packed: for one term they lie far from those for the next")
-        self.note(f"up to {FEW} of {sums} are taken from where they lie: to pack them would take longer")
+        self.note(f"up to {SHORT_SUM} of {sums} are taken from where they lie: to pack them would take longer")
         return True
 
     def _is_product(self, common: list[Loop], vector: Loop) -> bool:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from kcompile.codegen.interpret import interpret
 from kcompile.codegen.lower import lower
 from kcompile.codegen.nest import Nest
 from kcompile.codegen.schedule import ScheduleError, apply
@@ -15,7 +14,7 @@ from kcompile.ir.text.kernels import parse_kernel
 
 from .harness import Native
 from .test_native import assert_close, evaluate, inputs, run_native
-from .test_panels import KERNELS, TEXTS, read_back, stored
+from .test_panels import KERNELS, TEXTS, interpreted, read_back, stored
 
 FIRST = ("tile(j, 32)", "vectorize(j.i, 16)")
 TILED = ("unroll(i.i)", "reorder(j.panel, j.o, i.o, i.i, j.i.u, j.i.v)", "jam(j.i.v)", "jam(j.i.u)", "jam(i.i)", "stash(i.i)")
@@ -48,13 +47,7 @@ def test_the_interpreter_agrees() -> None:
     kernel = KERNELS["adam"]
     nest = scheduled(25, "behind(i.o, k)")
     for batch in (1, 3):
-        arrays = inputs(kernel, {"B": batch})
-        flat = {n: array.reshape(-1) for n, array in stored(kernel, arrays).items()}
-        shapes = {n: array.shape for n, array in stored(kernel, arrays).items()}
-        flat.update({written: flat[read] for written, read in kernel.in_place.items()})
-        interpret(nest, flat, {"B": batch})
-        got = read_back(kernel, {n: flat[n].reshape(shapes[n]) for n in kernel.writes})
-        assert_close(kernel, got, evaluate(kernel, arrays, {"B": batch}), f"{batch}")
+        interpreted(kernel, nest, batch)
 
 
 def test_where_it_is_planned() -> None:

@@ -9,6 +9,7 @@ import pytest
 
 from kcompile.codegen.interpret import interpret
 from kcompile.codegen.lower import lower
+from kcompile.codegen.nest import Nest
 from kcompile.codegen.nest_text import print_nest
 from kcompile.codegen.panel_order import in_panels, in_rows
 from kcompile.codegen.schedule import apply
@@ -125,18 +126,23 @@ def test_native_code_over_panels(name: str, target: str) -> None:
                 np.testing.assert_array_equal(again[written], first[written], err_msg=f"{name}, {batch} rows in shares")
 
 
+def interpreted(kernel: Kernel, nest: Nest, batch: int) -> None:
+    """Checks that the nest, run by the interpreter, computes what the kernel says."""
+    symbols = {"B": batch}
+    arrays = inputs(kernel, symbols)
+    memory = stored(kernel, arrays)
+    flat = {n: array.reshape(-1) for n, array in memory.items()}
+    flat.update({written: flat[read] for written, read in kernel.in_place.items()})
+    interpret(nest, flat, symbols)
+    got = read_back(kernel, {n: flat[n].reshape(memory[n].shape) for n in kernel.writes})
+    assert_close(kernel, got, evaluate(kernel, arrays, symbols), f"interpreted, {batch} rows")
+
+
 @pytest.mark.parametrize(("name", "target"), [("dense", "neon"), ("input_gradient", "neon"), ("adam", "avx512"), ("one_of_two", "neon"),
                                               ("penalty", "neon")])
 def test_the_interpreter_agrees_over_panels(name: str, target: str) -> None:
     kernel = KERNELS[name]
-    nest, arrays = plan(lower(kernel), Target.named(target)), inputs(kernel, {"B": 2})
-    want = evaluate(kernel, arrays, {"B": 2})
-    flat = {n: array.reshape(-1) for n, array in stored(kernel, arrays).items()}
-    for written, read in kernel.in_place.items():
-        flat[written] = flat[read]
-    interpret(nest, flat, {"B": 2})
-    shapes = {n: array.shape for n, array in stored(kernel, arrays).items()}
-    assert_close(kernel, read_back(kernel, {n: flat[n].reshape(shapes[n]) for n in kernel.writes}), want, "interpreted")
+    interpreted(kernel, plan(lower(kernel), Target.named(target)), 2)
 
 
 @pytest.mark.parametrize("size", [1, 2, 3, 128])

@@ -7,7 +7,6 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from kcompile.codegen.interpret import interpret
 from kcompile.codegen.lower import lower
 from kcompile.codegen.nest import Nest
 from kcompile.codegen.schedule import ScheduleError, apply
@@ -16,7 +15,7 @@ from kcompile.codegen.target import Target
 
 from .harness import Native
 from .test_native import assert_close, evaluate, inputs, run_native
-from .test_panels import KERNELS, momentum, read_back, stored
+from .test_panels import KERNELS, interpreted, momentum, read_back, stored
 
 SHARED = ("tile(j, 32)", "vectorize(j.i, 16)", "tile(j.panel, 5)")
 JAMMED = ("jam(j.i.v)", "jam(j.i.u)")
@@ -59,13 +58,7 @@ def test_the_interpreter_agrees(step: str) -> None:
     kernel = KERNELS["adam"]
     nest = scheduled(14, step)
     for batch in (1, 3):
-        arrays = inputs(kernel, {"B": batch})
-        flat = {n: array.reshape(-1) for n, array in stored(kernel, arrays).items()}
-        shapes = {n: array.shape for n, array in stored(kernel, arrays).items()}
-        flat.update({written: flat[read] for written, read in kernel.in_place.items()})
-        interpret(nest, flat, {"B": batch})
-        got = read_back(kernel, {n: flat[n].reshape(shapes[n]) for n in kernel.writes})
-        assert_close(kernel, got, evaluate(kernel, arrays, {"B": batch}), f"{batch}")
+        interpreted(kernel, nest, batch)
 
 
 @pytest.mark.parametrize(("rows", "step", "reason"), [
