@@ -22,7 +22,7 @@ import numpy as np
 from kcompile import ops
 from kcompile.compiler import compile_graph, current_target
 from kcompile.ir.evaluate import evaluate
-from kcompile.tools.roofline import measure
+from kcompile.tools.roofline import Meter
 from kcompile.tracing import Trace, gradients
 from kcompile.variables import aligned_empty
 
@@ -140,13 +140,18 @@ def check(case: Case, graph, executable) -> None:
     np.testing.assert_allclose(found, wanted, rtol=1e-3, atol=1e-4 * float(np.abs(wanted).max()))
 
 
-def seconds_of(executable, arrays, symbols, threads: int, seconds: float) -> float:
-    """Of one call, the best of groups of calls."""
-    executable.run(arrays, symbols, threads)
+def seconds_of(executable, arrays, symbols, meter: Meter, seconds: float) -> tuple[float, float]:
+    """Of one call, the best of groups of calls; and the best FLOP/s on registers in runs between these groups: what a clock that
+    moves within seconds allowed meanwhile."""
+    executable.run(arrays, symbols, meter.threads)
     call = executable._bind(symbols).call  # what run() calls at the end: Python would be most of a small kernel's time
     once = min(timed(call.run, 1) for _ in range(3))
     count = max(1, int(seconds / 8 / once))
-    return min(timed(call.run, count) for _ in range(max(3, min(8, int(seconds / once / count)))))
+    taken, peaks = [], [meter.flops()]
+    for _ in range(max(3, min(8, int(seconds / once / count)))):
+        taken.append(timed(call.run, count))
+        peaks.append(meter.flops())
+    return min(taken), max(peaks)
 
 
 def timed(call: Callable[[], None], count: int) -> float:
@@ -156,8 +161,8 @@ def timed(call: Callable[[], None], count: int) -> float:
     return (time.perf_counter() - started) / count
 
 
-def result_of(case: Case, seconds: float, most: int) -> dict[str, Any]:
-    """The figures of one case: for each number of threads, seconds and the share of what the machine could do."""
+def result_of(case: Case, seconds: float, meters: list[Meter]) -> dict[str, Any]:
+    """The figures of one case: for each number of threads, seconds and what the machine could do meanwhile."""
     graph = traced(case)
     executable = compile_graph(graph)
     row: dict[str, Any] = {"family": case.family, "name": case.name, "flop": case.flop}
@@ -168,17 +173,15 @@ def result_of(case: Case, seconds: float, most: int) -> dict[str, Any]:
     arrays = arrays_of(case, executable, case.batch)
     symbols = {"B": case.batch} if executable.symbols else {}
     row["bytes"] = sum(array.nbytes for name, array in arrays.items() if name in executable.given)
-    for threads in sorted({1, most}):
-        taken = seconds_of(executable, arrays, symbols, threads, seconds)
-        row[f"seconds_{threads}"] = taken
+    for meter in meters:
+        row[f"seconds_{meter.threads}"], row[f"flops_{meter.threads}"] = seconds_of(executable, arrays, symbols, meter, seconds)
     return row
 
 
-def limits(threads: int) -> dict[str, float]:
+def limits(meter: Meter) -> dict[str, float]:
     """This machine measured now: other work may have disturbed an earlier measurement, so the best of several counts."""
-    measure.cache_clear()
-    roof = measure(threads)
-    return {"threads": threads, "vector_bytes": current_target().vector_bytes, "flops": roof.flops, "fed": roof.fed_flops,
+    roof = meter.roofline()
+    return {"threads": meter.threads, "vector_bytes": current_target().vector_bytes, "flops": roof.flops, "fed": roof.fed_flops,
             "memory": roof.bandwidth, "cache": roof.cache_bandwidth, "cache_bytes": roof.cache_bytes}
 
 
@@ -187,13 +190,13 @@ def main() -> None:
     parser.add_argument("--only", nargs="+", default=[""], metavar="PART", help="part of the names of the families or kernels to run")
     parser.add_argument("--seconds", type=float, default=0.1, help="for each kernel and number of threads")
     options = parser.parse_args()
-    most = len(os.sched_getaffinity(0))
+    meters = [Meter(threads) for threads in sorted({1, len(os.sched_getaffinity(0))})]
     chosen = [case for case in cases() if any(part in f"{case.family} {case.name}" for part in options.only)]
     for number, case in enumerate(chosen):
         if number % 20 == 0:
-            for threads in sorted({1, most}):
-                print(json.dumps(limits(threads)), flush=True)
-        print(json.dumps(result_of(case, options.seconds, most)), flush=True)
+            for meter in meters:
+                print(json.dumps(limits(meter)), flush=True)
+        print(json.dumps(result_of(case, options.seconds, meters)), flush=True)
 
 
 if __name__ == "__main__":

@@ -87,9 +87,9 @@ def best_limits(rows: list[dict[str, Any]]) -> dict[int, dict[str, float]]:
 
 
 def share(row: dict[str, Any], threads: int, limit: dict[str, float]) -> float:
-    """Of what arithmetic or memory (the second-level cache, where the arrays fit) allow."""
+    """Of what arithmetic, at the clock of that moment, or memory (the second-level cache, where the arrays fit) allow."""
     bandwidth = limit["cache"] if row["bytes"] <= limit["cache_bytes"] else limit["memory"]
-    return max(row["flop"] / limit["flops"], row["bytes"] / bandwidth) / row[f"seconds_{threads}"]
+    return max(row["flop"] / row[f"flops_{threads}"], row["bytes"] / bandwidth) / row[f"seconds_{threads}"]
 
 
 def limits_text(rows: list[dict[str, Any]]) -> str:
@@ -149,8 +149,9 @@ One op on warm arrays, against what this machine was measured to do at most ({li
 
 The limit is the larger of arithmetic and of reading every array once, from the second-level cache where all fit, else from memory.
 The third-level cache lies between, so that arrays that fit it can pass 100 %; so can a kernel of few channels that needs less
-arithmetic than is counted. Arithmetic is measured against multiply-adds on registers. A tile has to load what it multiplies; where
-that lowers the clock, the figure in brackets is the most that it can reach.
+arithmetic than is counted. Arithmetic is measured against multiply-adds on registers, which take turns with the calls of each kernel:
+the clock of this machine moves within seconds. A tile has to load what it multiplies; where that lowers the clock, the figure in
+brackets is the most that it can reach.
 
 ![roofline]({name.name}-kernels.svg)
 

@@ -152,38 +152,70 @@ def _finish(vector: str, chains: int) -> str:
 """
 
 
+class Meter:
+    """Code that does nothing but what a limit is made of, on so many threads, with the vectors of the target that is compiled for
+    (KCOMPILE_TARGET). What one run shows is what the clock and the neighbours allowed meanwhile. Close it when done."""
+
+    def __init__(self, threads: int) -> None:
+        from ..codegen.arena import aligned
+        from ..codegen.cache import object_for
+        from ..codegen.module import Loaded
+        from ..codegen.options import CodegenOptions
+        from ..codegen.runtime.pool import NativeCall, pool
+        from ..compiler import current_target
+        from ..ir.types import f32
+        self.threads, self._target = min(threads, MOST_THREADS), current_target()
+        lanes, options = self._target.lanes(f32), CodegenOptions()
+        text = roofline_text(lanes, self._target.registers)
+        self._loaded = Loaded([object_for(text, self._target, options, "roofline")], ["peak", "fed", "read"])
+        self._context = aligned(16 + 32 * MOST_THREADS, np.int64)
+        self._block = aligned(0)
+        self._row = CHAINS * lanes * 4
+        self._flop = 2.0 * lanes * ROUNDS * self.threads  # of each sum
+        self._calls = {name: NativeCall(pool(options), address, self._context.ctypes.data, self.threads)
+                       for name, address in self._loaded.addresses.items()}
+        self._room(16 * self._row)
+
+    def _room(self, size: int) -> None:
+        from ..codegen.arena import aligned
+        self._block = aligned(size // self._row * self._row)
+        self._block[:] = 0  # pages of its own: an untouched one is the shared page of zeros
+        self._context[0] = self._block.ctypes.data
+
+    def flops(self) -> float:
+        """Multiply-adds on registers, FLOP/s of one run of half a millisecond or so."""
+        return CHAINS * self._flop / _timed(self._calls["peak"].run)
+
+    def fed_flops(self) -> float:
+        return fed_chains(self._target.registers) * self._flop / _timed(self._calls["fed"].run)
+
+    def _read(self, rows: int, passes: int) -> float:
+        self._context[1], self._context[2] = rows, passes
+        return rows * self._row * passes / _timed(self._calls["read"].run)
+
+    def roofline(self) -> Roofline:
+        """The best of a few runs of each."""
+        self._room(BYTES)
+        cached = max(self.threads, self._target.l2 * self.threads // 2 // self._row)
+
+        def best(run: Callable[[], float]) -> float:
+            run()
+            return max(run() for _ in range(REPEATS))
+
+        return Roofline(best(self.flops), best(self.fed_flops), best(lambda: self._read(BYTES // self._row, 1)),
+                        best(lambda: self._read(cached, PASSES)), self._target.l2 * self.threads, self.threads)
+
+    def close(self) -> None:
+        self._calls.clear()
+        self._loaded.close()
+
+
 @functools.lru_cache(maxsize=4)
 def measure(threads: int) -> Roofline:
-    """The best of a few runs on so many threads, with the vectors of the target that is compiled for (KCOMPILE_TARGET)."""
-    from ..codegen.arena import aligned
-    from ..codegen.cache import object_for
-    from ..codegen.module import Loaded
-    from ..codegen.options import CodegenOptions
-    from ..codegen.runtime.pool import NativeCall, pool
-    from ..compiler import current_target
-    from ..ir.types import f32
-    target = current_target()
-    lanes = target.lanes(f32)
-    options = CodegenOptions()
-    threads = min(threads, MOST_THREADS)
-    loaded = Loaded([object_for(roofline_text(lanes, target.registers), target, options, "roofline")], ["peak", "fed", "read"])
-    row = CHAINS * lanes * 4
-    block = aligned(BYTES // row * row)
-    block[:] = 0  # pages of its own: an untouched one is the shared page of zeros
-    context = aligned(16 + 32 * MOST_THREADS, np.int64)
-    context[0] = block.ctypes.data
-
-    def best(name: str, rows: int = 0, passes: int = 1) -> float:
-        context[1], context[2] = rows, passes
-        call = NativeCall(pool(options), loaded.addresses[name], context.ctypes.data, threads)
-        call.run()
-        return min(_timed(call.run) for _ in range(REPEATS))
-
-    flop = 2.0 * lanes * ROUNDS * threads  # of each sum
-    rows, cached = BYTES // row, max(threads, target.l2 * threads // 2 // row)
-    found = Roofline(CHAINS * flop / best("peak"), fed_chains(target.registers) * flop / best("fed"), rows * row / best("read", rows),
-                     cached * row * PASSES / best("read", cached, PASSES), target.l2 * threads, threads)
-    loaded.close()
+    """The best of a few runs on so many threads."""
+    meter = Meter(threads)
+    found = meter.roofline()
+    meter.close()
     return found
 
 
