@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -127,6 +128,26 @@ def test_kernels_are_checked_and_timed_for_the_target_that_is_asked_for(tmp_path
     assert sum("7x100x10" in line and "seconds_1" in line and "flops_1" in line for line in lines) == 3
     assert sum("32x10x512" in line for line in lines) == 1
     assert json.loads(lines[0])["flops"] > 0 and json.loads(lines[0])["vector_bytes"] == 32
+
+
+def test_kernels_race_whatever_their_schedules_are(tmp_path):
+    """The second checkout is this one as if its vectors were shorter: other trips, another order of terms, the same results but for it."""
+    here, other = FOLDER.parent, tmp_path / "other"
+    for part in ("kcompile", "codegen", "ir"):
+        shutil.copytree(here / part, other / part, symlinks=True, ignore=shutil.ignore_patterns("__pycache__"))
+    compiler = other / "kcompile" / "compiler.py"
+    assert "def current_target() -> Target:" in compiler.read_text()
+    with compiler.open("a") as text:
+        text.write("\n\ndef current_target() -> Target:\n    return Target.named('scalar')\n")
+    command = [sys.executable, str(FOLDER / "race.py"), "--rounds", "2", "--seconds", "0.001", "--threads", "2"]
+    environment = {**os.environ, "PYTHONPATH": str(here), "KCOMPILE_CACHE": str(tmp_path / "cache")}
+    done = subprocess.run([*command, "--case", "7x100x10 forward", "--", str(here), str(other)], check=True, text=True, capture_output=True,
+                          env=environment)
+    title, first, second = done.stdout.splitlines()
+    assert title.startswith("contraction 7x100x10 forward") and "of the first 1.000" in first and first.endswith("same bits")
+    assert second.endswith("same bits") or float(second.rpartition(" ")[2]) < 1e-5
+    none = subprocess.run([*command, str(here)], check=False, text=True, capture_output=True, env=environment)
+    assert none.returncode == 1 and "nothing to race" in none.stderr
 
 
 def test_small_costs_are_measured_against_native_steps(tmp_path):
