@@ -113,7 +113,7 @@ class Compiled(NamedTuple):
 def compiled_by(folder: Path, subjects: list[Subject]) -> list[Compiled]:
     wanted = json.dumps([(print_nest(nest), symbols) for _, nest, symbols in subjects])
     done = subprocess.run([sys.executable, "-c", COMPILE], input=wanted, text=True, stdout=subprocess.PIPE, check=True,
-                          env={**os.environ, "PYTHONPATH": str(folder)})
+                          cwd=folder, env={**os.environ, "PYTHONPATH": str(folder)})  # the folder it runs in comes before that path
     rows = [json.loads(line) for line in done.stdout.splitlines()]
     return [Compiled(base64.b64decode(content), *rest) for content, *rest in rows]
 
