@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 
 def write_transposed(f: Statements, stmt: Transpose) -> None:
-    """Emits the statement. The number of columns and lanes must be powers of two."""
+    """Emits the statement. The number of lanes must be a power of two; where that of columns is none, vectors of nothing follow them."""
     dtype = f.nest.dtype_of(stmt.array)
     parts: list[Operand] = []
     for column in range(stmt.width):
@@ -38,12 +38,13 @@ def write_transposed(f: Statements, stmt: Transpose) -> None:
     kind = scalar_code.memory_type(dtype, stmt.count)
     low = _mask([n // 2 + (n % 2) * stmt.count for n in range(stmt.count)])
     high = _mask([(n + stmt.count) // 2 + (n % 2) * stmt.count for n in range(stmt.count)])
-    texts = [p.text for p in parts]
-    rounds = stmt.width.bit_length() - 1
+    rounds = (stmt.width - 1).bit_length()
+    texts = [*(p.text for p in parts), *["poison"] * ((1 << rounds) - stmt.width)]
     for number in range(rounds):
         if number and number % 2 == 0 and dtype in (f32, f64):
             # LLVM tries to merge chains of shuffles, in time that grows with their length to no gain: the fence cuts the chain
-            texts = [f.w.call(kind, f"llvm.arithmetic.fence.{suffix(dtype, stmt.count)}", (kind, t)) for t in texts]
+            texts = [f.w.call(kind, f"llvm.arithmetic.fence.{suffix(dtype, stmt.count)}", (kind, t)) if t != "poison" else t
+                     for t in texts]
         half = len(texts) // 2
         zipped: list[str] = []
         for a, b in zip(texts[:half], texts[half:], strict=True):
@@ -57,8 +58,9 @@ def _mask(order: list[int]) -> str:
 
 
 def _store_rows(f: Statements, stmt: Transpose, texts: list[str], kind: str) -> None:
-    """`texts` hold the rows one after the other, `count / width` (or a part) of them in each vector."""
+    """`texts` hold the rows one after the other, each as long as the power of two that the columns are filled up to."""
     dtype, width, count = f.nest.dtype_of(stmt.array), stmt.width, stmt.count
+    length = 1 << (width - 1).bit_length()
     row_kind = scalar_code.memory_type(dtype, width)
     columns = _live(f, stmt.columns, width, stmt.column_clip)
     left, first_is_live = "", True
@@ -70,7 +72,7 @@ def _store_rows(f: Statements, stmt: Transpose, texts: list[str], kind: str) -> 
     for row in range(count):
         f.indices[stmt.lanes] = Index(const=row)
         where = f.pointer(stmt.array, stmt.index)
-        text = _row(f, texts, kind, row * width, width, count)
+        text = _row(f, texts, kind, row * length, length, width, count)
         if left and (row or not first_is_live):  # what a dead lane holds is thrown away
             live = f.pure(f"icmp sgt i64 {left}, {row}")
             where = f.place(where, live)
@@ -82,21 +84,18 @@ def _store_rows(f: Statements, stmt: Transpose, texts: list[str], kind: str) -> 
         f.w.line(f"call void @{name}({row_kind} {text}, ptr {where}, i32 {dtype.size}, <{width} x i1> {columns})")
 
 
-def _row(f: Statements, texts: list[str], kind: str, start: int, width: int, count: int) -> str:
-    """The `width` elements from `start` on in the concatenation of the vectors."""
-    text, offset = texts[start // count], start % count
-    if width == count:
-        return text
-    if width < count:
-        return f.w.value(f"shufflevector {kind} {text}, {kind} poison, <{width} x i32> {_mask(list(range(offset, offset + width)))}")
-    pieces = texts[start // count:(start + width) // count]
-    size = count
+def _row(f: Statements, texts: list[str], kind: str, start: int, length: int, width: int, count: int) -> str:
+    """The first `width` of the `length` elements from `start` on in the concatenation of the vectors."""
+    size, pieces = count, texts[start // count:max(start + length, start // count * count + count) // count]
     while len(pieces) > 1:
         joined = f"<{size} x {kind.split(' x ')[-1]}"
         pieces = [f.w.value(f"shufflevector {joined} {a}, {joined} {b}, <{2 * size} x i32> {_mask(list(range(2 * size)))}")
                   for a, b in zip(pieces[::2], pieces[1::2], strict=True)]
         size *= 2
-    return pieces[0]
+    if width == size:
+        return pieces[0]
+    offset, whole = start % count, f"<{size} x {kind.split(' x ')[-1]}"
+    return f.w.value(f"shufflevector {whole} {pieces[0]}, {whole} poison, <{width} x i32> {_mask(list(range(offset, offset + width)))}")
 
 
 def _live(f: Statements, var: str, count: int, clip: Clip | None) -> str:

@@ -17,10 +17,12 @@ from ...ir.scalar import Aff, Load, rewrite
 from ...ir.types import Dim
 from ..nest import FOR, UNROLL, VECTOR, Accum, Clip, Let, Loop, Nest, Panel, Stmt, Store, Transpose, all_stores, loops, map_body
 from .loops import ScheduleError, record
+from .stash import perfect_chain
 
 
 def transpose(nest: Nest, columns: str, lanes: str) -> Nest:
-    """Stores rows along the unrolled loop `columns` instead of scattering the lanes of the vector loop directly inside it."""
+    """Stores rows along the unrolled loop `columns` instead of scattering the lanes of the vector loop inside it. Vectors side by side,
+    along an unrolled loop between the two, are turned one after the other."""
     step = f"transpose({columns}, {lanes})"
     done = False
 
@@ -28,9 +30,10 @@ def transpose(nest: Nest, columns: str, lanes: str) -> Nest:
         nonlocal done
         if not isinstance(stmt, Loop) or stmt.var != columns or stmt.mode != UNROLL:
             return None
-        inner = stmt.body[0]
-        if len(stmt.body) != 1 or not isinstance(inner, Loop) or inner.var != lanes or inner.mode != VECTOR:
-            raise ScheduleError(f"{step}: {lanes} is not the vector loop directly inside {columns}")
+        chain = perfect_chain(stmt)
+        inner = chain[-1]
+        if inner.var != lanes or inner.mode != VECTOR or any(loop.mode != UNROLL for loop in chain[:-1]):
+            raise ScheduleError(f"{step}: {lanes} is not the vector loop inside {columns}")
         after: list[Stmt] = []
         body: list[Stmt] = []
         for s in inner.body:
@@ -41,8 +44,13 @@ def transpose(nest: Nest, columns: str, lanes: str) -> Nest:
                                        columns, int(str(stmt.extent)), stmt.clip))
             else:
                 body.append(s)
-        done = done or bool(after)
-        return (replace(stmt, body=(replace(inner, body=tuple(body)),)), *after)
+        if not after:
+            return (stmt,)
+        done = True
+        turned: tuple[Stmt, ...] = (replace(stmt, body=(replace(inner, body=tuple(body)),)), *after)
+        for loop in reversed(chain[1:-1]):
+            turned = (replace(loop, body=turned),)
+        return turned
 
     body = map_body(nest.body, change)
     if not done:

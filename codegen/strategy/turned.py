@@ -14,6 +14,8 @@ from ..tiles import best_tiles
 from .base import Scheduling
 
 SHORT_SUM = 64  # trips up to which what a tile stores takes as long as its products
+HEIGHTS = (4, 8, 16)  # columns of a tile: pieces of a line, which are turned in as few instructions as there are
+SIX = 6  # where 16 registers hold the sums of no more beside two vectors: eight sums, those of four columns, just hide a latency
 
 
 class TurnedPanels(Scheduling):
@@ -23,8 +25,10 @@ class TurnedPanels(Scheduling):
         vector, columns, over = turned.lanes.var, turned.columns.var, [loop.var for loop in turned.over]
         lanes = useful_lanes(self.nest, self.target, turned.lanes)
         room = self._room(common)
-        self.choices = best_tiles(turned.lanes.extent, lanes, {columns: turned.columns.extent}, room, heights=(4, 8, 16))
-        if math.prod(guess(loop.extent) for loop in turned.over) <= SHORT_SUM:
+        short = math.prod(guess(loop.extent) for loop in turned.over) <= SHORT_SUM
+        heights = HEIGHTS if short or self.target.registers >= 32 else (*HEIGHTS, SIX)
+        self.choices = best_tiles(turned.lanes.extent, lanes, {columns: turned.columns.extent}, room, heights=heights)
+        if short:
             self.choices.sort(key=lambda tile: self._crowded(common, vector, lanes * tile.vectors))
         best = self._chosen()
         count, width = best.vectors, best.height
@@ -32,8 +36,8 @@ class TurnedPanels(Scheduling):
         self.nest = unroll(tile(self.nest, columns, width), f"{columns}.i")
         others = [x.var for x in common if x.var not in (vector, columns)]
         units = [f"{vector}.i.u"] if count > 1 else []
-        self.nest = reorder(self.nest, *others, f"{vector}.o", f"{columns}.o", *units, f"{columns}.i", f"{vector}.i.v")
-        for var in (f"{vector}.i.v", f"{columns}.i", *units):
+        self.nest = reorder(self.nest, *others, f"{vector}.o", f"{columns}.o", f"{columns}.i", *units, f"{vector}.i.v")
+        for var in (f"{vector}.i.v", *units, f"{columns}.i"):
             self.nest = jam(self.nest, var)
         turned_nest = turned_epilogue(self.nest, f"{columns}.i", f"{vector}.i.v")
         self.nest = turned_nest or transpose(self.nest, f"{columns}.i", f"{vector}.i.v")

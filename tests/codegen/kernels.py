@@ -414,6 +414,22 @@ kernel transposed_both
   reduce c[i, j] = add over k of a[k, i] * b[j, k]
   store y[i, j] = c
 """,
+    "turned_of_a_long_sum": """
+kernel turned_of_a_long_sum
+  axes i:B, j:20, k:90
+  read x: f32[B, 90], w: f32[20, 90]
+  write y: f32[B, 20]
+  reduce c[i, j] = add over k of x[i, k] * w[j, k]
+  store y[i, j] = c
+""",
+    "turned_of_a_long_sum_with_an_epilogue": """
+kernel turned_of_a_long_sum_with_an_epilogue
+  axes i:B, j:20, k:90
+  read x: f32[B, 90], w: f32[20, 90], z: f32[B, 20]
+  write y: f32[B, 20]
+  reduce c[i, j] = add over k of x[i, k] * w[j, k]
+  store y[i, j] = select(z[i, j] > 0.0, tanh(c), 0.0)
+""",
     "half_dense": """
 kernel half_dense
   axes i:B, j:20, k:12
