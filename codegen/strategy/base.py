@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from kcompile.ir.struct import replace
+from kcompile.ir.struct import replace, struct
 
 from ..access import chain, inner_loops
 from ..nest import Acc, Loop, Nest, Stmt, Store, statements
@@ -12,6 +14,27 @@ from ..schedule import reorder, tile, vectorize
 from ..target import Target
 from ..tiles import LAST, SHORT_TRIP, TRIP, Room, Tile
 from ..windows import Window
+
+
+@struct(frozen=True)
+class Shape:
+    """A register tile: `count` vectors of `lanes` side by side, beside so many rows (`tiles`) of each of the loops `rows`. `window`: what
+    slides along the rows; `columns`: loops over panels that lie one after the other."""
+
+    lanes: int
+    count: int
+    rows: tuple[Loop, ...]
+    tiles: Mapping[str, int]
+    window: Window | None = None
+    columns: tuple[str, ...] = ()
+
+    @property
+    def width(self) -> int:
+        return self.lanes * self.count
+
+    @property
+    def sums(self) -> int:
+        return self.count * math.prod(self.tiles.values())
 
 
 @dataclass

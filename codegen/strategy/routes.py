@@ -1,0 +1,105 @@
+"""The way through the tiles of panels: rows or panels outermost, rows block by block, strips; and which operands are packed on it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+
+from kcompile.ir.struct import struct
+
+from ..access import accesses, divisor, guess, inner_loops, static
+from ..nest import Loop, Stmt
+from ..packing import PACKED_BYTES, far_rows
+from ..row_blocks import RowBlocks, Traffic, row_blocks
+from ..schedule.chunk import operands
+from ..strips import is_bare, strip_rows
+from .base import Scheduling, Shape
+
+MANY_ROWS = 64  # rows at the least for which each thread packs all of an operand
+Packed = tuple[str, tuple[str, ...]]  # an operand, and the loops over which its panel is summed
+
+
+@struct(frozen=True)
+class Route:
+    """The way through the tiles. `packed`: operands that are packed for each panel; `strip`: rows of the strips in which the epilogue
+    runs, 0 for tile by tile; `outermost`: panels come before rows; `blocked`: but for so many rows at a time."""
+
+    packed: tuple[Packed, ...] = ()
+    strip: int = 0
+    outermost: bool = False
+    blocked: RowBlocks | None = None
+
+
+class Routes(Scheduling):
+    """Where operands are read from, for all tiles together."""
+
+    def _route(self, common: list[Loop], vector: Loop, shape: Shape) -> Route:
+        """How the tiles are gone through, and which operands are packed on the way."""
+        if shape.window or shape.columns:
+            return Route(outermost=bool(shape.columns))
+        body = common[-1].body
+        packed = tuple(far_rows(self.nest, common, body, vector, shape.width, self.target))
+        if strip := self._strip(common, vector, shape.rows, shape.tiles, shape.width, bool(packed)):
+            return Route(strip=strip)
+        blocked = self._row_blocks(common, vector, shape.tiles, shape.width)
+        outermost = self._panels_first(body, vector, shape.rows, packed, common, blocked)
+        if packed and not self.whole:
+            blocked = None  # a panel that is packed just before its rows is packed once
+        return Route(packed, 0, outermost, blocked)
+
+    def _strip(self, common: list[Loop], vector: Loop, rows: Sequence[Loop], tiles: Mapping[str, int], columns: int, packs: bool) -> int:
+        """Rows of the strips in which the epilogue is to run; 0 for tile by tile, as where the panels can be packed in another way."""
+        if len(rows) != 1 or tiles.get(rows[0].var, 1) == 1:
+            return 0
+        sums = list(inner_loops(common[-1].body))
+        needed = packs or is_bare(self.nest, common[-1].body)
+        if needed and not (len(sums) == 1 and operands((sums[0],), rows[0].var, vector.var, sums[0].var)):
+            return 0
+        return strip_rows(self.nest, self.target, common, vector, rows[0], (tiles[rows[0].var], columns)) or 0
+
+    def _row_blocks(self, common: list[Loop], vector: Loop, tiles: Mapping[str, int], width: int) -> RowBlocks | None:
+        """Rows block by block before the panels, where that reads less: see row_blocks."""
+        body = common[-1].body
+        inside = tuple(s for s in body if isinstance(s, Loop))
+        size = self._panel_bytes(body, vector)
+        shared = {a.array for a in accesses(self.nest, inside) if not a.store and not a.depends_on(vector.var)}
+        streamed = sum(guess(self.nest.arrays[a].size, 1) * self.nest.arrays[a].dtype.size for a in shared if a in self.nest.arrays)
+        extent = static(vector.extent)
+        if extent is None or size <= self.target.l2 // 4:  # all panels stay in the cache: rows are outermost anyway
+            return None
+        others = {loop.var: loop.extent for loop in common if loop.var != vector.var}
+        return row_blocks(others, tiles, Traffic(size, streamed, -(-extent // width)), self.target)
+
+    def _panels_first(self, body: tuple[Stmt, ...], vector: Loop, rows: Sequence[Loop], packed: Sequence[Packed],
+                      common: list[Loop], blocked: RowBlocks | None) -> bool:
+        """Whether panels are the outermost loop. Where an operand is packed they are, each being packed once, unless there are many
+        rows and all of the operand may stay packed in the cache."""
+        streams = self._streams(body, vector, rows)
+        many = math.prod(divisor(loop.extent) for loop in common if loop.var != vector.var) >= MANY_ROWS
+        if packed and all(array in self.nest.still for array, _ in packed):
+            self.whole = [(array, vector.var, over) for array, over in packed]
+            self.kept = [array for array, _ in packed]
+            return streams
+        small = not streams or (blocked is not None and self._panel_bytes(body, vector) <= PACKED_BYTES)
+        if packed and many and small and all(len(over) == 1 for _, over in packed):
+            self.whole = [(array, vector.var, over) for array, over in packed]
+            return streams
+        return streams or bool(packed)
+
+    def _streams(self, body: tuple[Stmt, ...], vector: Loop, rows: Sequence[Loop]) -> bool:
+        """Whether panels are the outermost loop: where what all panels read is too large to stay in the cache, one panel of it
+        does; else results are written row by row, which memory likes better."""
+        if not rows:
+            return False
+        size = self._panel_bytes(body, vector)
+        large = size > self.target.l2 // 4
+        self.note(f"what the panels read ({size >> 10} KB) {'exceeds' if large else 'fits'} a quarter of the second-level cache: "
+                  f"{'panels' if large else 'rows'} outermost")
+        return large
+
+    def _panel_bytes(self, body: tuple[Stmt, ...], vector: Loop) -> int:
+        """What all panels read together."""
+        inside = tuple(s for s in body if isinstance(s, Loop))
+        extents = {loop.var: guess(loop.extent) for loop in (*inner_loops(inside), vector)}
+        return sum(a.dtype.size * math.prod(n for var, n in extents.items() if a.depends_on(var))
+                   for a in accesses(self.nest, inside) if a.depends_on(vector.var))

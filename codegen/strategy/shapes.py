@@ -1,0 +1,134 @@
+"""The register tile of panels: which loops are its rows, how many of them, and how many vectors beside them."""
+
+from __future__ import annotations
+
+from ..access import Access, accesses, guess, inner_loops, static, useful_lanes
+from ..conflicts import crowded
+from ..epilogue import is_dear
+from ..nest import Loop, Stmt
+from ..packing import far_rows
+from ..strips import PAGE
+from ..tiles import FEW, Room, Tile, best_tiles
+from ..windows import find_window, taps_tile, window_tile
+from .base import Shape
+from .routes import Routes
+
+LIKELY = 3  # tiles that cost nearly the same
+LINES_OF_ROWS = (4, 8, 16)  # rows of four bytes that are a line, or a part of one: no tile has parts of two
+COLUMN_VECTORS = 8  # vectors side by side in a reduction over columns
+
+
+class Shapes(Routes):
+    """Tiles by what they cost, and by what the way through them makes of it."""
+
+    def _shape(self, common: list[Loop], vector: Loop) -> Shape:
+        """The register tile: rows that share what the lanes read, and how many of them and of the vectors it has."""
+        lanes = useful_lanes(self.nest, self.target, vector)
+        room, body = self._room(common), common[-1].body
+        rows = self._row_axes(common, vector, body)
+        alone = find_window(self.nest, body, vector, rows, self.target)
+        window = alone or self.taps
+        inside = tuple(s for s in body if isinstance(s, Loop))
+        self.apart = all(a.depends_on(vector.var) for a in accesses(self.nest, inside) if not a.store)
+        self.columns = columns = () if window else self._columns(common, vector, rows)
+        if window:
+            slid = window.row  # moves fastest
+            rows = [loop for loop in rows if loop.var != slid] + [loop for loop in common if loop.var == slid]
+            best = window_tile(window, {loop.var: static(loop.extent) or 1 for loop in rows}, room) if alone else \
+                taps_tile(window, {loop.var: loop.extent for loop in rows}, room)
+            return Shape(lanes, 1, tuple(rows), best.rows, window)
+        if rows:
+            best = self._tile_of(common, vector, rows, room, lanes)
+            return Shape(lanes, best.vectors, tuple(rows), best.rows, columns=columns)
+        extent = static(vector.extent)
+        available = 4 if extent is None else -(-extent // lanes)
+        return Shape(lanes, min(COLUMN_VECTORS if self._blocks(common) else 4, available, room.sums), (), {})
+
+    def _columns(self, common: list[Loop], vector: Loop, rows: list[Loop]) -> tuple[str, ...]:
+        """Loops over panels that lie one after the other: along the lanes moves all that such a loop moves, and of some array each trip of
+        it takes a piece whose rows are as long as the loop along the lanes."""
+        found = accesses(self.nest, common[-1].body)
+
+        def over_panels(loop: Loop) -> bool:
+            moving = [a for a in found if a.depends_on(loop.var)]
+            return all(a.depends_on(vector.var) for a in moving) and any(self._in_pieces(a, loop, vector) for a in moving)
+        columns = tuple(loop.var for loop in common if loop.var != vector.var and loop not in rows and over_panels(loop)) if rows else ()
+        if columns:
+            self.note(f"panels lie one after the other along {', '.join(columns)}: they are outermost")
+        return columns
+
+    def _in_pieces(self, access: Access, loop: Loop, vector: Loop) -> bool:
+        kind = self.nest.arrays.get(access.array)
+        if kind is None or kind.rank < 3 or not isinstance(kind.size, int):
+            return False
+        piece = kind.size // int(str(kind.shape[0]))
+        return bool(kind.shape[0] == loop.extent and kind.shape[-1] == vector.extent and access.coefficient(loop.var) == piece
+                    and access.coefficient(vector.var) == 1)
+
+    def _tile_of(self, common: list[Loop], vector: Loop, rows: list[Loop], room: Room, lanes: int) -> Tile:
+        """The register tile of a contraction: by the cost model, but a panel that can be packed and blocks of rows are worth more."""
+        body = common[-1].body
+        packed = far_rows(self.nest, common, body, vector, 2 * lanes, self.target)
+        own = bool(packed) and not any(array in self.nest.still for array, _ in packed)  # a core packs its panels for itself
+        far = self._panel_bytes(body, vector) > self.target.l2 // 2 and not packed \
+            and any(static(loop.extent) is None for loop in common)  # else the sum is gone through in blocks, which are near
+        whole = LINES_OF_ROWS if len(rows) == 1 and self._lines_are_lost(common, vector, rows[0], lanes) else ()
+        extents = {loop.var: loop.extent for loop in rows}
+        strips = self._strip(common, vector, rows, dict.fromkeys(extents, 8), 2 * lanes, bool(packed))
+        back = is_dear(body) and not self.columns and not strips
+        self.choices = best_tiles(vector.extent, lanes, extents, room, whole, far=far, masked=bool(self.nest.in_place),
+                                  apart=self._apart(rows), cores=self.target.cores if own else 1, few=FEW if self.columns else 0, back=back)
+        if far_rows(self.nest, common, body, vector, lanes, self.target):
+            widths = {tile.vectors for tile in self.choices}
+            fit = {n for n in widths if far_rows(self.nest, common, body, vector, lanes * n, self.target)}
+            self.choices.sort(key=lambda tile: tile.vectors not in fit)
+        better = [t for t in self.choices[:LIKELY] if t.vectors == self.choices[0].vectors
+                  and self._row_blocks(common, vector, t.rows, lanes * t.vectors)]
+        if better:
+            self.choices.sort(key=lambda tile: tile != better[0])
+        return self._chosen()
+
+    def _lines_are_lost(self, common: list[Loop], vector: Loop, row: Loop, lanes: int) -> bool:
+        """Whether rows lie side by side, are read by one tile alone (there is but one panel), and a line of which the next tile reads the
+        rest is no longer in the first-level cache then."""
+        inside = tuple(s for s in common[-1].body if isinstance(s, Loop))
+        sums = list(inner_loops(inside))
+        shared = [a for a in accesses(self.nest, inside) if not a.store and a.depends_on(row.var)]
+        if len(common) != 2 or len(sums) != 1 or len(shared) != 1 or (static(vector.extent) or lanes + 1) > lanes:
+            return False
+        (load,) = shared
+        return not load.depends_on(vector.var) and load.coefficient(row.var) == 1 and load.dtype.size == 4 \
+            and crowded(guess(sums[0].extent), load.coefficient(sums[0].var) * load.dtype.size, self.target)
+
+    def _apart(self, rows: list[Loop]) -> frozenset[str]:
+        """Axes along which a row of a tile is pages from the next."""
+        found = accesses(self.nest, self.nest.body)
+        return frozenset(loop.var for loop in rows for a in found
+                         if not isinstance(n := a.coefficient(loop.var), int) or n * a.dtype.size > PAGE)
+
+    def _row_axes(self, common: list[Loop], vector: Loop, body: tuple[Stmt, ...]) -> list[Loop]:
+        """Common loops on which some load inside the reductions does not depend, the last first, until there are 8 rows. Those
+        that bound a sum are none: their rows would have different terms.
+
+        What does not move with the reduction either is loaded before it: rows need not share that."""
+        summed = {loop.var for loop in inner_loops(body)}
+        inner = [a for loop in body if isinstance(loop, Loop) for a in accesses(self.nest, (loop,))
+                 if not a.store and any(a.depends_on(v) for v in summed)]
+        rows: list[Loop] = []
+        total = 1
+        bounding = {var for loop in inner_loops(body) if loop.where for var in loop.where.index.variables}
+        for loop in reversed(common):
+            if loop.var == vector.var or loop.var in bounding or (total >= 8 and not self._uneven(rows, loop)):
+                continue
+            if len(inner) > 1 and any(not a.depends_on(loop.var) and a.depends_on(vector.var) for a in inner):
+                if rows and static(loop.extent) is None and not self.taps:
+                    break
+                rows.append(loop)
+                total *= static(loop.extent) or 8
+        return rows
+
+    def _uneven(self, rows: list[Loop], loop: Loop) -> bool:
+        """Whether the rows that 16 registers hold beside two vectors do not divide an axis, but some of them do and all trips of `loop`."""
+        most, extents = (self.target.registers - 4) // 2, [static(x.extent) or 1 for x in (*rows, loop)]
+        fits = len(rows) == 1 and extents[0] % most > 0 and most % extents[1] == 0 and extents[0] % (most // extents[1]) == 0
+        return self.target.registers < 32 and extents[1] > 1 and fits
