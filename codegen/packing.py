@@ -38,13 +38,14 @@ def store_columns(nest: Nest, common: list[Loop], lanes: Loop) -> Loop | None:
     return next((x for x in common if x.var != lanes.var and all(a.coefficient(x.var) == 1 for a in stores)), None)
 
 
-def find_turned(nest: Nest, common: list[Loop], target: Target) -> Turned | None:
+def find_turned(nest: Nest, common: list[Loop], target: Target, packs: bool = True) -> Turned | None:
     """A common loop to be the lanes although memory is not contiguous along it: strided operands that do not move along
-    the columns of the result can be packed, and results are transposed as they are stored."""
+    the columns of the result can be packed, and results are transposed as they are stored. `packs`: whether any may be packed; if not,
+    no guard is to decide lane by lane, and sums need not have all their terms."""
     body = common[-1].body if common else ()
     inner = [s for s in body if isinstance(s, Loop)]
     sums = _sums(inner[0]) if len(inner) == 1 else ()
-    if not sums or any(loop.where for loop in sums):
+    if not sums or (packs and any(loop.where for loop in sums)):
         return None
     extents = [static(loop.extent) for loop in sums]
     depth = None if None in extents else math.prod(n or 0 for n in extents)
@@ -54,6 +55,8 @@ def find_turned(nest: Nest, common: list[Loop], target: Target) -> Turned | None
         if columns is None or guess(loop.extent) < 8:
             continue
         strided = [a for a in loads if a.depends_on(loop.var) and a.coefficient(loop.var) != 1]
+        if not packs and (strided or any(loop.var in g.index.variables for a in loads for g in a.guards)):
+            continue
         size = 2 * useful_lanes(nest, target, loop) * (depth or 0) * max((a.dtype.size for a in strided), default=0)
         if any(a.depends_on(columns.var) or a.guards or a.coefficient(sums[-1].var) != 1 or depth is None or size > PACKED_BYTES
                for a in strided) or len({a.array for a in strided}) != len(strided):

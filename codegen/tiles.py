@@ -69,7 +69,14 @@ class Room:
 def best_tiles(columns: DimLike, lanes: int, rows: Mapping[str, DimLike], room: Room, heights: tuple[int, ...] = (), far: bool = False,
                masked: bool = False, apart: frozenset[str] = frozenset(), cores: int = 1, few: int = 0,
                back: bool = False) -> list[Tile]:
-    """Every tile there is room for, the one that costs least for each result first.
+    """Every tile there is room for, the one that costs least for each result first: see `priced_tiles`."""
+    return [tile for _, tile in priced_tiles(columns, lanes, rows, room, heights, far, masked, apart, cores, few, back)]
+
+
+def priced_tiles(columns: DimLike, lanes: int, rows: Mapping[str, DimLike], room: Room, heights: tuple[int, ...] = (), far: bool = False,
+                 masked: bool = False, apart: frozenset[str] = frozenset(), cores: int = 1, few: int = 0,
+                 back: bool = False) -> list[tuple[float, Tile]]:
+    """Every tile there is room for, with what it costs for each result, in time of its multiply-adds; the one that costs least first.
 
     `columns`: extent along the lanes; `rows`: axis -> extent, in the order in which axes choose. `heights`: the only numbers of rows
     allowed of one axis, where they are not free. `far`: what tiles read does not fit the second-level cache. `masked`: a last tile that
@@ -84,7 +91,7 @@ def best_tiles(columns: DimLike, lanes: int, rows: Mapping[str, DimLike], room: 
              if room.holds(vectors, math.prod(sizes))
              and all(n <= STREAMS for axis, n in zip(rows, sizes, strict=True) if axis in apart)]
     if not found:  # so many sums at once that none of these fits: the smallest spills least
-        return [Tile(1, dict.fromkeys(rows, min(heights, default=1)))]
+        return [(math.inf, Tile(1, dict.fromkeys(rows, min(heights, default=1))))]
 
     each = FAR if far else NEAR
 
@@ -100,7 +107,7 @@ def best_tiles(columns: DimLike, lanes: int, rows: Mapping[str, DimLike], room: 
         whole = round(waste * cost(tile.vectors, tile.height, each, room.trip), 2)
         return whole, abs(tile.vectors - 2), abs(tile.height - 8), next(iter(tile.rows.values()), 1) < tile.height
 
-    return sorted(found, key=rank)
+    return [(rank(tile)[0], tile) for tile in sorted(found, key=rank)]
 
 
 def cost(vectors: int, rows: int, vector: float, trip: float = 0.0) -> float:

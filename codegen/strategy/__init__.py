@@ -17,7 +17,6 @@ from ..target import Target
 from ..tiles import Tile
 from ..windows import find_edge, find_taps
 from .maps import Maps
-from .panels import Panels
 from .products import Products
 from .rows import Rows
 from .sweeps import Sweeps
@@ -41,7 +40,7 @@ def tile_choices(nest: Nest, target: Target) -> list[Tile]:
     return planner.choices
 
 
-class _Planner(Maps, Products, Panels, TurnedPanels, Rows, Sweeps, Tails):
+class _Planner(Maps, Products, TurnedPanels, Rows, Sweeps, Tails):
     """One strategy after the other, until one suits."""
 
     def run(self) -> Nest:
@@ -62,7 +61,7 @@ class _Planner(Maps, Products, Panels, TurnedPanels, Rows, Sweeps, Tails):
             self._trim_all(vector.var)
             common = chain(self.nest.body)
             vector = next(loop for loop in common if loop.var == vector.var)
-            if not self._product(common, vector):
+            if not self._turned_sums(common, vector) and not self._product(common, vector):
                 self._panels(common, vector)
         elif vector is not None:
             self._map(common, vector)

@@ -1,35 +1,62 @@
-"""Turned panels: lanes along an axis of large stride, operands packed, results transposed."""
+"""Turned panels: lanes along an axis of large stride, operands packed if they are not contiguous along it, results transposed."""
 
 from __future__ import annotations
 
 import math
 
+from ...ir.types import DimLike
 from ..access import accesses, guess, useful_lanes
 from ..conflicts import crowded
-from ..epilogue import turned_epilogue
+from ..epilogue import is_dear, turned_epilogue
 from ..nest import Loop
-from ..packing import Turned
+from ..packing import Turned, find_turned
 from ..schedule import jam, pack, parallel, reorder, tile, transpose, unroll
-from ..tiles import best_tiles
-from .base import Scheduling
+from ..tiles import Tile, best_tiles, priced_tiles
+from .panels import Panels
 
 SHORT_SUM = 64  # trips up to which what a tile stores takes as long as its products
 HEIGHTS = (4, 8, 16)  # columns of a tile: pieces of a line, which are turned in as few instructions as there are
 SIX = 6  # where 16 registers hold the sums of no more beside two vectors: eight sums, those of four columns, just hide a latency
+LONG_SUM = 512  # trips beside which that is nothing
+WORTH_TURNING = 0.95  # of the time that a tile takes
 
 
-class TurnedPanels(Scheduling):
+class TurnedPanels(Panels):
     """Tiles whose lanes are not the direction in which results lie in memory."""
 
+    def _turned_sums(self, common: list[Loop], vector: Loop) -> bool:
+        """Whether both operands of a long sum are contiguous, each along an axis of its own, and so many fewer lanes are dead along that
+        of the rows (40 filters are three vectors for 2.5, but 5 x 24 inputs eight for 7.5) that results are better turned; then the nest
+        is scheduled."""
+        turned = None if self.taps or self.edge else find_turned(self.nest, common, self.target, packs=False)
+        if turned is None or math.prod(guess(loop.extent) for loop in turned.over) < LONG_SUM:
+            return False
+        rows = {loop.var: loop.extent for loop in self._row_axes(common, vector, common[-1].body)}
+        straight = self._priced(common, vector, rows)
+        other = self._priced(common, turned.lanes, {turned.columns.var: turned.columns.extent})
+        if not straight or not other or other[0][0] > WORTH_TURNING * straight[0][0]:
+            return False
+        self.choices = [tile for _, tile in other]
+        self._turned_tiles(common, turned)
+        return True
+
+    def _priced(self, common: list[Loop], vector: Loop, rows: dict[str, DimLike]) -> list[tuple[float, Tile]]:
+        return priced_tiles(vector.extent, useful_lanes(self.nest, self.target, vector), rows, self._room(common),
+                            masked=bool(self.nest.in_place), back=is_dear(common[-1].body))
+
     def _turned_panels(self, common: list[Loop], turned: Turned) -> None:
-        vector, columns, over = turned.lanes.var, turned.columns.var, [loop.var for loop in turned.over]
+        vector, columns, room = turned.lanes.var, turned.columns.var, self._room(common)
         lanes = useful_lanes(self.nest, self.target, turned.lanes)
-        room = self._room(common)
         short = math.prod(guess(loop.extent) for loop in turned.over) <= SHORT_SUM
         heights = HEIGHTS if short or self.target.registers >= 32 else (*HEIGHTS, SIX)
         self.choices = best_tiles(turned.lanes.extent, lanes, {columns: turned.columns.extent}, room, heights=heights)
         if short:
             self.choices.sort(key=lambda tile: self._crowded(common, vector, lanes * tile.vectors))
+        self._turned_tiles(common, turned)
+
+    def _turned_tiles(self, common: list[Loop], turned: Turned) -> None:
+        vector, columns, over = turned.lanes.var, turned.columns.var, [loop.var for loop in turned.over]
+        lanes = useful_lanes(self.nest, self.target, turned.lanes)
         best = self._chosen()
         count, width = best.vectors, best.height
         self._cut(vector, lanes * count, lanes)
@@ -45,7 +72,7 @@ class TurnedPanels(Scheduling):
             self.nest = pack(self.nest, array, vector, *over, lanes)
             self.note(f"{array} is packed for each panel, so that lanes along {vector} lie side by side")
         self.note(f"vectors along {vector}: {lanes} lanes, {count} side by side; {width} columns of {columns}, stored transposed")
-        if not others:
+        if turned.packed and not others:
             self.nest = parallel(self.nest, f"{columns}.o")
             self.note(f"threads share {columns}.o; each packs for itself")
 

@@ -1,0 +1,58 @@
+"""Filter gradients with lanes along their inputs, turned as they are stored: for every width, every share, and updates too."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from kcompile.codegen.lower import lower
+from kcompile.codegen.strategy import plan
+from kcompile.codegen.target import Target
+from kcompile.ir.text.kernels import parse_kernel
+
+from .harness import Native
+from .test_native import assert_close, evaluate, inputs, run_native
+
+TARGETS = [target for target in (Target.host(), Target.named("avx2")) if target.vector_bytes]
+KERNEL = """
+kernel filter_gradient
+  axes u:3, v:3, c:{c}, o:{o}, n:B, y:9, x:{x}
+  read t: f32[B, 11, {x} + 2, {c}], d: f32[B, 9, {x}, {o}], m: f32[3, 3, {c}, {o}]
+  write dw: f32[3, 3, {c}, {o}]
+  reduce s[u, v, c, o] = add over n, y, x of t[n, y + u, x + v, c] * d[n, y, x, o]
+  store dw[u, v, c, o] = {value}
+{place}"""
+
+
+def kernel_of(c: int, o: int, value: str = "s", place: str = ""):
+    text = KERNEL.format(c=c, o=o, x=8, value=value, place=place).lstrip().replace("8 + 2", "10")
+    return parse_kernel(text)
+
+
+@pytest.mark.parametrize("target", TARGETS, ids=lambda target: target.name)
+@pytest.mark.parametrize("value", ["s", "tanh(s) * exp(m[u, v, c, o]) + log(s * s + 1.0)"])
+@pytest.mark.parametrize(("c", "o"), [(5, 17), (11, 18), (21, 19), (16, 20), (37, 33), (24, 40), (10, 9), (32, 35)])
+def test_every_width(c: int, o: int, value: str, target: Target) -> None:
+    kernel = kernel_of(c, o, value)
+    nest = plan(lower(kernel), target)
+    arrays, symbols = inputs(kernel, {"B": 11}), {"B": 11}
+    found = run_native(Native(nest, target), arrays, symbols)
+    assert_close(kernel, found, evaluate(kernel, arrays, symbols), f"{c} to {o}")
+    for shares in (2, 3):
+        np.testing.assert_array_equal(run_native(Native(nest, target), arrays, symbols, shares=shares)["dw"], found["dw"])
+
+
+@pytest.mark.parametrize("target", TARGETS, ids=lambda target: target.name)
+@pytest.mark.parametrize(("c", "o"), [(21, 19), (16, 20), (37, 33), (24, 40)])
+def test_updates_in_place(c: int, o: int, target: Target) -> None:
+    kernel = kernel_of(c, o, "m[u, v, c, o] - s * 0.5", "  in_place dw = m\n")
+    arrays, symbols = inputs(kernel, {"B": 11}), {"B": 11}
+    wanted = evaluate(kernel, arrays, symbols)
+    assert_close(kernel, run_native(Native(plan(lower(kernel), target), target), arrays, symbols), wanted, f"{c} to {o}")
+
+
+def test_where_it_happens() -> None:
+    def lanes_along(c: int, o: int) -> list[str]:
+        steps = plan(lower(kernel_of(c, o)), Target.named("avx512")).steps
+        return [step.split("(")[1].split(",")[0] for step in steps if step.startswith("vectorize(")]
+    assert lanes_along(24, 40) == ["v.c.i"] and lanes_along(24, 48) == ["o.i"] and lanes_along(24, 32) == ["o.i"]
