@@ -12,6 +12,7 @@ from collections.abc import Callable
 from ..nest import Nest
 from .accumulate import jam, rfactor
 from .ahead import ahead
+from .along import along, why_not_along
 from .approach import approach
 from .behind import behind
 from .block import block, block_inside
@@ -45,7 +46,7 @@ STEPS: dict[str, Callable[..., Nest]] = {
     for step in (tile, vectorize, unroll, parallel, reorder, collapse, jam, rfactor, transpose, pack, stash, stash_flat, stash_turned,
                  block, block_inside, portion, ahead, expect, foresee, strip, chunk, pack_all, keep, slide, singly,
                  short, trim, edges, prefetch, lead, sweep, refill, repack, approach, next_panel, unpacked, several, behind,
-                 backwards, errand, meanwhile, slide_sums)
+                 backwards, errand, meanwhile, slide_sums, along)
 }
 _STEP = re.compile(r"(\w+)\((.*)\)")
 
@@ -62,8 +63,9 @@ def apply(nest: Nest, step: str) -> Nest:
         raise ScheduleError(f"{step}: {error}") from None
 
 
-__all__ = ["STEPS", "ScheduleError", "ahead", "apply", "approach", "backwards", "behind", "block", "block_inside", "can_have_several",
-           "chunk", "collapse", "edges", "errand", "expect", "foresee", "jam", "keep", "lead", "meanwhile", "next_panel", "pack",
-           "pack_all", "parallel", "portion", "prefetch", "refill", "reorder", "repack", "rfactor", "several", "short", "singly", "slide",
-           "slide_sums", "stash", "stash_flat", "stash_turned", "strip", "sweep", "tile", "transpose", "trim", "unpacked", "unroll",
-           "vectorize", "why_not_edges", "why_not_short", "why_not_singly", "why_not_slide", "why_not_slide_sums", "why_not_unpacked"]
+__all__ = ["STEPS", "ScheduleError", "ahead", "along", "apply", "approach", "backwards", "behind", "block", "block_inside",
+           "can_have_several", "chunk", "collapse", "edges", "errand", "expect", "foresee", "jam", "keep", "lead", "meanwhile",
+           "next_panel", "pack", "pack_all", "parallel", "portion", "prefetch", "refill", "reorder", "repack", "rfactor", "several",
+           "short", "singly", "slide", "slide_sums", "stash", "stash_flat", "stash_turned", "strip", "sweep", "tile", "transpose", "trim",
+           "unpacked", "unroll", "vectorize", "why_not_along", "why_not_edges", "why_not_short", "why_not_singly", "why_not_slide",
+           "why_not_slide_sums", "why_not_unpacked"]

@@ -15,7 +15,7 @@ from __future__ import annotations
 from kcompile.ir.struct import replace
 
 from ...ir.scalar import Aff, Expr, Load, rewrite
-from ...ir.types import Dim
+from ...ir.types import Dim, DimLike
 from ..access import divisor
 from ..nest import FOR, Accum, Clip, Loop, Nest, Stmt, Store, all_loads, all_stores, loops, map_body, statements
 from .loops import ScheduleError, record
@@ -32,9 +32,9 @@ def unpacked(nest: Nest, array: str, rows: str, few: str | int) -> Nest:
     length = Aff.of(0) + outer.extent
 
     def change(stmt: Stmt) -> tuple[Stmt, ...] | None:
-        if not isinstance(stmt, Loop) or not _is_home(stmt, array):
+        if not isinstance(stmt, Loop) or not is_home(stmt, array):
             return None
-        copy, tiles = _parts(stmt.body, array)
+        copy, tiles = parts(stmt.body, array)
         directly = Loop(f"{rows}.f", 1, _read_in_place(copy, tiles, array), clip=Clip(length, few + 1))
         packed = Loop(f"{rows}.m", 1, stmt.body, clip=Clip(length * -1 + (few + 1), 1))
         return (replace(stmt, body=(directly, packed)),)
@@ -45,22 +45,31 @@ def unpacked(nest: Nest, array: str, rows: str, few: str | int) -> Nest:
 def why_not_unpacked(nest: Nest, array: str, rows: str) -> str:
     """What stands against `unpacked`; '' for nothing."""
     outer = loops(nest, f"{rows}.o")
-    homes = [s for s in statements(nest.body) if _is_home(s, array)]
+    homes = [s for s in statements(nest.body) if is_home(s, array)]
     if len(homes) != 1 or not isinstance(homes[0], Loop):
         return f"nest {nest.name} packs no panels of {array} one by one"
     if len(outer) != 1 or not isinstance(outer[0].extent, Dim) or divisor(outer[0].extent) != 1:
         return f"{rows} is not as long as the batch: how often a panel is read is known when it is compiled"
-    copy, tiles = _parts(homes[0].body, array)
+    copy, tiles = parts(homes[0].body, array)
     stores = list(all_stores((copy,)))
     if len(stores) != 1 or not isinstance(stores[0], Store) or not isinstance(stores[0].expr, Load) or outer[0] not in statements(tiles):
         return f"the panels of {array} are turned when they are packed, or not read by tiles of {rows}"
     places = {load.index[0] for load in all_loads(tiles) if load.array == stores[0].array}
-    if places != {_in_tiles(stores[0].index, tiles)}:
+    if places != {in_tiles(stores[0].index, tiles)}:
         return f"the panels of {array} are read at other places than they are packed at"
     return ""
 
 
-def _is_home(stmt: Stmt, array: str) -> bool:
+def row_stride(nest: Nest, array: str) -> DimLike:
+    """By how many elements the rows of a panel lie apart, where the array is packed panel by panel."""
+    (home,) = (s for s in statements(nest.body) if isinstance(s, Loop) and is_home(s, array))
+    copy, _ = parts(home.body, array)
+    rows = [s for s in (copy, *copy.inside) if isinstance(s, Loop) and s.mode == FOR]
+    (load,) = all_loads((copy,))
+    return load.index[0].coefficient(rows[-1].var)
+
+
+def is_home(stmt: Stmt, array: str) -> bool:
     """Whether a loop packs a panel in each of its trips."""
     return isinstance(stmt, Loop) and not _fills(stmt, array) and any(_fills(s, array) for s in stmt.body)
 
@@ -69,13 +78,13 @@ def _fills(stmt: Stmt, array: str) -> bool:
     return isinstance(stmt, Loop) and stmt.mode == FOR and {s.array for s in all_stores((stmt,))} == {f"pack.{array}"}
 
 
-def _parts(body: tuple[Stmt, ...], array: str) -> tuple[Loop, tuple[Stmt, ...]]:
+def parts(body: tuple[Stmt, ...], array: str) -> tuple[Loop, tuple[Stmt, ...]]:
     """The loop that packs a panel, and what reads it."""
     (copy,) = (s for s in body if isinstance(s, Loop) and _fills(s, array))
     return copy, tuple(s for s in body if s is not copy)
 
 
-def _in_tiles(index: Aff, tiles: tuple[Stmt, ...]) -> Aff:
+def in_tiles(index: Aff, tiles: tuple[Stmt, ...]) -> Aff:
     """An index of the loops that pack (k.p, j.p.u, j.p.v) in terms of those that sum (k, j.i.u, j.i.v)."""
     known = {s.var for s in statements(tiles) if isinstance(s, Loop)}
     renamed = {var: var.replace(".p.", ".i.") if ".p." in var else var.removesuffix(".p") for var in index.variables}
@@ -85,7 +94,7 @@ def _in_tiles(index: Aff, tiles: tuple[Stmt, ...]) -> Aff:
 def _read_in_place(copy: Loop, tiles: tuple[Stmt, ...], array: str) -> tuple[Stmt, ...]:
     (store,) = all_stores((copy,))
     assert isinstance(store, Store) and isinstance(store.expr, Load)
-    there = replace(store.expr, index=(_in_tiles(store.expr.index[0], tiles),))
+    there = replace(store.expr, index=(in_tiles(store.expr.index[0], tiles),))
 
     def moved(e: Expr) -> Expr | None:
         return there if isinstance(e, Load) and e.array == store.array else None

@@ -9,10 +9,11 @@ from collections.abc import Iterator, Mapping
 from ...ir.scalar import Aff, Apply, walk
 from ...ir.types import Dim, DimLike
 from ..access import MANY, accesses, chain, guess, inner_loops, static
-from ..conflicts import room_for
+from ..conflicts import WAY, room_for
 from ..nest import FOR, UNROLL, VECTOR, Acc, Loop, Stmt, Transpose, all_loads, loops, statements, stmt_expr
 from ..runs import trips_of_a_sample
 from ..schedule import (
+    along,
     approach,
     backwards,
     behind,
@@ -30,6 +31,7 @@ from ..schedule import (
     slide,
     slide_sums,
     unpacked,
+    why_not_along,
     why_not_short,
     why_not_singly,
     why_not_slide,
@@ -45,6 +47,7 @@ from ..schedule.lead import lines, tile_sums
 from ..schedule.meanwhile import trickling
 from ..schedule.next_panel import has_next_panel
 from ..schedule.prefetch import streams
+from ..schedule.unpacked import row_stride
 from ..target import LINE
 from ..tiles import IN_FLIGHT, worth_a_short_tile
 from .base import Scheduling
@@ -112,9 +115,21 @@ class Tails(Scheduling):
         for array in [name.removeprefix("pack.") for name in self.nest.scratch if name.startswith("pack.")]:
             for rows in [var.removesuffix(".i") for var in self.tiled]:
                 if not why_not_unpacked(self.nest, array, rows):
-                    few = UNPACKED_TILES * loops(self.nest, f"{rows}.o")[0].step
+                    tiles = self._unpacked_tiles(array, rows)
+                    few = tiles * loops(self.nest, f"{rows}.o")[0].step
                     self.nest = unpacked(self.nest, array, rows, few)
                     self.note(f"up to {few} rows of {rows} read {array} where it lies: to pack it would take longer")
+                    if not why_not_along(self.nest, array, rows):
+                        self.nest = along(self.nest, array, rows)
+                        self.note(f"of more rows the first tile packs {array} while it sums")
+
+    def _unpacked_tiles(self, array: str, rows: str) -> int:
+        """Tiles of rows up to which a panel is read where it lies. One, where the first of more may pack it and that costs little: with
+        short vectors, or where all lines of a panel have one place in the first-level cache, which each tile would read from far away."""
+        packs_along = any(True for _ in loops(self.nest, f"{rows}.w"))
+        apart = row_stride(self.nest, array)
+        near = isinstance(apart, int) and apart * self.nest.dtype_of(array).size % WAY == 0
+        return 1 if packs_along and (near or not self.target.wide) else UNPACKED_TILES
 
     def _prefetch(self) -> None:
         """Asks for the rows of the next tile, where they come from an array that may be too large for the second-level cache."""
