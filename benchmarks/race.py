@@ -45,12 +45,14 @@ import base64, json, sys, time
 from kcompile.codegen.emit import emit
 from kcompile.codegen.module import object_code
 from kcompile.codegen.nest_text import parse_nest, print_nest
+from kcompile.codegen.step_text import head_for
 from kcompile.codegen.strategy import plan
 from kcompile.compiler import current_target
 target = current_target()
 for text, symbols in json.load(sys.stdin):
     nest = plan(parse_nest(text), target)
-    module = emit(nest, target, "kernel")
+    text = emit(nest, target, "kernel")
+    module = head_for(text, target) + text  # as a step's kernels are compiled
     began = time.perf_counter()
     content = object_code(module, target)
     seconds = time.perf_counter() - began
