@@ -18,7 +18,14 @@
 A division or a root holds the divider for ten cycles and more while hardly anything is issued; a processor looks a few hundred instructions
 ahead, so it finds no products to do meanwhile unless they stand beside it. So each trip of a sum takes one vector of the epilogue of the
 tile before, whose sums wait in a private array as they did. That the vectors of an epilogue are numbered through asks for rows that lie one
-after the other, as those of panels do.
+after the other, as those of panels do. Where a division waits for a root, behind(i.o, n, 2) does what comes after the root two vectors
+later (stages.py):
+
+                        for n.l in 0..2 { early(n.l) }
+                        for n in 0..n.d { late(n) ; early(n + 2) ; c += ... }
+                        for n in n.d..B { c += ... }
+                        for n.l in n.d..n.a { late(n.l) ; early(n.l + 2) }
+                        for n.l in 0..2 { late(26 + n.l) }
 """
 
 from __future__ import annotations
@@ -47,6 +54,7 @@ from ..nest import (
 )
 from .asking import least
 from .loops import ScheduleError, record
+from .stages import Stages, in_stages
 
 
 @struct(frozen=True)
@@ -60,36 +68,64 @@ class _Tile:
     unit: Loop | None
     vectors: int
 
-    def epilogue(self, number: Aff, tile: str, at: Aff) -> tuple[Stmt, ...]:
-        """One vector of the epilogue of the tile at that place."""
-        inner = self.unit or self.rows
-        moved = {self.rows.var: Aff(), inner.var: number, tile: at}
-        return substitute(inner.body, moved)
+    @property
+    def inner(self) -> Loop:
+        """The loop over vectors."""
+        return self.unit or self.rows
+
+    @property
+    def lane(self) -> Loop:
+        """The loop over the lanes of a vector."""
+        (lane,) = self.inner.body
+        assert isinstance(lane, Loop)
+        return lane
+
+    def stages(self, nest: Nest) -> Stages | None:
+        """The epilogue in two, where a division waits for a root."""
+        return in_stages(nest, self.lane, Aff.of(self.inner.var))
+
+    def of_vector(self, number: Aff, tile: str, at: Aff, what: Loop | None = None) -> tuple[Stmt, ...]:
+        """One vector of the epilogue (or `what` stands for its lanes) of the tile at that place."""
+        moved = {self.rows.var: Aff(), self.inner.var: number, tile: at}
+        return substitute((what or self.lane,), moved)
 
 
-def behind(nest: Nest, tile: str, over: str) -> Nest:
-    """Moves the epilogues of the tiles along `tile` into the sums over `over`."""
-    step = f"behind({tile}, {over})"
+def behind(nest: Nest, tile: str, over: str, lag: int = 0) -> Nest:
+    """Moves the epilogues of the tiles along `tile` into the sums over `over`; what comes after a root is done `lag` vectors later."""
+    step = f"behind({tile}, {over}{f', {lag}' if lag else ''})"
+    scratch = dict(nest.scratch)
     done = False
 
     def change(stmt: Stmt) -> tuple[Stmt, ...] | None:
         nonlocal done
         if not isinstance(stmt, Loop) or stmt.var != tile or not (parts := _parts(nest, stmt, over)):
             return None
+        stages = parts.stages(nest) if lag else None
+        if lag and (not stages or lag >= parts.vectors):
+            return None
+        for name, dtype in stages.kept.items() if stages else ():
+            scratch[name] = dtype, parts.vectors * int(str(parts.lane.extent))
         done = True
-        return _moved(stmt, parts)
+        return _moved(stmt, parts, stages, lag)
 
     body = map_body(nest.body, change)
     if not done:
+        what = ", and of which a division waits for a root" if lag else ""
         raise ScheduleError(f"{step}: no tiles along {tile} sum over {over} what their epilogues leave alone, and then go on "
-                            f"over rows that lie one after the other")
-    return record(nest, body, step)
+                            f"over rows that lie one after the other{what}")
+    return record(replace(nest, scratch=scratch), body, step)
 
 
 def epilogue_behind(nest: Nest, tile: Loop, over: str) -> tuple[Stmt, ...]:
     """What each trip of a sum would take with it; nothing where `behind` does not apply."""
     parts = _parts(nest, tile, over)
-    return (parts.unit or parts.rows).body if parts else ()
+    return parts.inner.body if parts else ()
+
+
+def waits_for_a_root(nest: Nest, tile: Loop, over: str, lag: int) -> bool:
+    """Whether `behind` applies with that lag."""
+    parts = _parts(nest, tile, over)
+    return parts is not None and lag < parts.vectors and parts.stages(nest) is not None
 
 
 def _parts(nest: Nest, tile: Loop, over: str) -> _Tile | None:
@@ -135,22 +171,31 @@ def _indices(body: tuple[Stmt, ...]) -> list[Aff]:
     return out
 
 
-def _moved(tile: Loop, parts: _Tile) -> tuple[Stmt, ...]:
+def _moved(tile: Loop, parts: _Tile, stages: Stages | None, lag: int) -> tuple[Stmt, ...]:
     sums, vectors, over = parts.sums, parts.vectors, parts.sums.var
     ready, done, late = f"{over}.a", f"{over}.d", f"{over}.l"
     before = Aff.of(tile.var) + -tile.step
+    pairs = vectors - lag  # trips that begin one vector and end another, or do all of one
 
-    waiting = least(Aff.of({tile.var: vectors}), Aff() + vectors)
+    def vector(number: Aff) -> tuple[Stmt, ...]:
+        if not stages:
+            return parts.of_vector(number, tile.var, before)
+        return *parts.of_vector(number, tile.var, before, stages.late), *parts.of_vector(number + lag, tile.var, before, stages.early)
+
+    waiting = least(Aff.of({tile.var: vectors}, -lag), Aff() + pairs)
     trips = [Aff.of(0) + sums.extent, *([sums.clip.base * -1 + sums.clip.extent] if sums.clip else [])]
-    beside = replace(sums, extent=vectors, clip=None, where=Guard(Aff.of(over) + Aff.of(done) * -1, -vectors, 0),
-                     body=(*parts.epilogue(Aff.of(over), tile.var, before), *_of_first_trips(sums, vectors)))
-    alone = replace(sums, where=Guard(Aff.of(over) + Aff.of(done) * -1, 0, sums.extent))
-    rest = Loop(late, vectors, parts.epilogue(Aff.of(late), tile.var, before), where=Guard(Aff.of(late) + Aff.of(done) * -1, 0, vectors),
-                clip=_below(ready, vectors))
+    beside = replace(sums, extent=pairs, clip=None, where=Guard(Aff.of(over) + Aff.of(done) * -1, -pairs, 0),
+                     body=(*vector(Aff.of(over)), *_of_first_trips(sums, pairs)))
+    alone = replace(sums, where=Guard(Aff.of(over) + Aff.of(done) * -1, 0, sums.extent + lag))  # in the first tile `done` is -lag
+    rest = Loop(late, pairs, vector(Aff.of(late)), where=Guard(Aff.of(late) + Aff.of(done) * -1, 0, pairs), clip=_below(ready, pairs))
     counts = Let(ready, waiting, index=True), Let(done, least(Aff.of(ready), *trips), index=True)
-    body = (*parts.first, *counts, beside, alone, rest, *parts.kept)
+    first: tuple[Stmt, ...] = ()
+    if stages:
+        first = (Loop(late, lag, parts.of_vector(Aff.of(late), tile.var, before, stages.early), clip=_below(ready, lag, lag)),)
+        ending = Loop(late, lag, parts.of_vector(Aff.of(late) + pairs, tile.var, before, stages.late), clip=_below(ready, lag, lag))
+    body = (*parts.first, *counts, *first, beside, alone, rest, *([ending] if stages else []), *parts.kept)
     last = (int(str(tile.extent)) - 1) // tile.step * tile.step
-    return replace(tile, body=body), Loop(late, vectors, parts.epilogue(Aff.of(late), tile.var, Aff() + last))
+    return replace(tile, body=body), Loop(late, vectors, parts.of_vector(Aff.of(late), tile.var, Aff() + last))
 
 
 def _of_first_trips(sums: Loop, trips: int) -> tuple[Stmt, ...]:
@@ -167,6 +212,6 @@ def _of_first_trips(sums: Loop, trips: int) -> tuple[Stmt, ...]:
     return substitute(tuple(s for s in sums.body if not (isinstance(s, Let) and s.name in growing)), growing)
 
 
-def _below(name: str, extent: int) -> Clip:
-    """Of a loop of that extent: trips below the index `name`, which is no more."""
-    return Clip(Aff.of(name) * -1 + extent, extent)
+def _below(name: str, extent: int, more: int = 0) -> Clip:
+    """Of a loop of that extent: trips below the index `name` and so many more, which together are no more than it."""
+    return Clip(Aff.of(name) * -1 + (extent - more), extent)

@@ -6,11 +6,11 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping
 
-from ...ir.scalar import Aff, Apply, walk
+from ...ir.scalar import Aff
 from ...ir.types import Dim, DimLike
 from ..access import MANY, accesses, chain, guess, inner_loops, static
 from ..conflicts import WAY, room_for
-from ..nest import FOR, UNROLL, VECTOR, Acc, Loop, Stmt, Transpose, all_loads, loops, statements, stmt_expr
+from ..nest import FOR, UNROLL, VECTOR, Acc, Loop, Transpose, all_loads, loops, statements, stmt_expr
 from ..runs import trips_of_a_sample
 from ..schedule import (
     along,
@@ -39,7 +39,7 @@ from ..schedule import (
     why_not_unpacked,
 )
 from ..schedule.approach import approachable
-from ..schedule.behind import epilogue_behind
+from ..schedule.behind import epilogue_behind, waits_for_a_root
 from ..schedule.errand import errands
 from ..schedule.expect import expected
 from ..schedule.foresee import foreseeable, reached
@@ -47,6 +47,7 @@ from ..schedule.lead import lines, tile_sums
 from ..schedule.meanwhile import trickling
 from ..schedule.next_panel import has_next_panel
 from ..schedule.prefetch import streams
+from ..schedule.stages import divides
 from ..schedule.unpacked import row_stride
 from ..target import LINE
 from ..tiles import IN_FLIGHT, worth_a_short_tile
@@ -56,12 +57,12 @@ CYCLES = 160  # before a line is loaded it is asked for: what the second-level c
 MOST_LINES = 4  # of an array that are asked for in a trip, or one for every LEAST_SUMS products: so many loads are free
 USUAL = 32  # rows of a batch
 LEAST_SUMS = 8  # of a trip, without which it is over before anything arrives
+LAG = 2  # vectors between a root and the division that waits for it
 STORED = 4096  # bytes between what a tile stores and what is asked for when it begins
 UNPACKED_TILES = 4  # of rows, up to which panels are read where they lie: to pack one takes as long as two or three
 MOST_TERMS = 4  # of a sum that a trip adds
 WRITTEN_OUT = 64  # products at most that they are
 WHILE = 16  # vectors that are added up for each line that an epilogue asks for: fewer are soon done, and cost less than the requests
-DIVIDED = ("div", "sqrt", "rsqrt")  # what takes the divider, and hardly anything else
 NEXT = 8  # elements of an image that are asked for ahead, where a sum goes over it
 
 
@@ -167,11 +168,12 @@ class Tails(Scheduling):
     def _behind(self) -> None:
         """Where tiles of a panel wait for a divider after their sums: the next tile is summed meanwhile."""
         sums = {loop.var for loop, _ in tile_sums(self.nest.body)} if self.columns else set()
-        found = dict.fromkeys((loop.var, over) for loop in inner_loops(self.nest.body) for over in sorted(sums)
-                              if any(_divides(s) for s in statements(epilogue_behind(self.nest, loop, over))))
-        for tiles, over in found:
-            self.nest = behind(self.nest, tiles, over)
-            self.note(f"the epilogue of a tile divides: each trip of the next sum over {over} takes a vector of it along")
+        found = {(loop.var, over): waits_for_a_root(self.nest, loop, over, LAG) for loop in inner_loops(self.nest.body)
+                 for over in sorted(sums) if any(divides(stmt_expr(s)) for s in statements(epilogue_behind(self.nest, loop, over)))}
+        for (tiles, over), waits in found.items():
+            self.nest = behind(self.nest, tiles, over, *([LAG] if waits else []))
+            later = f", and divides {LAG} vectors after the root" if waits else ""
+            self.note(f"the epilogue of a tile divides: each trip of the next sum over {over} takes a vector of it along{later}")
 
     def _foresee(self) -> None:
         """Asks for what a tile that shares its vectors with no other row meets first: the row of an image that is new, or, where the sum
@@ -314,11 +316,6 @@ class Tails(Scheduling):
             elif (static(loop.extent) or MANY) > loop.step:
                 break
         return size
-
-
-def _divides(stmt: Stmt) -> bool:
-    expr = stmt_expr(stmt)
-    return expr is not None and any(isinstance(e, Apply) and e.fn in DIVIDED for e in walk(expr))
 
 
 def _shared_by_terms(over: Loop, count: int) -> bool:
