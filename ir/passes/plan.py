@@ -300,7 +300,7 @@ def plan(program: Program, columns: int = COLUMNS) -> Program:
     order = Order(program)
     buffers = _Updates(program, order).run()
     outputs = _place_outputs(program, order, buffers)
-    aliases = {a: b.of for a, b in buffers.items() if b.of and b.kind == "temp"}
+    aliases = {a: b.of for a, b in buffers.items() if b.of}  # of what is written: views are not
     # (a kernel that does not read the old value has nothing that shares storage with the new one)
     order.kernels = [replace(k, in_place={a: aliases[a] for a in k.writes if aliases.get(a) in k.arrays}) for k in order.kernels]
     learns = any(buffers[root_of(buffers, a)].role in LEARNED for kernel in order.kernels for a in kernel.writes)

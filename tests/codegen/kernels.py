@@ -430,6 +430,14 @@ kernel turned_of_a_long_sum_with_an_epilogue
   reduce c[i, j] = add over k of x[i, k] * w[j, k]
   store y[i, j] = select(z[i, j] > 0.0, tanh(c), 0.0)
 """,
+    "double_turned": """
+kernel double_turned
+  axes i:B, j:30, k:90
+  read x: f64[B, 90], w: f64[30, 90]
+  write y: f64[B, 30]
+  reduce c[i, j] = add over k of x[i, k] * w[j, k]
+  store y[i, j] = c
+""",
     "half_dense": """
 kernel half_dense
   axes i:B, j:20, k:12

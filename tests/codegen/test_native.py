@@ -99,7 +99,8 @@ def test_an_empty_batch_is_no_crash(name: str) -> None:
 
 @pytest.mark.parametrize("target", ["avx2", "scalar"])
 @pytest.mark.parametrize("name", ["chain", "pad", "softmax", "column_sum", "dense", "adam", "conv", "take", "halves",
-                                  "narrow_input_gradient", "turned_of_a_long_sum", "turned_of_a_long_sum_with_an_epilogue"])
+                                  "narrow_input_gradient", "turned_of_a_long_sum", "turned_of_a_long_sum_with_an_epilogue",
+                                  "double_turned"])
 def test_other_targets(name: str, target: str) -> None:
     kernel = KERNELS[name]
     symbols = {"B": 9}
