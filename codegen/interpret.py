@@ -104,7 +104,7 @@ class _Interpreter:
     def fold(self, stmt: Fold) -> None:
         source = self.named[stmt.source]
         assert source.acc
-        ranges = [range(d.extent) if d.var in stmt.over else (self.unrolled[d.var],) for d in source.acc.dims]
+        ranges = [range(d.extent) if d.var in stmt.over else (min(self.unrolled[d.var], d.extent - 1),) for d in source.acc.dims]
         parts = [source.values[key] for key in product(*ranges)]
         while len(parts) > 1:
             pairs = [REDUCERS[source.acc.op](a, b) for a, b in zip(parts[::2], parts[1::2], strict=False)]

@@ -17,9 +17,11 @@ from .. import scalar_code
 from ..nest import Acc, Accum, Clip, Fold, Let, Nest, Prefetch, Store, all_stores, identity
 from ..target import Target
 from .errands import Claimed
+from .folds import combined, fold_across, fold_lanes
 from .indices import Index
 from .memory import suffix as memory_suffix
 from .scopes import Scopes
+from .spread import spread, write_spread
 from .values import Operand, Values
 
 Key = tuple[int, ...]
@@ -99,33 +101,24 @@ class Statements(Values):
     def fold(self, stmt: Fold) -> None:
         block = self.accs[stmt.source]
         acc = block.acc
-        ranges = [range(d.extent) if d.var in stmt.over else (self.unrolled[d.var],) for d in acc.dims if not d.vector]
-        parts = [block.values[key] for key in product(*ranges)]
-        while len(parts) > 1:
-            paired = [self._combine(acc, a, b) for a, b in zip(parts[::2], parts[1::2], strict=False)]
-            parts = paired + (parts[-1:] if len(parts) % 2 else [])
-        total = parts[0]
-        if any(d.vector and d.var in stmt.over for d in acc.dims):
-            total = self._fold_lanes(acc, total)
-        over = tuple(d.var for d in acc.dims if not d.vector and d.var not in stmt.over)
+        rows = self.vector.var if self.vector and self.vector.var in block.over else ""
+        over = tuple(d.var for d in acc.dims if not d.vector and d.var not in stmt.over and d.var != rows)
+        lanes = any(d.vector and d.var in stmt.over for d in acc.dims)
+        totals: list[Operand] = []
+        for row in range(next(d.extent for d in acc.dims if d.var == rows)) if rows else (0,):
+            at = {**self.unrolled, rows: row}
+            ranges = [range(d.extent) if d.var in stmt.over else (at[d.var],) for d in acc.dims if not d.vector]
+            parts = [block.values[key] for key in product(*ranges)]
+            while len(parts) > 1:
+                paired = [combined(self.w, acc, a, b) for a, b in zip(parts[::2], parts[1::2], strict=False)]
+                parts = paired + (parts[-1:] if len(parts) % 2 else [])
+            totals.append(parts[0])
+        if rows:
+            assert self.vector and lanes
+            total = fold_across(self.w, acc, totals, self.vector.count)
+        else:
+            total = fold_lanes(self.w, acc, totals[0]) if lanes else totals[0]
         self._define(stmt.name, over, total)
-
-    def _combine(self, acc: Acc, a: Operand, b: Operand) -> Operand:
-        text = scalar_code.apply(self.w, acc.op, [a.text, b.text], [acc.dtype] * 2, acc.dtype, a.lanes)
-        return Operand(text, acc.dtype, a.lanes)
-
-    def _fold_lanes(self, acc: Acc, x: Operand) -> Operand:
-        """The lanes combined by halves."""
-        w = self.w
-        while x.lanes > 1:
-            wide, half = scalar_code.register_type(x.dtype, x.lanes), x.lanes // 2
-            if half == 1:
-                low, high = (w.value(f"extractelement {wide} {x.text}, i64 {n}") for n in (0, 1))
-            else:
-                low, high = (w.value(f"shufflevector {wide} {x.text}, {wide} poison, <{half} x i32> "
-                                     f"<{', '.join(f'i32 {n}' for n in range(start, start + half))}>") for start in (0, half))
-            x = self._combine(acc, Operand(low, x.dtype, half), Operand(high, x.dtype, half))
-        return x
 
     def let(self, stmt: Let) -> None:
         value = self.value(stmt.expr)
@@ -196,6 +189,10 @@ class Statements(Values):
         text = scalar_code.to_memory(w, dtype, count, self.broadcast(value, count).text)
         wide = scalar_code.memory_type(dtype, count)
         unit = terms == [(self.vector.var, 1)]
+        if self.target.masks and terms[0][0] == self.vector.var and (apart := spread(terms, count)):
+            where = self.place(self.pointer(stmt.array, stmt.index), live)
+            write_spread(self.w, dtype, (text, wide), count, apart, where, mask)
+            return
         where = self.place(self.pointer(stmt.array, stmt.index), live) if unit else self.addresses(stmt.array, stmt.index)
         if live and not unit:
             mask = self.pure(f"select i1 {live}, <{count} x i1> {mask or 'splat (i1 true)'}, <{count} x i1> zeroinitializer")

@@ -128,6 +128,9 @@ class Values(Indices):
         clip, count = self.vector.clip, self.vector.count
         base, depth = self.integer(clip.base)
         extent = self.dim(clip.extent)
+        if not base.startswith("%") and not extent.startswith("%"):
+            live = int(extent) - int(base)
+            return f"<{', '.join(f'i1 {int(lane < live)}' for lane in range(count))}>" if live < count else ""
         key = ("mask", base, extent, count)
         known = self.scopes.recall(key)
         if known is None:

@@ -10,12 +10,12 @@ from ..access import Access, accesses, body_cost, chain, has_accumulators, indir
 from ..blocking import settle_blocks
 from ..nest import Loop, Nest
 from ..packing import find_turned, store_columns
-from ..schedule import collapse, parallel, trim
+from ..schedule import collapse, parallel
 from ..schedule.loops import can_collapse
-from ..schedule.trim import bound
 from ..target import Target
 from ..tiles import Tile
 from ..windows import find_edge, find_taps
+from .crossed import find_slid
 from .maps import Maps
 from .products import Products
 from .rows import Rows
@@ -45,6 +45,7 @@ class _Planner(Maps, Products, TurnedPanels, Rows, Sweeps, Tails):
 
     def run(self) -> Nest:
         self.taps = find_taps(self.nest, chain(self.nest.body), self.target)
+        self.slid = find_slid(self.nest, chain(self.nest.body)) if self.target.vector_bytes else None
         self._collapse_all()
         common = chain(self.nest.body)
         reduces = has_accumulators(self.nest.body)
@@ -65,6 +66,8 @@ class _Planner(Maps, Products, TurnedPanels, Rows, Sweeps, Tails):
                 self._panels(common, vector)
         elif vector is not None:
             self._map(common, vector)
+        elif reduces and self._crossed(few=True):
+            self.note("columns are few: where a sum is the lanes none of them is dead")
         elif reduces and (turned := find_turned(self.nest, common, self.target)) is not None:
             self._turned_panels(common, turned)
         elif inner:
@@ -87,23 +90,14 @@ class _Planner(Maps, Products, TurnedPanels, Rows, Sweeps, Tails):
         self._meanwhile()
         self._lead()
         self._expect()
+        self._across()
         self._keep()
         self._errands()
         return self.nest
 
-    def _trim_all(self, lanes: str = "") -> None:
-        """Sums run over the terms that count: what reads past the border of an image is not computed. Only where no sum is to be cut into
-        lanes: a loop with bounds of its own is not cut. Nor where the terms that count differ along the axis of the `lanes`, which are all
-        in one trip: there the guard stays."""
-        at_edge = self.edge[1] if self.edge else ""
-        while var := next((loop.var for loop in inner_loops(self.nest.body) if loop.var != at_edge and (guard := bound(self.nest, loop))
-                           and lanes not in guard.index.variables), None):
-            self.nest = trim(self.nest, var)
-            self.note(f"of {var} only the terms that are not 0 by a guard are summed")
-
     def _collapse_all(self) -> None:
         """Makes neighbouring loops one wherever every index allows it: fewer loops, longer vectors."""
-        apart = {self.taps.row, self.taps.over} if self.taps else set()
+        apart = {self.taps.row, self.taps.over} if self.taps else set(self.slid or ())
         while True:
             pair = next(((outer.var, outer.body[0].var) for outer in inner_loops(self.nest.body)
                          if len(outer.body) == 1 and isinstance(outer.body[0], Loop) and not apart & {outer.var, outer.body[0].var}

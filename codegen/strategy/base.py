@@ -10,7 +10,8 @@ from kcompile.ir.struct import replace, struct
 
 from ..access import chain, inner_loops
 from ..nest import Acc, Loop, Nest, Stmt, Store, statements
-from ..schedule import reorder, tile, vectorize
+from ..schedule import reorder, tile, trim, vectorize
+from ..schedule.trim import bound
 from ..target import Target
 from ..tiles import LAST, SHORT_TRIP, TRIP, Room, Tile
 from ..windows import Window
@@ -68,6 +69,16 @@ class Scheduling:
         before = before if outermost else len(outer)
         inside = [*rows, *([f"{vector}.i.u"] if count > 1 else []), f"{vector}.i.v"]
         self.nest = reorder(self.nest, *outer[:before], *self.columns, f"{vector}.o", *outer[before:], *inside)
+
+    def _trim_all(self, lanes: str = "") -> None:
+        """Sums run over the terms that count: what reads past the border of an image is not computed. Only where no sum is to be cut into
+        lanes: a loop with bounds of its own is not cut. Nor where the terms that count differ along the axis of the `lanes`, which are all
+        in one trip: there the guard stays."""
+        at_edge = self.edge[1] if self.edge else ""
+        while var := next((loop.var for loop in inner_loops(self.nest.body) if loop.var != at_edge and (guard := bound(self.nest, loop))
+                           and lanes not in guard.index.variables), None):
+            self.nest = trim(self.nest, var)
+            self.note(f"of {var} only the terms that are not 0 by a guard are summed")
 
     def _ordered(self) -> set[str]:
         """Loops that may add to one element several times: their trips keep their order, on one thread."""

@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-from ...ir.types import DimLike
-from ..access import accesses, chain, indirect, inner_loops, static, useful_lanes
-from ..epilogue import is_dear
-from ..nest import Acc, Accum, Loop, loops, statements
-from ..schedule import jam, reorder, rfactor, tile, unroll
+from ..access import accesses, indirect, inner_loops, static, useful_lanes
+from ..nest import Loop, loops, statements
+from ..schedule import jam, rfactor
 from ..schedule.accumulate import carried
-from ..tiles import CLAMPED_ROWS, wasted
-from .base import Scheduling
-
-LONG_SUM = 8  # vectors of a sum, below which folding its lanes is most of the work
+from .crossed import Crossed
 
 
-class Rows(Scheduling):
+class Rows(Crossed):
     """Sums cut into lanes."""
 
     def _row(self, inner: set[str]) -> None:
@@ -45,46 +40,6 @@ class Rows(Scheduling):
             self.nest = rfactor(self.nest, *parts)
             self.note(f"vectors along {var}, which is reduced: {lanes} lanes, {count} partial results side by side")
 
-    def _crossed(self) -> bool:
-        """Tiles of the rows of two operands, of which each is read once for all of the other: a product of which both move along the sum
-        alone, and nothing else suits the lanes. Else each result would load two vectors for each multiply-add."""
-        common = chain(self.nest.body)
-        body = common[-1].body if common else ()
-        sums = [s for s in body if isinstance(s, Loop)]
-        if len(sums) != 1 or not isinstance(body[0], Acc) or not sums[0].plain or [type(s) for s in sums[0].body] != [Accum]:
-            return False
-        (over,), extent = sums, static(sums[0].extent) or 0
-        loads = [a for a in accesses(self.nest, (over,)) if not a.store]
-        lanes = useful_lanes(self.nest, self.target, over)
-        if len(loads) != 2 or extent < LONG_SUM * lanes or any(a.coefficient(over.var) != 1 or a.guards for a in loads):
-            return False
-        first, second = (next((x for x in reversed(common) if a.depends_on(x.var) and not b.depends_on(x.var)), None)
-                         for a, b in (loads, loads[::-1]))
-        if first is None or second is None or is_dear(body):
-            return False
-        sides = dict(zip((first.var, second.var), _sides(first.extent, second.extent, self.target.registers), strict=True))
-        if min(sides.values()) < 2:
-            return False
-        self._cut(over.var, lanes, lanes)
-        self.nest = rfactor(self.nest, f"{over.var}.i.v")
-        order, inside = [], []
-        for loop in common:
-            if (size := sides.get(loop.var, 1)) > 1 and static(loop.extent) != size:
-                self.nest = tile(self.nest, loop.var, size)
-                order.append(f"{loop.var}.o")
-            elif size == 1:
-                order.append(loop.var)
-            if size > 1:
-                inside.append(loop.var if static(loop.extent) == size else f"{loop.var}.i")
-                self.nest = unroll(self.nest, inside[-1])
-        self.nest = reorder(self.nest, *order, *inside)
-        for name in reversed(inside):
-            self.nest = jam(self.nest, name)
-        self.tiled = inside
-        self.note(f"vectors along {over.var}, which is reduced: {lanes} lanes, for " + " by ".join(
-            f"{size} of {var}" for var, size in sides.items()) + " at a time")
-        return True
-
     def _free_rows(self, inner: set[str]) -> set[str]:
         """Cuts into vectors the axes along which memory is contiguous and whose loops hold others that sum nothing along them:
         what is inside (a reduction over another axis) is done for all lanes at once. Returns these axes and all inside them."""
@@ -110,12 +65,3 @@ class Rows(Scheduling):
             taken |= {var, *inside}
             self.note(f"vectors along {var}, around {', '.join(sorted(inside))}: {lanes} lanes, {count} side by side")
         return taken
-
-
-def _sides(first: DimLike, second: DimLike, registers: int) -> tuple[int, int]:
-    """Rows of two operands in a tile of sums: as many products for each load as registers allow."""
-    def worth(sides: tuple[int, int]) -> float:
-        a, b = sides
-        return a * b / ((a + b) * wasted(first, a) * wasted(second, b))
-    return max(((a, b) for a in range(1, CLAMPED_ROWS + 1) for b in range(1, CLAMPED_ROWS + 1) if a * b + min(a, b) + 1 <= registers - 2),
-               key=worth)

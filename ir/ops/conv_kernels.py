@@ -26,6 +26,8 @@ from .spatial import Phase, phases, spatial_names, spatial_of
 
 Arrays = dict[str, TensorType]
 BORDER = 0.12  # the share of a sum's terms beyond the border of the image from which they are better not computed
+FEW = 4  # channels of a result that are no lanes: where channels are summed, these are
+SUMMED = 8  # channels at least that are lanes of a sum
 
 
 @struct(frozen=True)
@@ -62,6 +64,10 @@ class _Channels:
     def output_channel(self) -> Aff:
         return self._channel("o", self.outer)
 
+    def sums_in_lanes(self, results: int, summed: int) -> bool:
+        """Whether channels that are summed are better lanes than those of the result."""
+        return self.groups == 1 and results <= FEW and summed >= SUMMED
+
     @property
     def filter_inner(self) -> Aff:
         return Aff.of(dict.fromkeys(self.axis("c", self.inner), 1))
@@ -96,8 +102,9 @@ def _inside_border(places: Sequence[Aff], x: TensorType, attrs: Attrs) -> list[G
 
 def forward_kernels(inputs: Types, outputs: Types, attrs: Attrs) -> list[Kernel]:
     w, y = inputs[1], outputs[0]
-    arrays = operands(inputs, outputs)
     channels = _Channels.of(w.shape[-2], w.shape[-1], attrs["groups"])
+    turned = channels.outer > 1 and channels.sums_in_lanes(channels.outer, channels.inner)
+    arrays = operands(inputs, outputs, **({"tmp0": _turned(w)} if turned else {}))
     names = spatial_names(y.rank - 2)
     window_axes, taps = _window_axes(w.shape[:-2], spatial_names(y.rank - 2, "k"))
     free: dict[str, DimLike] = {"n": y.shape[0], **dict(zip(names, spatial_of(y.shape), strict=True)), **channels.group_axes,
@@ -107,9 +114,11 @@ def forward_kernels(inputs: Types, outputs: Types, attrs: Attrs) -> list[Kernel]
     zero = {"c": Aff.of(0)} if "c" not in over else {}
     places = _window_index(names, taps, attrs)
     read = load(arrays, "in0", [Aff.of("n"), *places, channels.input_channel.substitute(zero)], _inside_border(places, inputs[0], attrs))
-    factor = load(arrays, "in1", [*taps, channels.filter_inner.substitute(zero), channels.output_channel])
+    both = [channels.filter_inner.substitute(zero), channels.output_channel]
+    factor = load(arrays, "tmp0", [*taps, *both[::-1]]) if turned else load(arrays, "in1", [*taps, *both])
     target = [Aff.of("n"), *plain(names), channels.output_channel]
-    return [_contraction("conv", free, over, arrays, target, multiply(read, factor))]
+    product = _contraction("conv", free, over, arrays, target, multiply(read, factor))
+    return [_turn_filter(arrays, back=False), product] if turned else [product]
 
 
 def filter_grad_kernels(inputs: Types, outputs: Types, attrs: Attrs) -> list[Kernel]:
@@ -141,9 +150,9 @@ def input_grad_kernels(inputs: Types, outputs: Types, attrs: Attrs) -> list[Kern
     bounded = _bounded(by_axis, spatial_of(dy.shape), channels)
     low, high = _padding(by_axis, spatial_of(dy.shape), bounded)
     padded = dy.with_shape((dy.shape[0], *(a + n + b for a, n, b in zip(low, spatial_of(dy.shape), high, strict=True)), dy.shape[-1]))
-    turned = w.with_shape((*window, w.shape[-1], w.shape[-2]))
-    arrays = operands(inputs, outputs, tmp0=turned, tmp1=padded)
-    kernels = [_turn_filter(arrays)]
+    turned = {} if channels.sums_in_lanes(channels.inner, channels.outer) else {"tmp0": _turned(w)}
+    arrays = operands(inputs, outputs, **turned, tmp1=padded)
+    kernels = [_turn_filter(arrays)] if turned else []
     source = "in0"
     if padded != dy:
         kernels.append(_pad(arrays, low))
@@ -160,7 +169,8 @@ def _bounded(by_axis: list[list[Phase]], extents: Sequence[DimLike], channels: _
     if channels.groups > 1 and channels.inner == 1:
         return [False] * len(by_axis)  # rows of a depthwise convolution share what they read, along any axis
     wasted, work = (sum(n) for n in zip(*(p.outside(extents[-1]) for p in by_axis[-1]), strict=True))
-    return [True] * (len(by_axis) - 1) + [wasted > (BORDER * work if channels.inner == 1 else 0)]
+    side_by_side = channels.inner == 1 and not channels.sums_in_lanes(1, channels.outer)
+    return [True] * (len(by_axis) - 1) + [wasted > (BORDER * work if side_by_side else 0)]
 
 
 def _padding(by_axis: list[list[Phase]], extents: Sequence[DimLike], bounded: Sequence[bool]) -> tuple[list[int], list[DimLike]]:
@@ -177,13 +187,17 @@ def _padding(by_axis: list[list[Phase]], extents: Sequence[DimLike], bounded: Se
     return low, high
 
 
-def _turn_filter(arrays: Arrays) -> Kernel:
-    """tmp0[k.., o, c] = w[K-1-k.., c, o]: the channels of dx become the last axis, of unit stride."""
+def _turned(w: TensorType) -> TensorType:
+    return w.with_shape((*w.shape[:-2], w.shape[-1], w.shape[-2]))
+
+
+def _turn_filter(arrays: Arrays, back: bool = True) -> Kernel:
+    """tmp0[k.., o, c] = w[k.., c, o], or, with `back`, w[K-1-k.., c, o]: the other channels become the last axis, of unit stride."""
     turned = arrays["tmp0"]
     window = spatial_names(turned.rank - 2, "k")
     axes: dict[str, DimLike] = dict(zip([*window, "o", "c"], turned.shape, strict=True))
-    back = [Aff.of({name: -1}, extent - 1) for name, extent in zip(window, turned.shape[:-2], strict=True)]
-    value = load(arrays, "in1", [*back, Aff.of("c"), Aff.of("o")])
+    places = [Aff.of({name: -1}, extent - 1) for name, extent in zip(window, turned.shape[:-2], strict=True)] if back else plain(window)
+    value = load(arrays, "in1", [*places, Aff.of("c"), Aff.of("o")])
     return described("turn_filter", axes, arrays, [store(arrays, "tmp0", plain(axes), value, axes)])
 
 
@@ -209,8 +223,12 @@ def _phase_kernel(arrays: Arrays, source: str, chosen: Sequence[Phase], low: Seq
     # taps count from the last, as the filter is reversed: tap t of a phase is its position taps - 1 - t
     places = [Aff.of(name) + tap * p.back + (p.lowest + a) for name, tap, p, a in zip(names, taps, chosen, low, strict=True)]
     positions = [tap * p.step + (k - 1 - p.first - (p.taps - 1) * p.step) for tap, p, k in zip(taps, chosen, window, strict=True)]
+    if "tmp0" in arrays:
+        factor = load(arrays, "tmp0", [*positions, channels.output_channel, channels.filter_inner])
+    else:
+        back = [place * -1 + (k - 1) for place, k in zip(positions, window, strict=True)]
+        factor = load(arrays, "in1", [*back, channels.filter_inner, channels.output_channel])
     guards = [Guard(place, 0, extent) for place, p, extent, guarded
               in zip(places, chosen, spatial_of(arrays["in0"].shape), bounded, strict=True) if guarded and p.reaches_past(extent)]
     read = load(arrays, source, [Aff.of("n"), *places, channels.output_channel], guards)
-    factor = load(arrays, "tmp0", [*positions, channels.output_channel, channels.filter_inner])
     return _contraction("conv_input_grad", free, over, arrays, target, multiply(read, factor))

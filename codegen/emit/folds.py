@@ -1,0 +1,63 @@
+"""Sums that are cut into lanes, added up: one by itself, or as many as there are lanes side by side.
+
+A halving of two sums side by side takes one shuffle of two vectors, one choice between them and one addition:
+
+    a0 a1 a2 a3     choose   a0 a1 b2 b3
+    b0 b1 b2 b3     shuffle  a2 a3 b0 b1     add   a02 a13 b20 b31
+
+A lane then belongs to the sum that its number's bit says, and so on with pairs of such vectors, down to neighbouring lanes: in the end
+lane n holds the nth sum. Each is added up in the order of `fold_lanes`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from .. import scalar_code
+from ..nest import Acc
+from ..text_builder import Writer
+from .values import Operand
+
+
+def combined(w: Writer, acc: Acc, a: Operand, b: Operand) -> Operand:
+    text = scalar_code.apply(w, acc.op, [a.text, b.text], [acc.dtype] * 2, acc.dtype, a.lanes)
+    return Operand(text, acc.dtype, a.lanes)
+
+
+def fold_lanes(w: Writer, acc: Acc, x: Operand, down_to: int = 1) -> Operand:
+    """The lanes combined by halves, until so many are left."""
+    while x.lanes > down_to:
+        wide, half = scalar_code.register_type(x.dtype, x.lanes), x.lanes // 2
+        if half == 1:
+            low, high = (w.value(f"extractelement {wide} {x.text}, i64 {n}") for n in (0, 1))
+        else:
+            low, high = (w.value(f"shufflevector {wide} {x.text}, {wide} poison, {_mask(range(start, start + half))}")
+                         for start in (0, half))
+        x = combined(w, acc, Operand(low, x.dtype, half), Operand(high, x.dtype, half))
+    return x
+
+
+def fold_across(w: Writer, acc: Acc, sums: list[Operand], lanes: int) -> Operand:
+    """A vector of `lanes` lanes, a power of two and not more than a sum has: the first are the sums, the others hold anything."""
+    sums = [fold_lanes(w, acc, x, lanes) for x in sums]
+    kind = scalar_code.register_type(acc.dtype, lanes)
+    parts = [x.text for x in sums] + ["poison"] * (lanes - len(sums))
+    half = lanes // 2
+    while half:
+        chosen = _mask(n + lanes * bool(n & half) for n in range(lanes))
+        other = _mask((n ^ half) + lanes * bool(n & half) for n in range(lanes))
+        parts = [_halved(w, acc, kind, lanes, a, b, chosen, other) for a, b in zip(parts[:half], parts[half:], strict=True)]
+        half //= 2
+    return Operand(parts[0], acc.dtype, lanes)
+
+
+def _halved(w: Writer, acc: Acc, kind: str, lanes: int, a: str, b: str, chosen: str, other: str) -> str:
+    if a == b == "poison":
+        return a
+    near, far = (w.value(f"shufflevector {kind} {a}, {kind} {b}, {mask}") for mask in (chosen, other))
+    return combined(w, acc, Operand(near, acc.dtype, lanes), Operand(far, acc.dtype, lanes)).text
+
+
+def _mask(order: Iterable[int]) -> str:
+    numbers = [f"i32 {n}" for n in order]
+    return f"<{len(numbers)} x i32> <{', '.join(numbers)}>"
