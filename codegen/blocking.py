@@ -72,12 +72,13 @@ def settle_blocks(nest: Nest, target: Target) -> Nest:
 
 def _parts(over: Loop, step: int, vectors: int, target: Target) -> tuple[int, int] | None:
     """The terms of a block of a sum over the elements of images, and those of a part of it: a loop of known length, in whose trips what
-    the next block reads is asked for. None where it is no such sum, or where a core, which computes its share of the `vectors` of each
-    term, has too few of them for each line that all cores read."""
+    the next block reads is asked for. With vectors of 32 bytes, of which tiles hold fewer sums, what waits is more of the work, and a block
+    may fill more of the second-level cache. None where it is no such sum, or where a core, which computes its share of the `vectors` of
+    each term, has too few of them for each line that all cores read."""
     inside = any(isinstance(s, Loop) and s.mode == FOR for s in statements(over.body))
-    if not target.wide or inside or not isinstance(over.extent, Dim) or step * EACH * target.cores > vectors * LINE:
+    if inside or not isinstance(over.extent, Dim) or step * EACH * target.cores > vectors * LINE:
         return None
-    size, known = min(TOGETHER, target.l2 // 8 // step), divisor(over.extent)
+    size, known = min(TOGETHER, target.l2 // (8 if target.wide else 2) // step), divisor(over.extent)
     part = next((n for n in range(min(size, known), LEAST_PART - 1, -1) if known % n == 0), 0)
     return (size // part * part, part) if part else None
 

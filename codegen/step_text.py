@@ -24,7 +24,7 @@ from .text_builder import join
 from .work import estimate
 
 MODULE_LINES = 300  # kernels are spread over modules of about this size
-LONG_LOOP = 40  # loads and stores in a block, from which addresses are left as they are
+LONG_LOOP = 32  # loads, stores and requests in a block, beyond which addresses are left as they are
 
 Compile = Callable[[Kernel, Target, str, bool], tuple[str, NativeKernel]]
 
@@ -135,7 +135,7 @@ def has_final_addresses(text: str, target: Target) -> bool:
     for line in text.splitlines():
         if line.endswith(":"):
             accesses = 0
-        elif " load " in line or line.startswith("  store "):
+        elif " load " in line or line.startswith("  store ") or "@llvm.prefetch" in line:
             accesses += 1
             if accesses > LONG_LOOP:
                 return True

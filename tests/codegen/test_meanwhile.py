@@ -25,7 +25,7 @@ from .harness import Native
 from .test_native import assert_close, evaluate, inputs, run_native
 
 LINE = 16  # elements
-AVX512 = Target.named("avx512")
+AVX512, AVX2 = Target.named("avx512"), Target.named("avx2")
 POINTWISE = """
 kernel pointwise_gradient
   axes c:{rows}, o:{columns}, n:B, y:{size}, x:{size}
@@ -91,16 +91,17 @@ def test_all_that_the_next_block_reads_is_asked_for_and_little_else(rows: int, c
 
 
 @pytest.mark.parametrize("batch", [1, 2, 3, 7])
-@pytest.mark.parametrize(("rows", "columns", "size"), [(71, 128, 8), (64, 128, 7), (103, 96, 5), (67, 64, 16)])
-def test_updates_are_those_of_the_reference(rows: int, columns: int, size: int, batch: int) -> None:
+@pytest.mark.parametrize(("rows", "columns", "size", "target"), [(71, 128, 8, AVX512), (64, 128, 7, AVX512), (103, 96, 5, AVX512),
+                                                                 (67, 64, 16, AVX512), (71, 128, 8, AVX2), (64, 128, 12, AVX2)])
+def test_updates_are_those_of_the_reference(rows: int, columns: int, size: int, target: Target, batch: int) -> None:
     kernel, symbols = pointwise(rows, columns, size), {"B": batch}
-    nest = plan(lower(kernel), AVX512)
+    nest = plan(lower(kernel), target)
     steps = {step.partition("(")[0] for step in nest.steps}
     assert "meanwhile" in steps and {"slide_sums", "short"} & steps
     arrays = inputs(kernel, symbols)
     want = evaluate(kernel, arrays, symbols)
-    if AVX512.vector_bytes <= Target.host().vector_bytes:
-        native = Native(nest, AVX512)
+    if target.vector_bytes <= Target.host().vector_bytes:
+        native = Native(nest, target)
         first = run_native(native, arrays, symbols)
         assert_close(kernel, first, want, "native")
         for shares in (2, 5):
@@ -121,10 +122,9 @@ def test_the_interpreter_agrees() -> None:
     assert_close(kernel, arrays, want, "interpreted")
 
 
-@pytest.mark.parametrize("target", [Target.named("avx2"), replace(AVX512, cores=64)])
-def test_not_where_that_would_be_too_many_lines(target: Target) -> None:
-    """With short vectors nothing was gained; of many cores each would ask for all that the others do."""
-    steps = plan(lower(pointwise(64, 128, 16)), target).steps
+def test_not_where_that_would_be_too_many_lines() -> None:
+    """Of many cores each would ask for all that the others do."""
+    steps = plan(lower(pointwise(64, 128, 16)), replace(AVX512, cores=64)).steps
     assert any(step.startswith("block(") for step in steps) and not any(step.startswith("meanwhile(") for step in steps)
 
 

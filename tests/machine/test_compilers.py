@@ -179,8 +179,9 @@ def test_assembly_that_llvm_refuses_names_the_line(target):
     assert helped._helper.thread is None
 
 
-def block(loads: int, fma: bool) -> str:
+def block(loads: int, fma: bool, requests: int = 0) -> str:
     lines = ["entry:", *(f"  %v{n} = load float, ptr %p" for n in range(loads))]
+    lines += ["  call void @llvm.prefetch.p0(ptr %p, i32 0, i32 3, i32 1)"] * requests
     return "\n".join([*lines, "  call float @llvm.fma.f32(float %a, float %b, float %c)" if fma else ""])
 
 
@@ -189,6 +190,7 @@ def test_only_short_loops_of_multiply_adds_are_left_to_llvm():
     narrow, wide = Target.named("avx2"), Target.named("avx512")
     assert not has_final_addresses(block(10, fma=True), narrow) and has_final_addresses(block(10, fma=True), wide)
     assert has_final_addresses(block(100, fma=True), narrow) and has_final_addresses(block(10, fma=False), narrow)
+    assert not has_final_addresses(block(32, fma=True), narrow) and has_final_addresses(block(31, fma=True, requests=2), narrow)
 
 
 def test_how_a_module_is_compiled_is_part_of_its_text(target):
