@@ -7,7 +7,8 @@
                                                    for k in 0..784 where 1568 <= k + 98*i.o < ... { c += w[..] }
 
 The first tile of a panel reads all of it from far away, the others from the second-level cache. As many tiles ask as it takes; those after
-them sum in a loop of their own, where nobody asks.
+them sum in a loop of their own, where nobody asks. In the last of a core's panels nothing new is asked for: the next one is another core's,
+which would have to take it back, line by line, when it updates it.
 """
 
 from __future__ import annotations
@@ -56,7 +57,10 @@ def _of_the_next_panel(nest: Nest, place: Place, array: str) -> tuple[Stmt, ...]
         return ()
     start = index.substitute({over: Aff(), **{s.back or s.var: Aff() for s in within}}) + size
     asked = start + Aff.of({tile.back or tile.var: each // tile.step})
-    begin, first = first_of(nest, over, asked, start + (size - each), Aff.of(0) + (kind.size - each))
+    bounds = [start + (size - each), Aff.of(0) + (kind.size - each)]
+    if len(panels) > 1:  # those of a core
+        bounds[1] = bounds[0].substitute({panels[-1].var: Aff() + (int(str(panels[-1].extent)) - 2 * panels[-1].step)})
+    begin, first = first_of(nest, over, asked, *bounds)
     before = -(-extent // tile.step)  # of the guard's index, for each row: a tile's trips come before those of the next
     number, end = Aff.of({over: 1, tile.var: before}), before * -(-size // each) * tile.step
     asking = replace(place.sums, where=Guard(number, 0, end), body=(Prefetch(array, begin + Aff.of({over: line})), *place.sums.body))

@@ -13,7 +13,7 @@ from kcompile.codegen.lower import lower
 from kcompile.codegen.nest import Nest, Prefetch, Stmt
 from kcompile.codegen.schedule import apply
 from kcompile.ir.kernel import Kernel
-from kcompile.ir.text.kernels import parse_kernel
+from kcompile.ir.text.kernels import parse_kernel, print_kernel
 from kcompile.ir.types import evaluate_dim
 
 from .harness import Native
@@ -52,7 +52,8 @@ class Asking(_Interpreter):
             if isinstance(stmt, Prefetch):
                 at = self.aff(stmt.index)
                 assert 0 <= at < self.memory[stmt.array].size and at % LINE == 0, f"{stmt.array}[{at}]"
-                self.asked[self.variables["j.panel"], self.variables["i.o"] // 4].append(at // LINE)
+                panel = sum(self.variables.get(var, 0) for var in ("j.panel", "j.panel.o", "j.panel.i"))
+                self.asked[panel, self.variables["i.o"] // 4].append(at // LINE)
             else:
                 super().body((stmt,))
 
@@ -80,6 +81,18 @@ def test_the_first_tiles_ask_for_the_next_panel(batch: int) -> None:
         lines = [line for tile in range(-(-batch // 4)) for line in found.get((panel, tile), [])]
         assert lines == list(range(48 * (panel + 1), 48 * (panel + 1) + min(48, 24 * -(-batch // 4))))
         assert not any(found.get((panel, tile)) for tile in range(2, 5))
+
+
+def test_nobody_asks_for_a_panel_of_another_core() -> None:
+    """It is updated there. Two panels a core: in the second, tiles ask for lines of it alone."""
+    nest = lower(parse_kernel(print_kernel(DENSE).replace("96", "128")))
+    of_a_core = [step.replace("j.panel", "j.panel.o, j.panel.i") for step in TILED]
+    for step in ("tile(j.panel, 2)", *of_a_core, "next_panel(w, k)"):
+        nest = apply(nest, step)
+    found = asked(nest, 8)
+    for panel in range(4):
+        lines = {line // 48 for tile in range(2) for line in found[panel, tile]}
+        assert lines == {panel // 2 * 2 + 1}
 
 
 @pytest.mark.parametrize("batch", [5, 8, 30])
