@@ -17,12 +17,14 @@ from .access import divisor
 
 LOADS = 1.2  # multiply-adds that a load is worth: a tile of eight rows and one vector runs at three quarters of the peak
 NEAR = 0.2  # what a vector costs beyond that where panels lie in the second-level cache
+SPLIT = 0.5  # where each lies in two lines as a rule, which takes two loads
 FAR = 1.0  # and where they come from further away
 MASKED = 1.05  # what masks cost
 CLAMPED = 1.2  # and rows of which the last ones may be dead: each has an address of its own, and there are 16 registers for all
 TRIP = 2.0  # what a trip of the sum costs beside these with vectors of 64 bytes, which leave two ports for everything that computes
 SHORT_TRIP = 0.8  # and with those of 32 bytes: no more than the sums that just hide a latency (2 x 4) hide nothing else, twelve do
 LAST = 1.04  # what it costs to tell a last tile from the others, with vectors of 64 bytes
+NARROWER = 1.02  # and of columns
 IN_FLIGHT = 8  # sums that hide the latency of an addition
 MOST_VECTORS = 6
 SHORT = 0.03  # of an axis that would be computed twice: from here on the last tile gets code of its own
@@ -70,19 +72,20 @@ def best_tiles(columns: DimLike, lanes: int, rows: Mapping[str, DimLike], room: 
                masked: bool = False, apart: frozenset[str] = frozenset(), cores: int = 1, few: int = 0,
                back: bool = False) -> list[Tile]:
     """Every tile there is room for, the one that costs least for each result first: see `priced_tiles`."""
-    return [tile for _, tile in priced_tiles(columns, lanes, rows, room, heights, far, masked, apart, cores, few, back)]
+    return [tile for _, tile in priced_tiles(columns, lanes, rows, room, heights, FAR if far else NEAR, masked, apart, cores, few, back)]
 
 
-def priced_tiles(columns: DimLike, lanes: int, rows: Mapping[str, DimLike], room: Room, heights: tuple[int, ...] = (), far: bool = False,
+def priced_tiles(columns: DimLike, lanes: int, rows: Mapping[str, DimLike], room: Room, heights: tuple[int, ...] = (), each: float = NEAR,
                  masked: bool = False, apart: frozenset[str] = frozenset(), cores: int = 1, few: int = 0,
-                 back: bool = False) -> list[tuple[float, Tile]]:
+                 back: bool = False, narrow: bool = False) -> list[tuple[float, Tile]]:
     """Every tile there is room for, with what it costs for each result, in time of its multiply-adds; the one that costs least first.
 
     `columns`: extent along the lanes; `rows`: axis -> extent, in the order in which axes choose. `heights`: the only numbers of rows
-    allowed of one axis, where they are not free. `far`: what tiles read does not fit the second-level cache. `masked`: a last tile that
+    allowed of one axis, where they are not free. `each`: what a vector costs beyond a load. `masked`: a last tile that
     is not full is masked, and every tile with it. `apart`: axes whose rows lie a page or more apart. `cores`: among how many the panels
     alone are shared out. `few`: rows that are done at a time of a last tile of an axis of unknown length. `back`: rows of a last tile
-    step back, `masked` or not. Of equal tiles the one nearest to two vectors and eight rows.
+    step back, `masked` or not. `narrow`: a last panel has as many vectors as are left.
+    Of equal tiles the one nearest to two vectors and eight rows.
     """
     unknown = MOST_ROWS if few else CLAMPED_ROWS
     found = [Tile(vectors, dict(zip(rows, sizes, strict=True)))
@@ -93,10 +96,8 @@ def priced_tiles(columns: DimLike, lanes: int, rows: Mapping[str, DimLike], room
     if not found:  # so many sums at once that none of these fits: the smallest spills least
         return [(math.inf, Tile(1, dict.fromkeys(rows, min(heights, default=1))))]
 
-    each = FAR if far else NEAR
-
     def rank(tile: Tile) -> tuple[float, int, int, bool]:
-        waste = wasted(columns, tile.vectors * lanes)
+        waste = _last_columns(columns, lanes, tile, each, room.trip) if narrow else wasted(columns, tile.vectors * lanes)
         dead = [a for a, n in tile.rows.items() if wasted(rows[a], n) > 1 and not worth_a_short_tile(rows[a], n)]
         stuck = any(not isinstance(rows[a], Dim) for a in dead) and not back
         masks = CLAMPED if stuck else MASKED if waste > 1 or (dead and not back) else 1.0
@@ -140,6 +141,16 @@ def worth_a_short_tile(extent: DimLike, size: int) -> bool:
 def clamped(extent: DimLike, size: int) -> bool:
     """Whether tiles fill an axis of unknown length only by chance, where others would surely do."""
     return isinstance(extent, Dim) and divisor(extent) > 1 and divisor(extent) % size > 0
+
+
+def _last_columns(extent: DimLike, lanes: int, tile: Tile, vector: float, trip: float) -> float:
+    """What panels of that width cost, as a multiple of what the columns would if all panels were whole, and the last has the vectors that
+    are left."""
+    if isinstance(extent, Dim):
+        return wasted(extent, lanes * tile.vectors)
+    whole, left = divmod(-(-extent // lanes), tile.vectors)
+    shorter = cost(left, tile.height, vector, trip) / cost(tile.vectors, tile.height, vector, trip) if left else 0.0
+    return float((whole * tile.vectors + left * shorter) * lanes / extent) * (NARROWER if whole and left else 1)
 
 
 def _last_rows(extent: DimLike, size: int, tile: Tile, vector: float, trip: float, few: int) -> float:

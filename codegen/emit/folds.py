@@ -16,7 +16,7 @@ from collections.abc import Iterable
 from .. import scalar_code
 from ..nest import Acc
 from ..text_builder import Writer
-from .values import Operand
+from .indices import Operand
 
 
 def combined(w: Writer, acc: Acc, a: Operand, b: Operand) -> Operand:
@@ -49,6 +49,17 @@ def fold_across(w: Writer, acc: Acc, sums: list[Operand], lanes: int) -> Operand
         parts = [_halved(w, acc, kind, lanes, a, b, chosen, other) for a, b in zip(parts[:half], parts[half:], strict=True)]
         half //= 2
     return Operand(parts[0], acc.dtype, lanes)
+
+
+def fold_terms(w: Writer, acc: Acc, x: Operand, ways: int) -> Operand:
+    """Of each `ways` neighbouring lanes the sum: whole vectors to the last, since halves of vectors lie in fewer registers, and so would
+    what they are halves of."""
+    kind, by = scalar_code.register_type(x.dtype, x.lanes), 1
+    while by < ways:
+        other = w.value(f"shufflevector {kind} {x.text}, {kind} poison, {_mask(lane ^ by for lane in range(x.lanes))}")
+        x, by = combined(w, acc, x, Operand(other, x.dtype, x.lanes)), 2 * by
+    text = w.value(f"shufflevector {kind} {x.text}, {kind} poison, {_mask(range(0, x.lanes, ways))}")
+    return Operand(text, x.dtype, x.lanes // ways)
 
 
 def _halved(w: Writer, acc: Acc, kind: str, lanes: int, a: str, b: str, chosen: str, other: str) -> str:

@@ -31,11 +31,11 @@ from ..nest import (
     statements,
 )
 from ..target import Target
+from .abreast import lanes_of
 from .errands import ROOM, ask, claim, find_errands
-from .indices import Index, Lanes, Sums
+from .indices import Index, Lanes, Operand, Sums
 from .statements import Key, Statements
 from .transpose import write_transposed
-from .values import Operand
 
 
 def emit(nest: Nest, target: Target, name: str) -> str:
@@ -120,10 +120,11 @@ class _Function(Statements):
             for value in range(0, int(str(loop.extent)), loop.step):
                 self._iteration(loop, value)
         elif loop.mode == VECTOR:
+            before = self.vector
             lanes = self.lanes.get(id(loop))
             if lanes is None:
-                lanes = self.lanes[id(loop)] = Lanes(loop.var, int(str(loop.extent)), loop.clip)
-            before, self.vector = self.vector, lanes
+                lanes = self.lanes[id(loop)] = lanes_of(loop, before)
+            self.vector = lanes
             self.body(loop.body)
             self.vector = before
         elif not loop.clip and not loop.where and isinstance(loop.extent, int) and loop.extent <= loop.step:

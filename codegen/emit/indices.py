@@ -12,7 +12,7 @@ from operator import itemgetter
 from kcompile.ir.struct import struct
 
 from ...ir.scalar import Aff
-from ...ir.types import Dim, DimLike
+from ...ir.types import Dim, DimLike, DType
 from .. import scalar_code
 from ..nest import Clip, Nest
 from .scopes import Scopes
@@ -34,12 +34,24 @@ class Index:
 
 
 @struct(frozen=True)
+class Operand:
+    """An LLVM operand of register_type(dtype, lanes)."""
+
+    text: str
+    dtype: DType
+    lanes: int = 1
+
+
+@struct(frozen=True)
 class Lanes:
-    """The vector variable in force: its number of lanes and its clip."""
+    """The vector variable in force: its number of lanes and its clip. `terms`: a second variable, of which each value of the first has
+    `ways` in neighbouring lanes."""
 
     var: str
     count: int
     clip: Clip | None
+    terms: str = ""
+    ways: int = 1
 
 
 @dataclass
@@ -107,7 +119,7 @@ class Indices:
         else:
             const = aff.const
         for var, factor in aff.terms:
-            if self.vector and var == self.vector.var:
+            if self.vector and var in (self.vector.var, self.vector.terms):
                 continue
             index = self.index(var)
             if index.lanes > 1:
@@ -170,7 +182,7 @@ class Indices:
     def _vector_terms(self, aff: Aff) -> list[tuple[str, DimLike]]:
         """The terms of an index that differ from lane to lane."""
         return [(v, c) for v, c in aff.terms
-                if (self.vector and v == self.vector.var) or self.index(v).lanes > 1]
+                if (self.vector and v in (self.vector.var, self.vector.terms)) or self.index(v).lanes > 1]
 
     def pure_at(self, depth: int, instruction: str) -> str:
         """Like `pure`, in the scope of that depth, where the operands are known. A value known only further in is of no use there."""

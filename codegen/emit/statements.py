@@ -7,6 +7,7 @@ loads, which they would hold up.
 from __future__ import annotations
 
 import functools
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from itertools import product
@@ -16,13 +17,14 @@ from ...ir.types import DimLike, DType, boolean, i64
 from .. import scalar_code
 from ..nest import Acc, Accum, Clip, Fold, Let, Nest, Prefetch, Store, all_stores, identity
 from ..target import Target
+from .abreast import is_contiguous
 from .errands import Claimed
-from .folds import combined, fold_across, fold_lanes
-from .indices import Index
+from .folds import combined, fold_across, fold_lanes, fold_terms
+from .indices import Index, Operand
 from .memory import suffix as memory_suffix
 from .scopes import Scopes
 from .spread import spread, write_spread
-from .values import Operand, Values
+from .values import Values
 
 Key = tuple[int, ...]
 
@@ -64,7 +66,7 @@ class Statements(Values):
     # Accumulators and lets
 
     def declare_accumulators(self, acc: Acc) -> None:
-        lanes = next((d.extent for d in acc.dims if d.vector), 1)
+        lanes = math.prod(d.extent for d in acc.dims if d.vector)
         first = Operand(scalar_code.constant(acc.dtype, identity(acc.op, acc.dtype), lanes), acc.dtype, lanes)
         block = _Block(acc, tuple([d.var for d in acc.dims if not d.vector]))
         for key in product(*(range(d.extent) for d in acc.dims if not d.vector)):
@@ -103,7 +105,8 @@ class Statements(Values):
         acc = block.acc
         rows = self.vector.var if self.vector and self.vector.var in block.over else ""
         over = tuple(d.var for d in acc.dims if not d.vector and d.var not in stmt.over and d.var != rows)
-        lanes = any(d.vector and d.var in stmt.over for d in acc.dims)
+        vectors = [d for d in acc.dims if d.vector]
+        lanes = any(d.var in stmt.over for d in vectors)
         totals: list[Operand] = []
         for row in range(next(d.extent for d in acc.dims if d.var == rows)) if rows else (0,):
             at = {**self.unrolled, rows: row}
@@ -116,6 +119,8 @@ class Statements(Values):
         if rows:
             assert self.vector and lanes
             total = fold_across(self.w, acc, totals, self.vector.count)
+        elif lanes and len(vectors) > 1:
+            total = fold_terms(self.w, acc, totals[0], vectors[-1].extent)
         else:
             total = fold_lanes(self.w, acc, totals[0]) if lanes else totals[0]
         self._define(stmt.name, over, total)
@@ -185,10 +190,11 @@ class Statements(Values):
             w.line(f"store {scalar_code.memory_type(dtype, 1)} {text}, ptr {where}, align {dtype.size}")
             return
         assert self.vector
-        count, mask = self.vector.count, self.lane_mask()
+        packed = self.vector.terms and stmt.array not in self.nest.arrays  # dead lanes are zeros, which are summed for nothing, but fast
+        count, mask = self.vector.count, "" if packed else self.lane_mask()
         text = scalar_code.to_memory(w, dtype, count, self.broadcast(value, count).text)
         wide = scalar_code.memory_type(dtype, count)
-        unit = terms == [(self.vector.var, 1)]
+        unit = {v for v, _ in terms} <= {self.vector.var, self.vector.terms} and is_contiguous(stmt.index, self.vector)
         if self.target.masks and terms[0][0] == self.vector.var and (apart := spread(terms, count)):
             where = self.place(self.pointer(stmt.array, stmt.index), live)
             write_spread(self.w, dtype, (text, wide), count, apart, where, mask)

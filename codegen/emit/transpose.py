@@ -16,9 +16,8 @@ from typing import TYPE_CHECKING
 from ...ir.types import f32, f64
 from .. import scalar_code
 from ..nest import Clip, Transpose
-from .indices import Index, Lanes
+from .indices import Index, Lanes, Operand
 from .memory import suffix
-from .values import Operand
 
 if TYPE_CHECKING:
     from .statements import Statements

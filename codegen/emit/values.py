@@ -6,24 +6,14 @@ operation is broadcast. Equal values are emitted once while they are in reach.
 
 from __future__ import annotations
 
-from kcompile.ir.struct import struct
-
 from ...ir.scalar import Aff, AxisValue, Const, Expr, Guard, Load, Ref
 from ...ir.types import DType, boolean, i64
 from .. import scalar_code
 from ..nest import Nest
-from .indices import Indices
+from .abreast import load_terms
+from .indices import Indices, Operand
 from .memory import ZERO_CELL, memory_constant, suffix
 from .scopes import Scopes
-
-
-@struct(frozen=True)
-class Operand:
-    """An LLVM operand of register_type(dtype, lanes)."""
-
-    text: str
-    dtype: DType
-    lanes: int = 1
 
 
 class Values(Indices):
@@ -81,8 +71,8 @@ class Values(Indices):
     def _once(self, load: Load) -> Operand:
         """`load`, worked out once for all iterations of unrolled loops that read the same."""
         vector = self.vector
-        own = vector.var if vector is not None else ""
-        at = [self.index(v) for v in load.variables if v != own]
+        own = (vector.var, vector.terms) if vector is not None else ()
+        at = [self.index(v) for v in load.variables if v not in own]
         key = id(load), id(vector), self.versions.get(load.array, 0), *[index.text or index.const for index in at]
         known = self.scopes.recall(key)
         if known is None:
@@ -125,17 +115,18 @@ class Values(Indices):
         """The live lanes under the clip in force, as <lanes x i1>; '' where all are."""
         if not self.vector or not self.vector.clip:
             return ""
-        clip, count = self.vector.clip, self.vector.count
+        clip, count, ways = self.vector.clip, self.vector.count, self.vector.ways
         base, depth = self.integer(clip.base)
         extent = self.dim(clip.extent)
         if not base.startswith("%") and not extent.startswith("%"):
-            live = int(extent) - int(base)
+            live = (int(extent) - int(base)) * ways
             return f"<{', '.join(f'i1 {int(lane < live)}' for lane in range(count))}>" if live < count else ""
-        key = ("mask", base, extent, count)
+        key = ("mask", base, extent, count, ways)
         known = self.scopes.recall(key)
         if known is None:
             with self.scopes.at(depth) as w:
                 left = w.value(f"sub i64 {extent}, {base}")
+                left = w.value(f"mul i64 {left}, {ways}") if ways > 1 else left
                 left = w.call("i64", "llvm.smin.i64", ("i64", left), ("i64", str(count)))
                 short = w.value(f"trunc i64 {left} to i32")
                 one = w.value(f"insertelement <{count} x i32> poison, i32 {short}, i64 0")
@@ -176,7 +167,7 @@ class Values(Indices):
         at, _ = self.integer(guard.index)
         return not at.startswith("%") and not guard.lo <= int(at) < guard.hi
 
-    def _guards(self, guards: tuple[Guard, ...]) -> Operand | None:
+    def guards(self, guards: tuple[Guard, ...]) -> Operand | None:
         """All guards together; None where they always hold."""
         total: Operand | None = None
         for guard in guards:
@@ -196,9 +187,11 @@ class Values(Indices):
 
     def load(self, load: Load) -> Operand:
         """A load; lanes that are dead or whose guards fail touch no memory."""
+        if self.vector and self.vector.terms and self.vector.terms in load.variables:
+            return load_terms(self, load)
         aff = load.index[0]
         terms = self._vector_terms(aff)
-        guard = self._guards(load.guards)
+        guard = self.guards(load.guards)
         other = load.other or Const(0, load.dtype)
         if guard is not None and guard.text == "false":
             return self.value(other)
@@ -223,17 +216,17 @@ class Values(Indices):
         known = self.scopes.recall(key)
         if known is not None:
             return known  # type: ignore[no-any-return]
-        text = scalar_code.from_memory(self.w, load.dtype, count, self._vector_load(load, where, unit, mask, other))
+        text = scalar_code.from_memory(self.w, load.dtype, count, self.vector_load(load, where, unit, mask, other))
         result = Operand(text, load.dtype, count)
         self.scopes.remember(key, result)
         return result
 
-    def _vector_load(self, load: Load, where: str, unit: bool, mask: str, other: Const) -> str:
+    def vector_load(self, load: Load, where: str, unit: bool, mask: str, other: Const) -> str:
         assert self.vector
         count, size = self.vector.count, load.dtype.size
         wide = scalar_code.memory_type(load.dtype, count)
         if unit and not mask:
-            return self.w.value(f"load {wide}, ptr {where}, align {size}{self._invariant(load.array)}")
+            return self.w.value(f"load {wide}, ptr {where}, align {size}{self.invariant(load.array)}")
         kind = suffix(load.dtype, count)
         through = memory_constant(other, count)
         mask = mask or "splat (i1 true)"
@@ -251,13 +244,13 @@ class Values(Indices):
             self.w.declare(ZERO_CELL)
             where = self.w.value(f"select i1 {guard.text}, ptr {where}, ptr @kc_zero_cell")
         kind = scalar_code.memory_type(load.dtype, 1)
-        text = self.w.value(f"load {kind}, ptr {where}, align {load.dtype.size}{self._invariant(load.array)}")
+        text = self.w.value(f"load {kind}, ptr {where}, align {load.dtype.size}{self.invariant(load.array)}")
         result = Operand(scalar_code.from_memory(self.w, load.dtype, 1, text), load.dtype)
         if guard is not None and other.value != 0:
             result = self.apply("select", [guard, result, self.value(other)], load.dtype)
         self.scopes.remember(key, result)
         return result
 
-    def _invariant(self, array: str) -> str:
+    def invariant(self, array: str) -> str:
         """Says that no one writes the array while the function runs."""
         return "" if array in self.versions else ", !invariant.load !{}"

@@ -77,6 +77,7 @@ class _Planner(Maps, Products, TurnedPanels, Rows, Sweeps, Tails):
         self._sweep()
         self._share()
         self._pack_whole()
+        self._terms_side_by_side()
         self._edges()
         self.nest = settle_blocks(self.nest, self.target)
         self._last_rows()

@@ -13,6 +13,7 @@ from ..nest import Acc, Loop, Nest, Stmt, Store, statements
 from ..schedule import reorder, tile, trim, vectorize
 from ..schedule.trim import bound
 from ..target import Target
+from ..terms_abreast import Terms
 from ..tiles import LAST, SHORT_TRIP, TRIP, Room, Tile
 from ..windows import Window
 
@@ -20,7 +21,8 @@ from ..windows import Window
 @struct(frozen=True)
 class Shape:
     """A register tile: `count` vectors of `lanes` side by side, beside so many rows (`tiles`) of each of the loops `rows`. `window`: what
-    slides along the rows; `columns`: loops over panels that lie one after the other."""
+    slides along the rows; `columns`: loops over panels that lie one after the other; `terms`: of which several are side by side in the
+    lanes."""
 
     lanes: int
     count: int
@@ -28,6 +30,7 @@ class Shape:
     tiles: Mapping[str, int]
     window: Window | None = None
     columns: tuple[str, ...] = ()
+    terms: Terms | None = None
 
     @property
     def width(self) -> int:
@@ -54,6 +57,8 @@ class Scheduling:
     columns: tuple[str, ...] = ()  # loops over panels that lie one after the other
     in_pieces: bool = False  # the panels of a core take pieces of the rows
     whole: list[tuple[str, str, tuple[str, ...]]] = field(default_factory=list)  # operands packed whole: array, lanes along, summed over
+    narrow: str = ""  # columns of which the last panel has the vectors that are left
+    abreast: tuple[Terms, int] | None = None  # terms of a sum that are side by side in the lanes, and how many
     kept: list[str] = field(default_factory=list)  # those of them whose panels are kept from call to call
 
     def note(self, text: str) -> None:

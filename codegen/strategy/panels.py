@@ -171,7 +171,7 @@ class Panels(Shapes):
         for array, var, over in self.whole:
             lanes = int(str(loops(self.nest, f"{var}.i.v")[0].extent))
             self.nest = pack_all(self.nest, array, var, *over, lanes)
-            if array not in self.kept:
+            if array not in self.kept and not self.abreast:
                 self.note(f"{array} is packed whole: its rows lie far apart, and many rows of the result read it")
 
     def _keep(self) -> None:

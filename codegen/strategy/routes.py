@@ -37,6 +37,10 @@ class Routes(Scheduling):
         """How the tiles are gone through, and which operands are packed on the way."""
         if shape.window or shape.columns:
             return Route(outermost=bool(shape.columns))
+        if shape.terms:
+            self.whole = [(shape.terms.array, vector.var, shape.terms.over)]
+            self.kept = [shape.terms.array] if shape.terms.array in self.nest.still else []
+            return Route()
         body = common[-1].body
         packed = tuple(far_rows(self.nest, common, body, vector, shape.width, self.target))
         if strip := self._strip(common, vector, shape.rows, shape.tiles, shape.width, bool(packed)):

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from kcompile.ir.struct import replace
+
 from ..access import Access, accesses, guess, inner_loops, static, useful_lanes
 from ..conflicts import crowded
 from ..epilogue import is_dear
 from ..nest import Loop, Stmt
 from ..packing import far_rows
 from ..strips import PAGE
-from ..tiles import FEW, Room, Tile, best_tiles
+from ..terms_abreast import LEAST_ROWS, WAYS, WORTH, find_terms
+from ..tiles import FEW, Room, Tile, best_tiles, priced_tiles
 from ..windows import find_window, taps_tile, window_tile
 from .base import Shape
 from .routes import Routes
@@ -37,6 +40,8 @@ class Shapes(Routes):
             best = window_tile(window, {loop.var: static(loop.extent) or 1 for loop in rows}, room) if alone else \
                 taps_tile(window, {loop.var: loop.extent for loop in rows}, room)
             return Shape(lanes, 1, tuple(rows), best.rows, window)
+        if rows and not columns and (abreast := self._terms_abreast(common, vector, rows, room, lanes)):
+            return abreast
         if rows:
             best = self._tile_of(common, vector, rows, room, lanes)
             return Shape(lanes, best.vectors, tuple(rows), best.rows, columns=columns)
@@ -87,6 +92,29 @@ class Shapes(Routes):
         if better:
             self.choices.sort(key=lambda tile: tile != better[0])
         return self._chosen()
+
+    def _terms_abreast(self, common: list[Loop], vector: Loop, rows: list[Loop], room: Room, lanes: int) -> Shape | None:
+        """The tile, where it is better to have several terms of the sum side by side in the lanes, so that fewer of them are dead."""
+        whole = (static(vector.extent) or 0) % lanes == 0
+        terms = None if whole or lanes < max(WAYS) else find_terms(self.nest, common, vector, self.target)
+        if terms is None:
+            return None
+        extents, room = {loop.var: loop.extent for loop in rows}, replace(room, trip=room.trip / 2)  # several terms will be added in each
+
+        def priced(ways: int) -> list[tuple[float, Tile]]:
+            tiles = priced_tiles(vector.extent, lanes // ways, extents, room, masked=bool(self.nest.in_place),
+                                 back=is_dear(common[-1].body), narrow=ways > 1)
+            return [(cost, tile) for cost, tile in tiles if ways == 1 or tile.height >= LEAST_ROWS] or tiles
+
+        found = {ways: priced(ways) for ways in (1, *WAYS)}
+        best = min(WAYS, key=lambda ways: found[ways][0][0] * terms.dear(ways))
+        if found[best][0][0] * terms.dear(best) > WORTH * found[1][0][0]:
+            return None
+        self.narrow = f"{vector.var}.i"
+        self.abreast, self.choices = (terms, best), [tile for _, tile in found[best]]
+        tile = self._chosen()
+        self.note(f"{best} terms of {terms.over[-1]} side by side in the lanes: columns alone fill their vectors badly")
+        return Shape(lanes // best, tile.vectors, tuple(rows), tile.rows, terms=terms)
 
     def _lines_are_lost(self, common: list[Loop], vector: Loop, row: Loop, lanes: int) -> bool:
         """Whether rows lie side by side, are read by one tile alone (there is but one panel), and a line of which the next tile reads the

@@ -13,6 +13,7 @@ from ..conflicts import WAY, room_for
 from ..nest import FOR, UNROLL, VECTOR, Acc, Loop, Transpose, all_loads, loops, statements, stmt_expr
 from ..runs import trips_of_a_sample
 from ..schedule import (
+    abreast,
     along,
     approach,
     backwards,
@@ -23,6 +24,7 @@ from ..schedule import (
     foresee,
     lead,
     meanwhile,
+    narrow,
     next_panel,
     prefetch,
     several,
@@ -32,6 +34,7 @@ from ..schedule import (
     slide_sums,
     unpacked,
     why_not_along,
+    why_not_narrow,
     why_not_short,
     why_not_singly,
     why_not_slide,
@@ -69,8 +72,22 @@ NEXT = 8  # elements of an image that are asked for ahead, where a sum goes over
 class Tails(Scheduling):
     """Nothing after these steps cuts a loop."""
 
+    def _terms_side_by_side(self) -> None:
+        """Lanes take terms side by side, once the operand that lies along them is packed."""
+        if self.abreast:
+            terms, ways = self.abreast
+            over, vectors = terms.over[-1], max(vectors for _, vectors in tile_sums(self.nest.body))
+            counts = [n for n in range(1, WRITTEN_OUT // vectors + 1) if terms.count >= 2 * n * ways and (n == 1 or not self.nest.still)]
+            count = min(counts[:MOST_TERMS], key=lambda n: (terms.count % (n * ways) // ways, -n), default=1)
+            self.nest = abreast(self.nest, terms.array, over, ways, count)
+            self.note(f"{terms.array} is packed so, {ways} terms of each column side by side; {count * ways} terms are added in each trip")
+
     def _last_rows(self) -> None:
-        """The rows of a last tile that is not full: fewer, or along an axis of unknown length one by one."""
+        """The vectors of a last panel that is not full: fewer. The rows of such a tile: fewer, or along an axis of unknown length one by
+        one."""
+        if self.narrow and not why_not_narrow(self.nest, self.narrow):
+            self.nest = narrow(self.nest, self.narrow)
+            self.note(f"the last panel of {self.narrow} has the vectors that are left, and code of its own")
         for loop in [x for x in inner_loops(self.nest.body) if x.mode == UNROLL and x.clip and isinstance(x.clip.extent, int)]:
             assert loop.clip
             if not why_not_short(self.nest, loop.var) and worth_a_short_tile(loop.clip.extent, int(str(loop.extent))):

@@ -5,19 +5,19 @@ from __future__ import annotations
 import math
 
 from ...ir.types import DimLike
-from ..access import accesses, guess, useful_lanes
+from ..access import accesses, guess, static, useful_lanes
 from ..conflicts import crowded
 from ..epilogue import is_dear, turned_epilogue
 from ..nest import Loop
 from ..packing import Turned, find_turned
 from ..schedule import jam, pack, parallel, reorder, tile, transpose, unroll
-from ..tiles import Tile, best_tiles, priced_tiles
+from ..tiles import NEAR, SPLIT, Tile, best_tiles, priced_tiles
 from .panels import Panels
 
 SHORT_SUM = 64  # trips up to which what a tile stores takes as long as its products
 HEIGHTS = (4, 8, 16)  # columns of a tile: pieces of a line, which are turned in as few instructions as there are
 SIX = 6  # where 16 registers hold the sums of no more beside two vectors: eight sums, those of four columns, just hide a latency
-LONG_SUM = 512  # trips beside which that is nothing
+LONG_SUM = 256  # trips beside which that is nothing
 WORTH_TURNING = 0.95  # of the time that a tile takes
 
 
@@ -28,21 +28,25 @@ class TurnedPanels(Panels):
         """Whether both operands of a long sum are contiguous, each along an axis of its own, and so many fewer lanes are dead along that
         of the rows (40 filters are three vectors for 2.5, but 5 x 24 inputs eight for 7.5) that results are better turned; then the nest
         is scheduled."""
-        turned = None if self.taps or self.edge else find_turned(self.nest, common, self.target, packs=False)
+        whole = (static(vector.extent) or 0) % useful_lanes(self.nest, self.target, vector) == 0
+        turned = None if whole or self.taps or self.edge else find_turned(self.nest, common, self.target, packs=False)
         if turned is None or math.prod(guess(loop.extent) for loop in turned.over) < LONG_SUM:
             return False
         rows = {loop.var: loop.extent for loop in self._row_axes(common, vector, common[-1].body)}
         straight = self._priced(common, vector, rows)
-        other = self._priced(common, turned.lanes, {turned.columns.var: turned.columns.extent})
+        other = self._priced(common, turned.lanes, {turned.columns.var: turned.columns.extent}, narrow=True)
         if not straight or not other or other[0][0] > WORTH_TURNING * straight[0][0]:
             return False
-        self.choices = [tile for _, tile in other]
+        self.narrow, self.choices = f"{turned.lanes.var}.i", [tile for _, tile in other]
         self._turned_tiles(common, turned)
         return True
 
-    def _priced(self, common: list[Loop], vector: Loop, rows: dict[str, DimLike]) -> list[tuple[float, Tile]]:
-        return priced_tiles(vector.extent, useful_lanes(self.nest, self.target, vector), rows, self._room(common),
-                            masked=bool(self.nest.in_place), back=is_dear(common[-1].body))
+    def _priced(self, common: list[Loop], vector: Loop, rows: dict[str, DimLike],
+                narrow: bool = False) -> list[tuple[float, Tile]]:
+        """Tiles by what they cost, where vectors are not packed."""
+        lanes, each = useful_lanes(self.nest, self.target, vector), SPLIT if self.target.wide else NEAR
+        return priced_tiles(vector.extent, lanes, rows, self._room(common), each=each,
+                            masked=bool(self.nest.in_place), back=is_dear(common[-1].body), narrow=narrow)
 
     def _turned_panels(self, common: list[Loop], turned: Turned) -> None:
         vector, columns, room = turned.lanes.var, turned.columns.var, self._room(common)

@@ -1,0 +1,109 @@
+"""Terms of a sum side by side in the lanes: for any number of columns and terms, with borders, dear epilogues, shares and infinities."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from kcompile.codegen.interpret import interpret
+from kcompile.codegen.lower import lower
+from kcompile.codegen.nest import Nest
+from kcompile.codegen.nest_text import parse_nest, print_nest
+from kcompile.codegen.strategy import plan, shapes
+from kcompile.codegen.target import Target
+from kcompile.ir.kernel import Kernel
+from kcompile.ir.text.kernels import parse_kernel
+
+from .harness import Native
+from .test_native import assert_close, evaluate, inputs, run_native
+
+TARGETS = [target for target in (Target.host(), Target.named("avx2")) if target.vector_bytes]
+CONV = """
+kernel conv
+  axes n:B, y:9, x:11, o:{o}, u:3, v:3, c:{c}
+  read t: f32[B, 11, 13, {c}], w: f32[3, 3, {c}, {o}], b: f32[{o}]
+  write r: f32[B, 9, 11, {o}]
+  reduce s[n, y, x, o] = add over u, v, c of t[n, y + u, x + v, c] * w[u, v, c, o]
+  store r[n, y, x, o] = {value}
+"""
+BORDER = """
+kernel input_gradient
+  axes n:B, y:9, x:18, c:{o}, u:3, v:3, o:{c}
+  read t: f32[B, 9, 18, {c}], w: f32[3, 3, {c}, {o}]
+  write r: f32[B, 9, 18, {o}]
+  reduce s[n, y, x, c] = add over u, v, o of {read} * w[u, v, o, c]
+  store r[n, y, x, c] = s
+"""
+READ = "(t[n, y + u - 1, x + v - 1, o] if 0 <= y + u - 1 < 9 and 0 <= x + v - 1 < 18 else 0.0)"
+
+
+def conv(c: int, o: int, value: str = "max(s + b[o], 0.0)") -> Kernel:
+    return parse_kernel(CONV.format(c=c, o=o, value=value).lstrip())
+
+
+def planned(kernel: Kernel, target: Target, ways: int, monkeypatch: pytest.MonkeyPatch) -> Nest:
+    """The nest with so many terms side by side, whatever they bring."""
+    monkeypatch.setattr(shapes, "WAYS", (ways,))
+    monkeypatch.setattr(shapes, "WORTH", 100.0)
+    nest = plan(lower(kernel), target)
+    assert any(step.startswith("abreast(") and step.split(", ")[2].rstrip(")") == str(ways) for step in nest.steps)
+    return nest
+
+
+def check(kernel: Kernel, nest: Nest, target: Target) -> None:
+    arrays, symbols = inputs(kernel, {"B": 2}), {"B": 2}
+    compiled = Native(nest, target)
+    found = run_native(compiled, arrays, symbols)
+    assert_close(kernel, found, evaluate(kernel, arrays, symbols), kernel.name)
+    np.testing.assert_array_equal(run_native(compiled, arrays, symbols, shares=3)["r"], found["r"])
+
+
+@pytest.mark.parametrize("target", TARGETS, ids=lambda target: target.name)
+@pytest.mark.parametrize("ways", [2, 4])
+@pytest.mark.parametrize(("c", "o"), [(11, 20), (12, 53), (13, 37), (14, 25), (11, 44), (12, 100)])
+def test_columns_and_terms(c: int, o: int, ways: int, target: Target, monkeypatch: pytest.MonkeyPatch) -> None:
+    check(conv(c, o), planned(conv(c, o), target, ways, monkeypatch), target)
+
+
+@pytest.mark.parametrize("target", TARGETS, ids=lambda target: target.name)
+@pytest.mark.parametrize("ways", [2, 4])
+def test_dear_epilogues(ways: int, target: Target, monkeypatch: pytest.MonkeyPatch) -> None:
+    kernel = conv(12, 37, "tanh(s) * exp(b[o]) + log(s * s + 1.0)")
+    check(kernel, planned(kernel, target, ways, monkeypatch), target)
+
+
+@pytest.mark.parametrize("target", TARGETS, ids=lambda target: target.name)
+@pytest.mark.parametrize(("c", "ways"), [(32, 4), (35, 4), (17, 2), (33, 2)])
+@pytest.mark.parametrize("o", [20, 37])
+def test_borders(c: int, o: int, ways: int, target: Target, monkeypatch: pytest.MonkeyPatch) -> None:
+    kernel = parse_kernel(BORDER.format(c=c, o=o, read=READ).lstrip())
+    nest = planned(kernel, target, ways, monkeypatch)
+    assert any(step.startswith("edges(") for step in nest.steps)
+    check(kernel, nest, target)
+
+
+@pytest.mark.parametrize("ways", [2, 4])
+def test_places_of_terms_that_are_not_there_make_nothing_of_an_infinity(ways: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    kernel = conv(11, 20, "s")
+    compiled = Native(planned(kernel, TARGETS[0], ways, monkeypatch), TARGETS[0])
+    arrays = inputs(kernel, {"B": 1})
+    arrays["t"][0, :, :, 10] = np.inf
+    arrays["w"][:] = np.abs(arrays["w"]) + 1.0
+    assert np.all(run_native(compiled, arrays, {"B": 1})["r"] == np.inf)
+
+
+@pytest.mark.parametrize("ways", [2, 4])
+def test_the_interpreter_and_the_text(ways: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    kernel = conv(7 if ways == 2 else 11, 9)
+    nest = planned(kernel, Target.named("avx2"), ways, monkeypatch)
+    assert print_nest(parse_nest(print_nest(nest))) == print_nest(nest)
+    arrays = inputs(kernel, {"B": 1})
+    wanted = evaluate(kernel, arrays, {"B": 1})
+    interpret(nest, arrays, {"B": 1})
+    assert_close(kernel, arrays, wanted, "interpreted")
+
+
+def test_where_it_happens() -> None:
+    def happens(c: int, o: int) -> bool:
+        return any(step.startswith("abreast(") for step in plan(lower(conv(c, o)), Target.named("avx512")).steps)
+    assert happens(24, 40) and happens(53, 37) and happens(20, 20) and not happens(24, 48) and not happens(32, 64)
