@@ -9,12 +9,12 @@ from kcompile.ir.struct import struct
 
 from ..ir.scalar import Apply
 from ..ir.types import f32
-from .access import accesses, divisor, inner_loops, static
-from .nest import FOR, Acc, Accum, Loop, Nest, statements
+from .access import accesses, divisor, expr_cost, inner_loops, static
+from .nest import FOR, Acc, Accum, Let, Loop, Nest, Store, statements
 from .target import Target
 
 WAYS = (2, 4)  # terms that a load brings to all lanes
-FOLD = 3  # multiply-adds that it takes to add one of them to the others, once for each vector of a tile, and to store what is left of it
+FOLD = 2  # multiply-adds that it takes to add one of them to the others, once for each vector of a tile
 LEAST_TRIPS = 8  # of a sum that takes them so
 LEAST_ROWS = 4  # of a tile: vectors come from the second-level cache, which brings no more than a line in two cycles
 MANY_ROWS = 64  # rows at the least, for which packing the other operand is nothing
@@ -24,20 +24,21 @@ WORTH = 0.97  # of the time that a tile takes
 @struct(frozen=True)
 class Terms:
     """`array`: the operand along the lanes, to be packed; `over`: the loops that sum, outermost first; `count`: terms of the innermost;
-    `depth`: of all."""
+    `depth`: of all; `after`: about as many instructions follow the sum of a vector."""
 
     array: str
     over: tuple[str, ...]
     count: int
     depth: int
+    after: int
 
     def dear(self, ways: int) -> float:
-        """What a sum costs beside its products if `ways` terms are side by side, as a factor: places of terms that are not there, and
-        adding up in the end."""
+        """What a sum costs beside its products if `ways` terms are side by side, as a factor: places of terms that are not there, adding
+        up in the end, and what follows, which has vectors of so many fewer columns."""
         trips = -(-self.count // ways)
         if trips < LEAST_TRIPS:
             return math.inf
-        return trips * ways / self.count + FOLD * ways * ways / self.depth
+        return trips * ways / self.count + (FOLD * ways + self.after) * ways / self.depth
 
 
 def find_terms(nest: Nest, common: list[Loop], vector: Loop, target: Target) -> Terms | None:
@@ -67,4 +68,5 @@ def find_terms(nest: Nest, common: list[Loop], vector: Loop, target: Target) -> 
     rows = math.prod(divisor(loop.extent) for loop in common if loop.var != vector.var)
     if depth * columns * f32.size > target.l2 // 4 or rows < MANY_ROWS or (extents[-1] or 0) < LEAST_TRIPS * min(WAYS):
         return None
-    return Terms(packed.array, tuple(loop.var for loop in sums), extents[-1] or 0, depth)
+    after = sum(expr_cost(s.expr) for s in body if isinstance(s, (Let, Store)))
+    return Terms(packed.array, tuple(loop.var for loop in sums), extents[-1] or 0, depth, after)

@@ -11,7 +11,7 @@ from ..nest import Loop, Stmt
 from ..packing import far_rows
 from ..strips import PAGE
 from ..terms_abreast import LEAST_ROWS, WAYS, WORTH, find_terms
-from ..tiles import FEW, Room, Tile, best_tiles, priced_tiles
+from ..tiles import FEW, NEAR, SPLIT, Room, Tile, best_tiles, priced_tiles
 from ..windows import find_window, taps_tile, window_tile
 from .base import Shape
 from .routes import Routes
@@ -99,10 +99,11 @@ class Shapes(Routes):
         terms = None if whole or lanes < max(WAYS) else find_terms(self.nest, common, vector, self.target)
         if terms is None:
             return None
+        each = NEAR if self.target.wide else SPLIT  # beside few sums more of what a vector from the second-level cache takes is seen
         extents, room = {loop.var: loop.extent for loop in rows}, replace(room, trip=room.trip / 2)  # several terms will be added in each
 
         def priced(ways: int) -> list[tuple[float, Tile]]:
-            tiles = priced_tiles(vector.extent, lanes // ways, extents, room, masked=bool(self.nest.in_place),
+            tiles = priced_tiles(vector.extent, lanes // ways, extents, room, each=each, masked=bool(self.nest.in_place),
                                  back=is_dear(common[-1].body), narrow=ways > 1)
             return [(cost, tile) for cost, tile in tiles if ways == 1 or tile.height >= LEAST_ROWS] or tiles
 

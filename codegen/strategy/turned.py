@@ -28,7 +28,7 @@ class TurnedPanels(Panels):
         """Whether both operands of a long sum are contiguous, each along an axis of its own, and so many fewer lanes are dead along that
         of the rows (40 filters are three vectors for 2.5, but 5 x 24 inputs eight for 7.5) that results are better turned; then the nest
         is scheduled."""
-        whole = (static(vector.extent) or 0) % useful_lanes(self.nest, self.target, vector) == 0
+        whole = (static(vector.extent) or 0) % (2 * useful_lanes(self.nest, self.target, vector)) == 0
         turned = None if whole or self.taps or self.edge else find_turned(self.nest, common, self.target, packs=False)
         if turned is None or math.prod(guess(loop.extent) for loop in turned.over) < LONG_SUM:
             return False
