@@ -196,9 +196,10 @@ out:
 }}
 """
 
-# Step s uses the even or the odd frame (or the tail's); what moves in the frame of step s + 1 is written, and its rows are
-# gathered into the other half of the staging buffers, while step s runs: one barrier a step. Shuffled rows of step s + 2 are asked for
-# meanwhile: no processor foresees them, and they are on their way during a whole step.
+# Step s uses the even or the odd frame (or the tail's). A thread that is done with its share of step s writes what moves in the frame of
+# step s + 1 and gathers its rows into the other half of the staging buffers, while others may still be at step s: one barrier a step. What
+# is gathered is read at once: before the step, it would have been driven out of the caches by it. Shuffled rows of step s + 2 are asked
+# for meanwhile: no processor foresees them, and they are on their way during a whole step.
 LOOP = f"""
 define i64 @kc_loop(ptr %loop, i64 %thread, i64 %threads, i64 %target0) {{
 entry:
@@ -218,15 +219,11 @@ step:
   %target = phi i64 [ %begun, %entry ], [ %target3, %onward ]
   %following = add i64 %s, 1
   %ended = icmp eq i64 %following, %end
-  br i1 %ended, label %run, label %stage
-stage:
-  call void @kc.prepare(ptr %loop, i64 %following, i64 %thread, i64 %threads)
-  br label %run
-run:
   %frame = call ptr @kc.frame(ptr %loop, i64 %s)
   %target2 = call i64 %function(ptr %frame, i64 %thread, i64 %threads, i64 %target)
   br i1 %ended, label %leave, label %ahead
 ahead:
+  call void @kc.prepare(ptr %loop, i64 %following, i64 %thread, i64 %threads)
   %parity = and i64 %s, 1
   %go.place = getelementptr i64, ptr %go, i64 %parity
   br i1 %first.thread, label %decide, label %join
