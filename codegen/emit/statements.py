@@ -190,8 +190,8 @@ class Statements(Values):
             w.line(f"store {scalar_code.memory_type(dtype, 1)} {text}, ptr {where}, align {dtype.size}")
             return
         assert self.vector
-        packed = self.vector.terms and stmt.array not in self.nest.arrays  # dead lanes are zeros, which are summed for nothing, but fast
-        count, mask = self.vector.count, "" if packed else self.lane_mask()
+        count = self.vector.count  # terms side by side are stored where they are packed: with zeros for dead lanes, as others may be slow
+        mask = "" if self.vector.terms else self.lane_mask()
         text = scalar_code.to_memory(w, dtype, count, self.broadcast(value, count).text)
         wide = scalar_code.memory_type(dtype, count)
         unit = {v for v, _ in terms} <= {self.vector.var, self.vector.terms} and is_contiguous(stmt.index, self.vector)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from kcompile.codegen.emit import emit
 from kcompile.codegen.interpret import interpret
 from kcompile.codegen.lower import lower
 from kcompile.codegen.nest import Nest
@@ -12,6 +13,7 @@ from kcompile.codegen.nest_text import parse_nest, print_nest
 from kcompile.codegen.strategy import plan, shapes
 from kcompile.codegen.target import Target
 from kcompile.ir.kernel import Kernel
+from kcompile.ir.struct import replace
 from kcompile.ir.text.kernels import parse_kernel
 
 from .harness import Native
@@ -101,6 +103,15 @@ def test_the_interpreter_and_the_text(ways: int, monkeypatch: pytest.MonkeyPatch
     wanted = evaluate(kernel, arrays, {"B": 1})
     interpret(nest, arrays, {"B": 1})
     assert_close(kernel, arrays, wanted, "interpreted")
+
+
+@pytest.mark.parametrize("still", [False, True])
+def test_dead_lanes_of_a_panel_are_zeros(still: bool) -> None:
+    kernel = replace(conv(24, 37), still=("w",) if still else ())
+    nest = plan(lower(kernel), Target.named("avx512"))
+    assert any(step.startswith("abreast(w, ") for step in nest.steps) and bool(nest.panels) == still
+    text = emit(nest.filling("pack.w") if still else nest, Target.named("avx512"), "kernel")
+    assert "masked.load" in text and ("masked.store" in text) == (not still)  # what is stored to the result has dead lanes, too
 
 
 def test_where_it_happens() -> None:
