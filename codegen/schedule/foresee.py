@@ -61,7 +61,7 @@ def _stores(array: str, body: tuple[Stmt, ...], loop: Loop, trips: int) -> list[
     if len(stores) != 1 or not isinstance(stores[0], Store):
         return []
     index, within = stores[0].index, {s.back or s.var: s for s in statements(body) if isinstance(s, Loop)}
-    distance = _shift(index, loop)
+    distance = moved_by(index, loop)
     offsets = reached(index, [s for var, s in within.items() if s.mode != VECTOR and index.coefficient(var) != 0])
     if not offsets or distance is None or distance <= 0:
         return []
@@ -79,7 +79,7 @@ def _first_reads(array: str, body: tuple[Stmt, ...], around: tuple[Loop, ...], a
     (index,) = loads[0].index
     within = {s.back or s.var: s for s in statements(body) if isinstance(s, Loop)}
     moving = [loop for var, loop in within.items() if loop.mode != VECTOR and index.coefficient(var) != 0]
-    shifts = [_shift(index, loop) for loop in around]
+    shifts = [moved_by(index, loop) for loop in around]
     distance = shifts[at]
     offsets = reached(index, moving)
     if not offsets or distance is None or distance <= 0:
@@ -103,7 +103,7 @@ def one_a_line(base: Aff, offsets: Sequence[int], size: int, most: int = MOST) -
     return [base + offset for offset in lines] if len(lines) <= most else []
 
 
-def _shift(index: Aff, loop: Loop) -> int | None:
+def moved_by(index: Aff, loop: Loop) -> int | None:
     """By how much a trip of a loop moves an index; None where that is not known."""
     coefficient = index.coefficient(loop.back or loop.var)
     return coefficient * loop.step if isinstance(coefficient, int) else None

@@ -91,6 +91,7 @@ class _Planner(Maps, Products, TurnedPanels, Rows, Sweeps, Tails):
         self._meanwhile()
         self._lead()
         self._expect()
+        self._oncoming()
         self._across()
         self._keep()
         self._errands()

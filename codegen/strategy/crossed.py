@@ -10,7 +10,7 @@ from ...ir.types import Dim, DimLike
 from ..access import Access, accesses, chain, guess, static, useful_lanes
 from ..epilogue import is_dear
 from ..nest import Acc, Accum, Loop, Nest, Stmt
-from ..schedule import across, jam, reorder, rfactor, tile, unroll, why_not_across
+from ..schedule import across, is_oncoming, jam, oncoming, reorder, rfactor, tile, unroll, why_not_across
 from ..tiles import CLAMPED_ROWS, IN_FLIGHT, wasted
 from ..windows import WIDE, edge
 from .base import Scheduling
@@ -86,6 +86,16 @@ class Crossed(Scheduling):
             return 1
         most = PRODUCTS // math.prod(sides.values())
         return max(n for n in range(1, max(1, most) + 1) if n == 1 or (static(sums[-1].extent) or 1) % (lanes * n) == 0)
+
+    def _oncoming(self) -> None:
+        """Asks for the next row of an image along whose rows the tiles slide, too, where the images may not fit a near cache."""
+        if not self.beside:
+            return
+        for array, kind in self.nest.arrays.items():
+            row = next((loop.var for loop in reversed(chain(self.nest.body)) if is_oncoming(self.nest, array, loop.var)), "")
+            if row and isinstance(kind.size, Dim):
+                self.nest = oncoming(self.nest, array, row)
+                self.note(f"what the next trip of {row} is the first to read of {array} is asked for while a tile is summed")
 
     def _across(self) -> None:
         """Sums that are cut into lanes are folded side by side."""
