@@ -67,7 +67,7 @@ class _Planner(Maps, Products, TurnedPanels, Rows, Sweeps, Tails):
         elif vector is not None:
             self._map(common, vector)
         elif reduces and self._crossed(few=True):
-            self.note("columns are few: where a sum is the lanes none of them is dead")
+            self.note("columns are few: with the sum as lanes none is dead, and nothing is packed")
         elif reduces and (turned := find_turned(self.nest, common, self.target)) is not None:
             self._turned_panels(common, turned)
         elif inner:

@@ -16,6 +16,7 @@ from ..windows import WIDE, edge
 from .base import Scheduling
 
 FEW = 4  # columns that are no lanes: a sum is, even where another operand could be packed for them
+MOST_COLUMNS = 64  # and of a sum that is long beside them
 PRODUCTS = 64  # at most that are written out
 LONG_SUM = 8  # vectors of a sum, below which folding its lanes is most of the work
 
@@ -29,7 +30,7 @@ class Crossed(Scheduling):
     def _crossed(self, few: bool = False) -> bool:
         """Tiles of the rows of two operands, of which each is read once for all of the other: a product of which both move along the sum
         alone, and nothing else suits the lanes. Else each result would load two vectors for each multiply-add. Where the results have few
-        columns, or one, the rows of one operand are the tile. With `few` that is the only case that counts."""
+        columns, or one, the rows of one operand are the tile. With `few` only few columns count (`_few_columns`)."""
         common = chain(self.nest.body)
         body = common[-1].body if common else ()
         sums, loads = summed_in_lanes(self.nest, body)
@@ -38,7 +39,7 @@ class Crossed(Scheduling):
         over = sums[-1]
         lanes = useful_lanes(self.nest, self.target, over)
         rows = [loop for a, b in (loads, loads[::-1]) if (loop := _shared(common, a, b, sums))]
-        if few and not (len(rows) == 2 and all(static(x.extent) for x in rows) and min(guess(x.extent) for x in rows) <= FEW):
+        if few and not self._few_columns(rows, _length(sums) // lanes):
             return False
         taps = next((static(loop.extent) or 1 for loop in sums if self.slid and loop.var == self.slid[1]), 1)
         sizes = _sides([loop.extent for loop in rows], self.target.registers, lanes, taps)
@@ -74,6 +75,12 @@ class Crossed(Scheduling):
         self.note(f"vectors along {over.var}, which is reduced: {lanes} lanes, for " + " by ".join(
             f"{size} of {var}" for var, size in sides.items()) + " at a time")
         return True
+
+    def _few_columns(self, rows: list[Loop], vectors: int) -> bool:
+        """Whether one of two operands has so few rows that to pack the other for lanes along its rows takes too much of the time, for a sum
+        of so many vectors."""
+        known = [extent for loop in rows if (extent := static(loop.extent))]
+        return (len(rows) == 2 and any(n <= min(MOST_COLUMNS, vectors) for n in known)) or (len(known) == 2 and min(known) <= FEW)
 
     def _written_out(self, sums: list[Loop], sides: Mapping[str, int], lanes: int) -> int:
         """Writes out the taps along which a single column's rows slide, so that they share what they read; or else says how many vectors of
