@@ -23,26 +23,37 @@ a tile's rows all panels come one after the other: to pack them would take longe
     for n.m in 0..1 if 65 <= B { for n.b ... }
 
 Both ways sum the same terms in the same order.
+
+With `repack(n, j.o, 128, 64, along)` the first tile of a panel packs what it takes along the lanes while it sums, and each trip of a tile
+asks for the same row of the next panel:
+
+    for j.o { for i.o { acc c ; c += sums[..]
+                        for i.o.a in 0..1 if i.o < 1  { for n { prefetch d[.. + 32] ; part.d[..] = d[..] ; c += rows.x * d[..] } }
+                        for i.o.n in 0..1 if 1 <= i.o { for n { prefetch d[.. + 32] ; c += rows.x * part.d } }
+                        sums[..] = c } }
 """
 
 from __future__ import annotations
 
+import math
+
 from kcompile.ir.struct import replace
 
-from ...ir.scalar import Aff, Const, Guard, Load
+from ...ir.scalar import Aff, Const, Guard, Load, rewrite
 from ...ir.types import Dim, DType
-from ..nest import VECTOR, Clip, Loop, Nest, Stmt, Store, all_loads, map_body
-from .block import nested
+from ..nest import VECTOR, Accum, Clip, Loop, Nest, Prefetch, Stmt, Store, all_loads, map_body
+from ..target import LINE
+from .block import around, nested
 from .loops import ScheduleError, record
 from .parts import Packed, Summing, filled, in_parts, lanes_packed, summing
 
 TOGETHER = 16  # terms of a tile at most that are copied one after the other
 
 
-def repack(nest: Nest, over: str, panels: str, size: int, few: int = 0) -> Nest:
+def repack(nest: Nest, over: str, panels: str, size: int, few: int = 0, along: str = "") -> Nest:
     """Goes through the sums over `over` inside the loop `panels` so many trips at a time, with both operands packed; up to `few` trips are
-    taken as they lie."""
-    step = f"repack({over}, {panels}, {size}{f', {few}' if few else ''})"
+    taken as they lie. With `along` the first tile of a panel packs what lies along its lanes."""
+    step = f"repack({over}, {panels}, {size}{f', {few}' if few or along else ''}{', along' if along else ''})"
     scratch = dict(nest.scratch)
     done = False
 
@@ -54,7 +65,7 @@ def repack(nest: Nest, over: str, panels: str, size: int, few: int = 0) -> Nest:
         reason = why_not_repack(stmt, over, size, few)
         if reason:
             raise ScheduleError(f"{step}: {reason}")
-        parts = _in_parts(stmt, over, size, scratch, step)
+        parts = _in_parts(stmt, over, size, bool(along), scratch, step)
         return _unless_few(stmt, over, few, parts) if few else parts
 
     body = map_body(nest.body, change)
@@ -76,7 +87,7 @@ def why_not_repack(panels: Loop, over: str, size: int = 0, few: int = 0) -> str:
     along, across = found
     row, lanes = _row(tiles, along), int(str(tiles.lane.extent))
     rows = [loop for loop in tiles.loops if along.index[0].coefficient(loop.var) != 0]
-    if len(rows) != 1 or rows[0] is not tiles.loops[-1] or rows[0].back or rows[0].step != row.extent:
+    if len(tiles.loops) < 2 or len(rows) != 1 or rows[0] is not tiles.loops[-1] or rows[0].back or rows[0].step != row.extent:
         return f"the rows of a tile are not told by one loop, the innermost around it, that takes whole tiles along {row.var}"
     if across.index[0].coefficient(rows[0].var) != 0:
         return f"{across.array} moves with the tiles of a panel"
@@ -105,7 +116,7 @@ def _row(tiles: Summing, along: Load) -> Loop:
     return row
 
 
-def _in_parts(stmt: Loop, over: str, size: int, scratch: dict[str, tuple[DType, int]], step: str) -> tuple[Stmt, ...]:
+def _in_parts(stmt: Loop, over: str, size: int, along_lanes: bool, scratch: dict[str, tuple[DType, int]], step: str) -> tuple[Stmt, ...]:
     tiles = summing((stmt,), over)
     found = _operands(tiles) if tiles else None
     assert tiles and found
@@ -115,9 +126,38 @@ def _in_parts(stmt: Loop, over: str, size: int, scratch: dict[str, tuple[DType, 
     panels = list(tiles.loops[:-1])
 
     def copied(moved: Aff, clip: Clip | None, inside: tuple[Stmt, ...]) -> tuple[Stmt, ...]:
-        of_a_panel = filled(tiles, lanes, size, moved, clip), replace(tiles.loops[-1], body=inside)
+        if along_lanes:
+            of_a_panel: tuple[Stmt, ...] = (replace(tiles.loops[-1], body=_packing_along(tiles, lanes, moved, inside)),)
+        else:
+            of_a_panel = filled(tiles, lanes, size, moved, clip), replace(tiles.loops[-1], body=inside)
         return _rows_filled(tiles, rows, size, moved, clip), *nested(panels, of_a_panel)
     return in_parts(tiles, size, [rows, lanes], copied, scratch, step)
+
+
+def _packing_along(tiles: Summing, lanes: Packed, moved: Aff, inside: tuple[Stmt, ...]) -> tuple[Stmt, ...]:
+    """A tile in a part that begins there; the first of a panel packs what it takes along the lanes, for the others. All of them ask for
+    the same row of the next panel."""
+    over, tile, panel = tiles.sums.var, tiles.loops[-1], tiles.loops[-2]
+    source = replace(lanes.load, index=(lanes.load.index[0].substitute({over: moved + Aff.of(over)}),))
+    packed = Load(lanes.name, (lanes.place,), source.dtype)
+    group = [*tiles.beside(lanes.load), tiles.lane]
+    kept = around(group, (Store(lanes.name, lanes.place, source),))
+    at = panel.back or panel.var
+    following = source.index[0].substitute({at: Aff.of(at) + panel.step, **{loop.var: Aff() for loop in group}})
+    width = math.prod(int(str(loop.extent)) for loop in group)
+    asked = tuple(Prefetch(source.array, following + n) for n in range(0, width, LINE // source.dtype.size))
+
+    def read_there(stmt: Stmt) -> tuple[Stmt, ...] | None:
+        return (replace(stmt, expr=rewrite(stmt.expr, lambda e: source if e == packed else None)),) if isinstance(stmt, Accum) else None
+
+    def change(stmt: Stmt) -> tuple[Stmt, ...]:
+        if not isinstance(stmt, Loop) or stmt.var != over:
+            return (stmt,)
+        first = replace(stmt, body=(*asked, kept, *map_body(stmt.body, read_there)))
+        other = replace(stmt, body=(*asked, *stmt.body))
+        here = Aff.of(tile.var)
+        return Loop(f"{tile.var}.a", 1, (first,), clip=Clip(here, 1)), Loop(f"{tile.var}.n", 1, (other,), clip=Clip(here * -1 + 1, 1))
+    return tuple(s for stmt in inside for s in change(stmt))
 
 
 def _unless_few(stmt: Loop, over: str, few: int, parts: tuple[Stmt, ...]) -> tuple[Stmt, ...]:

@@ -53,10 +53,11 @@ class Products(Scheduling):
             if not why_not_slide(self.nest, var):
                 self.nest = slide(self.nest, var)
         (sums,) = (loop.var for loop in inner_loops(common[-1].body))
-        self.nest = repack(self.nest, sums, f"{lane}.o", PART, SHORT_SUM)
+        self.nest = repack(self.nest, sums, f"{lane}.o", PART, SHORT_SUM, "along")
         self.note(f"vectors along {vector.var}: {lanes} lanes, 2 side by side")
         self.note(f"{rows} x {taken} of the result at a time, {size} rows a tile")
         self.note(f"{PART} of {sums} at a time both operands are packed: for one term they lie far from those for the next")
+        self.note("the first tile of a panel packs what the lanes take of it, and all tiles ask for the next panel")
         self.note(f"up to {SHORT_SUM} of {sums} are taken from where they lie: to pack them would take longer")
         return True
 
