@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from .options import CodegenOptions
 
 LINE = 64  # bytes of a line of the caches
-WAITING_BYTES = 512 << 10  # of sums that wait while others are summed: they lie on the stack of a worker
+WAITING_BYTES = 512 << 10  # of sums that wait while others are summed, once or twice: they lie on the stack of a worker
 _X86_TRIPLE = "x86_64-unknown-linux-gnu"
 # LLVM prefers 256-bit vectors on some processors with AVX-512 and would cut our 512-bit vectors in two.
 _WIDE = "-prefer-256-bit"

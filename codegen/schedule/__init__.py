@@ -29,6 +29,7 @@ from .meanwhile import meanwhile
 from .narrow import narrow, why_not_narrow
 from .next_panel import next_panel
 from .oncoming import is_oncoming, oncoming
+from .opposite import opposite, why_not_opposite
 from .pack import keep, pack, pack_all, transpose
 from .portion import portion
 from .prefetch import prefetch
@@ -50,7 +51,7 @@ STEPS: dict[str, Callable[..., Nest]] = {
     for step in (tile, vectorize, unroll, parallel, reorder, collapse, jam, rfactor, transpose, pack, stash, stash_flat, stash_turned,
                  block, block_inside, portion, ahead, expect, foresee, strip, chunk, pack_all, keep, slide, singly,
                  short, trim, edges, prefetch, lead, sweep, refill, repack, approach, next_panel, unpacked, several, behind,
-                 backwards, errand, meanwhile, slide_sums, along, across, abreast, narrow, oncoming)
+                 backwards, errand, meanwhile, slide_sums, along, across, abreast, narrow, oncoming, opposite)
 }
 _STEP = re.compile(r"(\w+)\((.*)\)")
 
@@ -69,7 +70,8 @@ def apply(nest: Nest, step: str) -> Nest:
 
 __all__ = ["STEPS", "ScheduleError", "abreast", "across", "ahead", "along", "apply", "approach", "backwards", "behind", "block",
            "block_inside", "can_have_several", "chunk", "collapse", "edges", "errand", "expect", "foresee", "is_oncoming", "jam", "keep",
-           "lead", "meanwhile", "narrow", "next_panel", "oncoming", "pack", "pack_all", "parallel", "portion", "prefetch", "refill",
-           "reorder", "repack", "rfactor", "several", "short", "singly", "slide", "slide_sums", "stash", "stash_flat", "stash_turned",
-           "strip", "sweep", "tile", "transpose", "trim", "unpacked", "unroll", "vectorize", "why_not_across", "why_not_along",
-           "why_not_edges", "why_not_narrow", "why_not_short", "why_not_singly", "why_not_slide", "why_not_slide_sums", "why_not_unpacked"]
+           "lead", "meanwhile", "narrow", "next_panel", "oncoming", "opposite", "pack", "pack_all", "parallel", "portion", "prefetch",
+           "refill", "reorder", "repack", "rfactor", "several", "short", "singly", "slide", "slide_sums", "stash", "stash_flat",
+           "stash_turned", "strip", "sweep", "tile", "transpose", "trim", "unpacked", "unroll", "vectorize", "why_not_across",
+           "why_not_along", "why_not_edges", "why_not_narrow", "why_not_opposite", "why_not_short", "why_not_singly", "why_not_slide",
+           "why_not_slide_sums", "why_not_unpacked"]

@@ -1,12 +1,14 @@
 """Steps for long sums over much memory: block and block_inside.
 
     block(n, 8)     for j.o { acc c ; for n in 0..B { c += ... } ; y = c }
-                    ->  for n.b in 0..B - 8 step 8                     # all blocks but the first
+                    ->  index n.h = where the second half of these blocks begins
+                        for n.b in 0..B - 8 step 8                     # all blocks but the first
                           for j.o { acc c ; c += sums[..] ; for n in 0..8 { c += ...[n.b + n + 8] } ; sums[..] = c }
-                        for j.o { acc c ; c += sums[..] ; for n in 0..8 { c += ... } ; y = c }
+                        for j.o { acc c ; c += sums[..] ; c += sums[..] ; for n in 0..8 { c += ... } ; y = c }
 
 Every tile takes what one block reads from the cache before anyone reads the next block; the sums wait in private memory between
-blocks. A sum no longer than one block touches none of it.
+blocks. A sum no longer than one block touches none of it. The two halves of the blocks have sums of their own, so that a tile may begin
+with either (`opposite`) and come to the same bits.
 
     block_inside(n, y, 4)   for j.o { acc c ; for n in 0..B { for y in 0..16 { c += ... } } ; y = c }
                     ->  for n in 0..B { for y.b in 0..16 step 4
@@ -20,9 +22,9 @@ from __future__ import annotations
 
 from kcompile.ir.struct import replace
 
-from ...ir.scalar import Aff, Const, Guard, Load, Ref
-from ...ir.types import Dim, DimLike
-from ..nest import FOR, Acc, Accum, Clip, Loop, Nest, Stmt, Store, identity, statements, substitute
+from ...ir.scalar import Aff, AxisValue, Const, Expr, Guard, Load, Ref, apply
+from ...ir.types import Dim, DimLike, i64
+from ..nest import FOR, Acc, Accum, Clip, Let, Loop, Nest, Stmt, Store, identity, statements, substitute
 from .loops import ScheduleError, record
 
 
@@ -36,22 +38,40 @@ def block(nest: Nest, over: str, size: int) -> Nest:
     name = f"sums.{acc.name}"
     group = summed_group(inner, acc, step)
     place, elements = position(group, tiles, step)
-    kept = {**nest.scratch, name: (acc.dtype, elements)}
+    kept = {**nest.scratch, name: (acc.dtype, 2 * elements)}
     extent, later = inner.extent, f"{over}.b"
+    middle = middle_of(extent - size, size)
+    where, since = Aff.of({f"{over}.s": 1}), f"{over}.w"  # which sums, and how far after the first block of theirs
+    lead = (*(s for s in nest.body if not isinstance(s, Loop)), Let(f"{over}.h", middle, index=True))
+    half = (Let(f"{over}.s", _behind(over, Const(elements, i64), Const(0, i64)), index=True),
+            Let(since, _behind(over, AxisValue(Aff.of({later: 1, f"{over}.h": -1})), AxisValue(Aff.of(later))), index=True))
 
-    def summed(guard: Guard, moved: Aff, clip: Clip) -> tuple[Stmt, ...]:
-        """The accumulators with what the blocks before have left, and this block added."""
-        before = Load(name, (place,), acc.dtype, (guard,), Const(identity(acc.op, acc.dtype), acc.dtype))
-        start = around(group, (Accum(acc.name, before),))
-        return acc, start, replace(inner, extent=size, body=substitute(inner.body, {over: moved}), clip=clip)
+    def taken_up(at: Aff, guard: Guard) -> Stmt:
+        return around(group, (Accum(acc.name, Load(name, (at,), acc.dtype, (guard,), Const(identity(acc.op, acc.dtype), acc.dtype))),))
 
-    here = Aff.of({later: 1, over: 1}, size)
-    rest = (*summed(Guard(Aff.of(later), 1, extent), here, Clip(Aff.of(later, size), extent)),
-            around(group, (Store(name, place, Ref(acc.name, acc.dtype)),)))
-    first = (*summed(Guard(Aff.of(0, extent), size + 1, extent + 1), Aff.of(over), Clip(Aff.of(0), extent)), *after)
-    lead = tuple(s for s in nest.body if not isinstance(s, Loop))
+    def summed(moved: Aff, clip: Clip) -> Loop:
+        return replace(inner, extent=size, body=substitute(inner.body, {over: moved}), clip=clip)
+
+    rest = (acc, *half, taken_up(place + where, Guard(Aff.of(since), 1, extent)),
+            summed(Aff.of({later: 1, over: 1}, size), Clip(Aff.of(later, size), extent)),
+            around(group, (Store(name, place + where, Ref(acc.name, acc.dtype)),)))
+    halves = Guard(Aff.of(f"{over}.h"), 1, extent), Guard(Aff.of(0, extent), size + 1, extent + 1)
+    first = (acc, taken_up(place, halves[0]), taken_up(place + elements, halves[1]), summed(Aff.of(over), Clip(Aff.of(0), extent)), *after)
     blocks = Loop(later, extent - size, nested(tiles, rest), step=size)
     return record(replace(nest, scratch=kept), (*lead, blocks, *nested(tiles, first)), step)
+
+
+def middle_of(extent: DimLike, size: int) -> Expr:
+    """Where the second half of the blocks begins: no block of the first is missing, and none is more than a block shorter."""
+    if not isinstance(extent, Dim):
+        return Const((extent + size - 1) // (2 * size) * size, i64)
+    half = apply("floordiv", AxisValue(Aff.of(0) + (extent + (size - 1))), Const(2 * size, i64))
+    return apply("mul", half, Const(size, i64)) if size != 1 else half
+
+
+def _behind(over: str, yes: Expr, no: Expr) -> Expr:
+    """One value for the blocks of the second half, the other for those of the first."""
+    return apply("select", apply("ge", AxisValue(Aff.of(f"{over}.b")), AxisValue(Aff.of(f"{over}.h"))), yes, no)
 
 
 def block_inside(nest: Nest, over: str, inside: str, size: int) -> Nest:

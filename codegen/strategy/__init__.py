@@ -94,6 +94,7 @@ class _Planner(Maps, Products, TurnedPanels, Rows, Sweeps, Tails):
         self._oncoming()
         self._across()
         self._keep()
+        self._opposite()
         self._errands()
         return self.nest
 

