@@ -16,14 +16,17 @@ from ..kernel import INDEX, LET, REDUCE, STORE, Eq, Kernel
 from ..program import Buffer, Program, Step
 from ..scalar import Aff, Load, Ref
 from ..struct import replace
-from ..types import TensorType, is_static, product
+from ..types import TensorType, dim_symbols, evaluate_dim, is_static, product
 
 FEW_RESULTS = 4096  # with more, the results themselves give every thread enough to do
+SOME_RESULTS = 16384  # not more, of arrays that kernels before have made: then all these go through the samples together (Step.along)
+SEVERAL = 2  # times the results are read of each sample: less, and the partial results would cost too much
+NEAR = 1 << 17  # elements of a sample at most, so that what every tile of the results reads stays in the second-level cache
 LONG_ENOUGH = 64  # static elements to reduce for each partial result
 
 
-def _axis_to_cut(kernel: Kernel) -> str | None:
-    """The symbolic axis that every reduction of the kernel runs over first, if cutting there pays."""
+def _axis_to_cut(kernel: Kernel, made: frozenset[str]) -> str | None:
+    """The symbolic axis that every reduction of the kernel runs over first, if cutting there pays. `made`: what kernels write."""
     reduces = [q for q in kernel.equations if q.kind == REDUCE]
     if not reduces or any((q.free, q.over) != (reduces[0].free, reduces[0].over) for q in reduces):
         return None
@@ -33,7 +36,15 @@ def _axis_to_cut(kernel: Kernel) -> str | None:
     free, rest = (product(kernel.axes[a] for a in axes) for axes in (reduces[0].free, [a for a in reduces[0].over if a not in symbolic]))
     if len(symbolic) != 1 or not is_static(free) or not is_static(rest):
         return None
-    return symbolic[0] if int(free) <= FEW_RESULTS and int(rest) >= LONG_ENOUGH else None  # type: ignore[arg-type]
+    few, long = int(free), int(rest)  # type: ignore[arg-type]
+    some = few <= SOME_RESULTS and SEVERAL * few <= _read_of_a_sample(kernel, made) <= NEAR
+    return symbolic[0] if (few <= FEW_RESULTS or some) and long >= LONG_ENOUGH else None
+
+
+def _read_of_a_sample(kernel: Kernel, made: frozenset[str]) -> int:
+    """Elements that the kernel reads of a row of the batch; 0 where not all of it has been made before."""
+    batched = {array: kernel.arrays[array].size for array in kernel.reads if not is_static(kernel.arrays[array].size)}
+    return sum(int(evaluate_dim(size, dict.fromkeys(dim_symbols(size), 1))) for size in batched.values()) if batched.keys() <= made else 0
 
 
 def _cut(kernel: Kernel, axis: str, fresh: list[str]) -> tuple[Kernel, Kernel]:
@@ -100,8 +111,9 @@ def split(program: Program) -> Program:
     """Cut every reduction for which it pays."""
     buffers = dict(program.buffers)
     steps: list[Step] = []
+    made = frozenset(array for step in program.steps for array in step.kernel.writes)
     for step in program.steps:
-        axis = _axis_to_cut(step.kernel)
+        axis = _axis_to_cut(step.kernel, made)
         if axis is None or not _separable(step.kernel, axis):
             steps.append(step)
             continue
