@@ -39,8 +39,8 @@ def test_kernels_that_changed_alike_are_one_entry_with_their_steps(cli, tmp_path
                "net.compile('sgd', 'mse')\n")
     (tmp_path / "deep.py").write_text(program)
     cli("snapshot", "a", "deep.py:net", "--target", "avx2")
-    from kcompile.codegen.strategy import panels
-    monkeypatch.setattr(panels, "COLUMN_VECTORS", 2)
+    from kcompile.codegen.strategy import shapes
+    monkeypatch.setattr(shapes, "COLUMN_VECTORS", 2)
     cli("snapshot", "b", "deep.py:net", "--target", "avx2")
     lines = cli("diff", "a", "b")[1].splitlines()
     assert "removed" in lines[0] and "0 removed" in lines[0] and "instructions" in lines[0]
