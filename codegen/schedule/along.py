@@ -61,6 +61,8 @@ def why_not_along(nest: Nest, array: str, rows: str) -> str:
     _, tiles = parts(home.body, array)
     if len(tiles) != 1 or not isinstance(tiles[0], Loop) or tiles[0].var != f"{rows}.o":
         return f"the panels of {array} are not read by tiles of {rows} alone"
+    if not any(isinstance(s, Loop) and s.var == f"{rows}.w" for s in tiles[0].body):
+        return f"other loops go through the tiles of {rows}: the first of them reads but a part of a panel, or is one of many"
     least = (home.clip.base + tiles[0].extent).const if home.clip else 0  # so many rows there are
     if not isinstance(least, int) or least < tiles[0].step:
         return f"the first tile of {rows} may not be a whole one"
