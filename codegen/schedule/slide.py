@@ -15,7 +15,7 @@ from collections.abc import Callable
 
 from kcompile.ir.struct import replace
 
-from ...ir.scalar import Aff, AxisValue, Expr, Guard, Load, rewrite
+from ...ir.scalar import Aff, Apply, AxisValue, Const, Expr, Guard, Load, rewrite
 from ...ir.types import Dim
 from ..access import accesses
 from ..nest import (
@@ -181,9 +181,16 @@ def _all_moves_whole(nest: Nest, unit: str, lanes: int) -> bool:
 
 
 def _largest(nest: Nest) -> dict[str, int]:
-    """The last value of each loop of static extent."""
-    return {s.var: (int(str(s.extent)) - 1) // s.step * s.step for s in statements(nest.body) if isinstance(s, Loop)
-            and isinstance(s.extent, int)}
+    """The last value of each loop of static extent, and the larger one of each index that is one of two numbers."""
+    found: dict[str, int] = {}
+    for s in statements(nest.body):
+        if isinstance(s, Loop) and isinstance(s.extent, int):
+            found[s.var] = (s.extent - 1) // s.step * s.step
+        elif isinstance(s, Let) and s.index and isinstance(s.expr, Apply) and s.expr.fn == "select":
+            numbers = [e.value for e in s.expr.args[1:] if isinstance(e, Const)]
+            if len(numbers) == 2:
+                found[s.name] = int(max(numbers))
+    return found
 
 
 def _clips(nest: Nest, found: list[Loop], extent: int, step: int) -> str:
