@@ -13,7 +13,7 @@ from ...ir.types import f32
 from .. import scalar_code
 from ..nest import Loop
 from .indices import Index, Lanes, Operand
-from .memory import ZERO_CELL
+from .memory import ZERO_CELL, mask_of
 
 if TYPE_CHECKING:
     from .values import Values
@@ -81,7 +81,7 @@ def _everywhere(f: Values, load: Load, index: Aff, left: int) -> Operand:
         some = f"<{left} x float>"
         piece = w.value(f"load {some}, ptr {where}, align 4{f.invariant(load.array)}")
         order = [min(lane % lanes.ways, left) for lane in range(lanes.count)]  # `left`: the first of the zeros
-        text = w.value(f"shufflevector {some} {piece}, {some} zeroinitializer, <{lanes.count} x i32> {_mask(order)}")
+        text = w.value(f"shufflevector {some} {piece}, {some} zeroinitializer, {mask_of(order)}")
     result = Operand(text, load.dtype, lanes.count)
     f.scopes.remember(key, result)
     return result
@@ -100,14 +100,11 @@ def _term_by_term(f: Values, load: Load, lanes: Lanes) -> Operand:
     size = each
     while len(parts) > 2:
         kind = scalar_code.register_type(load.dtype, size)
-        parts = [f.w.value(f"shufflevector {kind} {a}, {kind} {b}, <{2 * size} x i32> {_mask(list(range(2 * size)))}")
+        parts = [f.w.value(f"shufflevector {kind} {a}, {kind} {b}, {mask_of(range(2 * size))}")
                  for a, b in zip(parts[::2], parts[1::2], strict=True)]
         size *= 2
     kind, (a, b) = scalar_code.register_type(load.dtype, size), parts
     order = [lane % lanes.ways * each + lane // lanes.ways for lane in range(lanes.count)]
-    text = f.w.value(f"shufflevector {kind} {a}, {kind} {b}, <{lanes.count} x i32> {_mask(order)}")
+    text = f.w.value(f"shufflevector {kind} {a}, {kind} {b}, {mask_of(order)}")
     return Operand(text, load.dtype, lanes.count)
 
-
-def _mask(order: list[int]) -> str:
-    return f"<{', '.join(f'i32 {n}' for n in order)}>"

@@ -11,12 +11,11 @@ lane n holds the nth sum. Each is added up in the order of `fold_lanes`.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
 from .. import scalar_code
 from ..nest import Acc
 from ..text_builder import Writer
 from .indices import Operand
+from .memory import mask_of
 
 
 def combined(w: Writer, acc: Acc, a: Operand, b: Operand) -> Operand:
@@ -31,7 +30,7 @@ def fold_lanes(w: Writer, acc: Acc, x: Operand, down_to: int = 1) -> Operand:
         if half == 1:
             low, high = (w.value(f"extractelement {wide} {x.text}, i64 {n}") for n in (0, 1))
         else:
-            low, high = (w.value(f"shufflevector {wide} {x.text}, {wide} poison, {_mask(range(start, start + half))}")
+            low, high = (w.value(f"shufflevector {wide} {x.text}, {wide} poison, {mask_of(range(start, start + half))}")
                          for start in (0, half))
         x = combined(w, acc, Operand(low, x.dtype, half), Operand(high, x.dtype, half))
     return x
@@ -44,8 +43,8 @@ def fold_across(w: Writer, acc: Acc, sums: list[Operand], lanes: int) -> Operand
     parts = [x.text for x in sums] + ["poison"] * (lanes - len(sums))
     half = lanes // 2
     while half:
-        chosen = _mask(n + lanes * bool(n & half) for n in range(lanes))
-        other = _mask((n ^ half) + lanes * bool(n & half) for n in range(lanes))
+        chosen = mask_of(n + lanes * bool(n & half) for n in range(lanes))
+        other = mask_of((n ^ half) + lanes * bool(n & half) for n in range(lanes))
         parts = [_halved(w, acc, kind, lanes, a, b, chosen, other) for a, b in zip(parts[:half], parts[half:], strict=True)]
         half //= 2
     return Operand(parts[0], acc.dtype, lanes)
@@ -56,9 +55,9 @@ def fold_terms(w: Writer, acc: Acc, x: Operand, ways: int) -> Operand:
     what they are halves of."""
     kind, by = scalar_code.register_type(x.dtype, x.lanes), 1
     while by < ways:
-        other = w.value(f"shufflevector {kind} {x.text}, {kind} poison, {_mask(lane ^ by for lane in range(x.lanes))}")
+        other = w.value(f"shufflevector {kind} {x.text}, {kind} poison, {mask_of(lane ^ by for lane in range(x.lanes))}")
         x, by = combined(w, acc, x, Operand(other, x.dtype, x.lanes)), 2 * by
-    text = w.value(f"shufflevector {kind} {x.text}, {kind} poison, {_mask(range(0, x.lanes, ways))}")
+    text = w.value(f"shufflevector {kind} {x.text}, {kind} poison, {mask_of(range(0, x.lanes, ways))}")
     return Operand(text, x.dtype, x.lanes // ways)
 
 
@@ -68,7 +67,3 @@ def _halved(w: Writer, acc: Acc, kind: str, lanes: int, a: str, b: str, chosen: 
     near, far = (w.value(f"shufflevector {kind} {a}, {kind} {b}, {mask}") for mask in (chosen, other))
     return combined(w, acc, Operand(near, acc.dtype, lanes), Operand(far, acc.dtype, lanes)).text
 
-
-def _mask(order: Iterable[int]) -> str:
-    numbers = [f"i32 {n}" for n in order]
-    return f"<{len(numbers)} x i32> <{', '.join(numbers)}>"

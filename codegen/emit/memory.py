@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from ...ir.scalar import Const
 from ...ir.types import DType, boolean, f16
 from .. import scalar_code
 
 # what a load whose guard fails reads instead
 ZERO_CELL = "@kc_zero_cell = private unnamed_addr constant [64 x i8] zeroinitializer, align 64"
+
+
+def mask_of(order: Iterable[int]) -> str:
+    """Which lanes a shuffle takes, as its last operand."""
+    numbers = [f"i32 {n}" for n in order]
+    return f"<{len(numbers)} x i32> <{', '.join(numbers)}>"
 
 
 def suffix(dtype: DType, lanes: int) -> str:

@@ -17,7 +17,7 @@ from ...ir.types import f32, f64
 from .. import scalar_code
 from ..nest import Clip, Transpose
 from .indices import Index, Lanes, Operand
-from .memory import suffix
+from .memory import mask_of, suffix
 
 if TYPE_CHECKING:
     from .statements import Statements
@@ -35,8 +35,8 @@ def write_transposed(f: Statements, stmt: Transpose) -> None:
         parts.append(Operand(scalar_code.to_memory(f.w, dtype, stmt.count, wide.text), dtype, stmt.count))
     del f.unrolled[stmt.columns]
     kind = scalar_code.memory_type(dtype, stmt.count)
-    low = _mask([n // 2 + (n % 2) * stmt.count for n in range(stmt.count)])
-    high = _mask([(n + stmt.count) // 2 + (n % 2) * stmt.count for n in range(stmt.count)])
+    low = mask_of(n // 2 + (n % 2) * stmt.count for n in range(stmt.count))
+    high = mask_of((n + stmt.count) // 2 + (n % 2) * stmt.count for n in range(stmt.count))
     rounds = (stmt.width - 1).bit_length()
     texts = [*(p.text for p in parts), *["poison"] * ((1 << rounds) - stmt.width)]
     for number in range(rounds):
@@ -47,13 +47,10 @@ def write_transposed(f: Statements, stmt: Transpose) -> None:
         half = len(texts) // 2
         zipped: list[str] = []
         for a, b in zip(texts[:half], texts[half:], strict=True):
-            zipped += [f.w.value(f"shufflevector {kind} {a}, {kind} {b}, <{stmt.count} x i32> {m}") for m in (low, high)]
+            zipped += [f.w.value(f"shufflevector {kind} {a}, {kind} {b}, {m}") for m in (low, high)]
         texts = zipped
     _store_rows(f, stmt, texts, kind)
 
-
-def _mask(order: list[int]) -> str:
-    return f"<{', '.join(f'i32 {n}' for n in order)}>"
 
 
 def _store_rows(f: Statements, stmt: Transpose, texts: list[str], kind: str) -> None:
@@ -88,13 +85,13 @@ def _row(f: Statements, texts: list[str], kind: str, start: int, length: int, wi
     size, pieces = count, texts[start // count:max(start + length, start // count * count + count) // count]
     while len(pieces) > 1:
         joined = f"<{size} x {kind.split(' x ')[-1]}"
-        pieces = [f.w.value(f"shufflevector {joined} {a}, {joined} {b}, <{2 * size} x i32> {_mask(list(range(2 * size)))}")
+        pieces = [f.w.value(f"shufflevector {joined} {a}, {joined} {b}, {mask_of(range(2 * size))}")
                   for a, b in zip(pieces[::2], pieces[1::2], strict=True)]
         size *= 2
     if width == size:
         return pieces[0]
     offset, whole = start % count, f"<{size} x {kind.split(' x ')[-1]}"
-    return f.w.value(f"shufflevector {whole} {pieces[0]}, {whole} poison, <{width} x i32> {_mask(list(range(offset, offset + width)))}")
+    return f.w.value(f"shufflevector {whole} {pieces[0]}, {whole} poison, {mask_of(range(offset, offset + width))}")
 
 
 def _live(f: Statements, var: str, count: int, clip: Clip | None) -> str:
