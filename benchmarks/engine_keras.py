@@ -93,20 +93,16 @@ class Prediction:
         return found
 
     def _back_to_back(self, seconds: float, once: float) -> list[float]:
-        """`predict` over many batches, as the native loop runs them; what one call of it costs beside is taken out by a difference."""
+        """`predict` over many batches, as the native loop runs them; what a call of it costs beside is shared out among them."""
         model, x, batch = self.many
         steps = max(4, min(int(seconds / 3 / once), int(FEW_BYTES / x.nbytes)))
         rows = np.concatenate([x] * steps)
 
         def many() -> None:
             model.predict(rows, batch_size=batch, verbose=0)
-
-        def two() -> None:
-            model.predict(rows[:2 * batch], batch_size=batch, verbose=0)
+        many()
         times = max(3, min(20, int(seconds / steps / once))) if once < seconds else 1
-        two()
-        beside = min(timed(two) for _ in range(times))
-        return [1e3 * (timed(many) - beside) / (steps - 2) for _ in range(times)]
+        return [1e3 * timed(many) / steps for _ in range(times)]
 
 
 def own_call(engine, model, x):

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
+from collections.abc import Iterable
 
 from ..ir.types import DimLike
 from .target import LINE, Target
@@ -19,3 +21,9 @@ def room_for(apart: int, target: Target) -> int:
 def crowded(count: int, apart: DimLike, target: Target) -> bool:
     """Whether the first-level cache does not hold `count` lines so many bytes apart, though it is large enough."""
     return isinstance(apart, int) and apart != 0 and count > room_for(apart, target)
+
+
+def crowd(places: Iterable[int], target: Target) -> bool:
+    """Whether more lines than the first-level cache holds in a place have the same one, of those at so many bytes from the first."""
+    lines = {place // LINE for place in places}
+    return max(Counter(line % (WAY // LINE) for line in lines).values(), default=0) > target.l1 // WAY

@@ -1,7 +1,8 @@
 """How many threads a loop's short steps get: all, or one while that is faster, as it may be where other processes load the machine.
 
 Threads that wait for a late one leave traces (see runtime/waiting.py). Only then one thread is tried for the next run of the loop, and
-kept for a while if its steps took less time. The bits do not depend on it.
+kept for a while if its steps took less time than those of the better of the two runs before: where something got in the way of a single
+one, that says nothing about the next. The bits do not depend on it.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ class Crew:
         self._call, self._threads = call, call.threads
         self._alone = False
         self._least = 0.0  # seconds a step on one thread, at best; 0: not known
+        self._before = 0.0  # seconds a step of the last run of all threads; 0: the last run was of one
         self._trial = 0.0  # seconds a step of all threads, while one is tried
         self._left = 0  # runs until something else may be tried
         self._kept = {True: 1, False: 1}  # runs for which the choice of one thread, or of all, will hold
@@ -36,6 +38,8 @@ class Crew:
         if self._threads == 1 or seconds < TELLING:
             return
         step = seconds / steps
+        better = min(step, self._before)
+        self._before = 0.0 if self._alone else step
         if self._alone:
             self._least = min(step, self._least or step)
         self._left = max(0, self._left - 1)
@@ -45,8 +49,8 @@ class Crew:
             return
         elif self._alone:
             self._alone = False
-        elif step < SHORT and self._waited() and (not self._least or step > self._least):
-            self._trial, self._alone = step, True
+        elif better and step < SHORT and self._waited() and (not self._least or better > self._least):
+            self._trial, self._alone = better, True
 
     def _choose(self, alone: bool) -> None:
         self._left = self._kept[alone]

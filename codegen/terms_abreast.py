@@ -18,6 +18,7 @@ FOLD = 2  # multiply-adds that it takes to add one of them to the others, once f
 LEAST_TRIPS = 8  # of a sum that takes them so
 LEAST_ROWS = 4  # of a tile: vectors come from the second-level cache, which brings no more than a line in two cycles
 MANY_ROWS = 64  # rows at the least, for which packing the other operand is nothing
+PANELS_BYTES = 768 << 10  # of all panels at most: they lie on the stack of a worker
 WORTH = 0.97  # of the time that a tile takes
 
 
@@ -66,7 +67,7 @@ def find_terms(nest: Nest, common: list[Loop], vector: Loop, target: Target) -> 
         return None
     depth = math.prod(n or 0 for n in extents)
     rows = math.prod(divisor(loop.extent) for loop in common if loop.var != vector.var)
-    if depth * columns * f32.size > target.l2 // 4 or rows < MANY_ROWS or (extents[-1] or 0) < LEAST_TRIPS * min(WAYS):
+    if depth * columns * f32.size > min(target.l2 * 3 // 4, PANELS_BYTES) or rows < MANY_ROWS or (extents[-1] or 0) < LEAST_TRIPS * min(WAYS):
         return None
     after = sum(expr_cost(s.expr) for s in body if isinstance(s, (Let, Store)))
     return Terms(packed.array, tuple(loop.var for loop in sums), extents[-1] or 0, depth, after)

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Mapping
+
 from kcompile.ir.struct import replace
 
 from ..access import Access, accesses, guess, inner_loops, static, useful_lanes
-from ..conflicts import crowded
+from ..conflicts import crowd, crowded
 from ..epilogue import is_dear
 from ..nest import Loop, Stmt
 from ..packing import far_rows
 from ..strips import PAGE
+from ..target import LINE
 from ..terms_abreast import LEAST_ROWS, WAYS, WORTH, find_terms
 from ..tiles import FEW, NEAR, SPLIT, Room, Tile, best_tiles, priced_tiles
 from ..windows import find_window, taps_tile, window_tile
@@ -87,6 +91,10 @@ class Shapes(Routes):
             widths = {tile.vectors for tile in self.choices}
             fit = {n for n in widths if far_rows(self.nest, common, body, vector, lanes * n, self.target)}
             self.choices.sort(key=lambda tile: tile.vectors not in fit)
+        first = self.choices[0]
+        self.choices.sort(key=lambda tile: self._crowd(common, tile.rows))
+        if self.choices[0] is not first:
+            self.note(f"the rows of a tile of {first} would push each other out of the first-level cache: they lie a power of two apart")
         better = [t for t in self.choices[:LIKELY] if t.vectors == self.choices[0].vectors
                   and self._row_blocks(common, vector, t.rows, lanes * t.vectors)]
         if better:
@@ -105,6 +113,7 @@ class Shapes(Routes):
         def priced(ways: int) -> list[tuple[float, Tile]]:
             tiles = priced_tiles(vector.extent, lanes // ways, extents, room, each=each, masked=bool(self.nest.in_place),
                                  back=is_dear(common[-1].body), narrow=ways > 1)
+            tiles.sort(key=lambda priced: self._crowd(common, priced[1].rows))
             return [(cost, tile) for cost, tile in tiles if ways == 1 or tile.height >= LEAST_ROWS] or tiles
 
         found = {ways: priced(ways) for ways in (1, *WAYS)}
@@ -128,6 +137,21 @@ class Shapes(Routes):
         (load,) = shared
         return not load.depends_on(vector.var) and load.coefficient(row.var) == 1 and load.dtype.size == 4 \
             and crowded(guess(sums[0].extent), load.coefficient(sums[0].var) * load.dtype.size, self.target)
+
+    def _crowd(self, common: list[Loop], rows: Mapping[str, int]) -> bool:
+        """Whether the rows of a tile push each other's lines out of the first-level cache before the next terms of the sum are read, which
+        lie in the same lines: each is then fetched again for each term."""
+        inside = tuple(s for s in common[-1].body if isinstance(s, Loop))
+        sums = list(inner_loops(inside))
+        for a in accesses(self.nest, inside) if sums else ():
+            term = a.coefficient(sums[-1].var)
+            apart = [a.coefficient(var) for var in rows]
+            if not isinstance(term, int) or not 0 < term * a.dtype.size < LINE or any(not isinstance(n, int) for n in apart):
+                continue
+            offsets = itertools.product(*(range(0, n * count, n) if n else (0,) for n, count in zip(apart, rows.values(), strict=True)))
+            if crowd((sum(moves) * a.dtype.size for moves in offsets), self.target):
+                return True
+        return False
 
     def _apart(self, rows: list[Loop]) -> frozenset[str]:
         """Axes along which a row of a tile is pages from the next."""

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from kcompile.codegen.conflicts import crowded
+from kcompile.codegen.conflicts import crowd, crowded
 from kcompile.codegen.target import Target
 from kcompile.codegen.tiles import Room, best_tiles, cost, wasted
 from kcompile.ir.types import Dim
@@ -91,6 +91,13 @@ def test_of_equal_tiles_rows_of_the_first_axis_are_taken():
     (128, 12544, 48 << 10, False), (193, 12544, 48 << 10, True), (100, 4, 48 << 10, False), (1000, B, 48 << 10, False)], ids=str)
 def test_lines_a_power_of_two_apart_share_few_places(count, apart, l1, expected):
     assert crowded(count, apart, replace(Target.named("avx512"), l1=l1)) is expected
+
+
+@pytest.mark.parametrize("count, apart, l1, expected", [
+    (8, 4096, 32 << 10, False), (9, 4096, 32 << 10, True), (12, 8192, 48 << 10, False), (14, 4096, 48 << 10, True),
+    (14, 2048, 32 << 10, False), (14, 4160, 32 << 10, False), (400, 4, 32 << 10, False)], ids=str)
+def test_rows_a_power_of_two_apart_push_each_other_out(count, apart, l1, expected):
+    assert crowd((n * apart for n in range(count)), replace(Target.named("avx512"), l1=l1)) is expected
 
 
 def test_rows_of_a_batch_may_be_twelve_where_few_of_a_last_tile_are_done_at_a_time():

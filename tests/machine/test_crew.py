@@ -57,16 +57,24 @@ def test_one_thread_while_that_is_faster() -> None:
 def test_one_slow_run_does_not_last() -> None:
     call = Call(2, loaded=True)
     crew = crew_of(call)
-    assert threads_of(crew, call, 2, 0.001, 0.0005) == [2, 1]
+    assert threads_of(crew, call, 3, 0.001, 0.0005) == [2, 2, 1]
     call.loaded = False
     assert threads_of(crew, call, 50, 0.0003, 0.0005).count(1) <= 2
+
+
+def test_single_slow_runs_choose_nothing() -> None:
+    """Every other run of all threads is held up, and its threads have waited: one thread is tried once, and is slower than the others."""
+    call = Call(2, loaded=True)
+    crew = crew_of(call)
+    found = [threads_of(crew, call, 1, step, 0.0005)[0] for step in [0.001, 0.0003] * 50]
+    assert found.count(1) == 1
 
 
 def test_vain_tries_become_rare() -> None:
     """Where one thread's best time is never beaten by all, but is not reached again either."""
     call = Call(2, loaded=True)
     crew = crew_of(call)
-    threads_of(crew, call, 2, 0.001, 0.0005)
+    threads_of(crew, call, 3, 0.001, 0.0005)
     found = threads_of(crew, call, 1000, 0.001, 0.0015)
     assert 2 <= found.count(1) <= 1000 // MOST_KEPT + 8
 
