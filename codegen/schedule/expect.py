@@ -16,7 +16,7 @@ no more than a load.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from kcompile.ir.struct import replace, struct
 
@@ -95,32 +95,41 @@ def _of_tile(tile: Sequence[Stmt]) -> Iterator[Expected]:
     loads = list(dict.fromkeys(all_loads(after)))
     loops = {s.back or s.var: s for s in statements(after) if isinstance(s, Loop)}
     for array in dict.fromkeys(load.array for load in loads):
-        places = [load for load in loads if load.array == array]
-        if len(places) == 1 and not places[0].guards:
-            yield from _of_load(places[0], sums, loops)
+        yield from _of_loads([load for load in loads if load.array == array], sums, loops)
 
 
-def _of_load(load: Load, sums: tuple[Stmt, ...], loops: dict[str, Loop]) -> Iterator[Expected]:
-    (index,) = load.index
+def _of_loads(loads: Sequence[Load], sums: tuple[Stmt, ...], loops: Mapping[str, Loop]) -> Iterator[Expected]:
+    """For all loads of an array, which may be several at known distances, as those of a window are."""
+    (index,) = loads[0].index
     moving = [(var, loop) for var, loop in loops.items() if loop.mode != VECTOR and index.coefficient(var) != 0]
     if not moving or any(static(loop.extent) is None for _, loop in moving):
         return
     var, row = max(moving, key=lambda one: guess(one[1].extent) // one[1].step)
     count, coefficient = guess(row.extent) // row.step, index.coefficient(var)
-    inside = reached(index, [loop for _, loop in moving if loop is not row])
+    inside = {a + b for a in reached(index, [loop for _, loop in moving if loop is not row]) for b in _distances(loads)}
     if count < 2 or row.back or row.clip or not isinstance(coefficient, int) or not inside:
         return
     apart, base = coefficient * row.step, index.substitute(dict.fromkeys(loops, Aff()))
-    for over, added, innermost in _sums(sums):
-        trips = static(over.extent)
+    for side, added, innermost in _sums(sums):
+        over, trips = side[0], static(side[0].extent)
         if trips is None or over.clip or over.back or over.where:
             continue
         rows = min(count, -(-count * over.step // trips) * over.step // _shares(over, apart))
-        lines = one_a_line(base, sorted({o + apart * n for o in inside for n in range(rows)}), load.dtype.size)
-        if 0 < len(lines) <= (max(INNERMOST, added // SUMS) if innermost else AT_ONCE):
-            total = _added(sums)
-            yield Expected(load.array, over, rows, tuple(lines), apart, count - rows, total // (len(lines) * -(-count // rows)))
+        lines = one_a_line(base, sorted({o + apart * n for o in inside for n in range(rows)}), loads[0].dtype.size)
+        most = max(INNERMOST, added // SUMS) if innermost else AT_ONCE
+        shares = -(-len(lines) // most)
+        if 0 < shares <= len(side):
+            total = _added(sums) // (len(lines) * -(-count // rows))
+            for n, loop in enumerate(side[:shares]):
+                part = lines[len(lines) * n // shares:len(lines) * (n + 1) // shares]
+                yield Expected(loads[0].array, loop, rows, tuple(part), apart, count - rows, total)
             return
+
+
+def _distances(loads: Sequence[Load]) -> set[int]:
+    """From the place of the first load to those of all; none where they are not known."""
+    found = [static(away.const) for load in loads if not (away := load.index[0] + loads[0].index[0] * -1).variables and not load.guards]
+    return {d for d in found if d is not None} if len(found) == len(loads) and None not in found else set()
 
 
 def _shares(over: Loop, apart: int) -> int:
@@ -129,13 +138,13 @@ def _shares(over: Loop, apart: int) -> int:
     return over.step if apart % over.step == 0 else 1
 
 
-def _sums(body: tuple[Stmt, ...]) -> Iterator[tuple[Loop, int, bool]]:
+def _sums(body: tuple[Stmt, ...]) -> Iterator[tuple[list[Loop], int, bool]]:
     """The loops of a tile's sum, outermost first, with the vectors that a trip adds, and whether it has no loop inside. Of several side by
-    side, as for the taps of a border, the first."""
+    side, as for the taps of a border, all that go as the first one does: what is too much for a trip of one is asked for by several."""
     found = [s for s in body if isinstance(s, Loop) and s.mode == FOR and any(isinstance(x, Accum) for x in s.inside)]
     if found:
         inner = any(isinstance(x, Loop) and x.mode == FOR for x in found[0].inside)
-        yield found[0], _added(found[0].body), not inner
+        yield [s for s in found if replace(s, body=found[0].body) == found[0]], _added(found[0].body), not inner
         yield from _sums(found[0].body)
 
 
