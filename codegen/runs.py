@@ -7,19 +7,20 @@ depends on the schedules, whose trips have to be cut where samples end.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable, Mapping, Sequence
 
 from kcompile.ir.struct import replace
 
 from ..ir.program import Program
-from ..ir.types import Dim, TensorType, evaluate_dim, is_static
+from ..ir.types import Dim, TensorType, dim_symbols, evaluate_dim, is_static
 from .arena import ALIGNMENT
-from .nest import Let, Loop, Nest
+from .nest import Errand, Let, Loop, Nest, Stmt
 from .runtime.layout import MOST_ARGS, MOST_ASKED
 from .step import KernelCall
-from .target import Target
+from .target import LINE, Target
 
-WORKING = 0.9  # of the second-level cache, for the samples that calls are at and for those that they ask for
+WORKING = 0.9  # of the second-level cache, for what calls use of the samples that they are at and for what they ask for of the next ones
 LEAST_ASKED = 4096  # bytes of a sample: less comes by itself
 PRIVATE_ROOM = 512 << 10  # of a thread's stack
 
@@ -39,6 +40,19 @@ def trips_of_a_sample(nest: Nest) -> int:
     for inner, by in nest.trips.factors[1:]:
         unit *= -(-int(str(inner)) // by)
     return unit if rows % step == 0 else 0
+
+
+def asked_in_a_sample(nest: Nest) -> int:
+    """For how many lines of what its thread will do next a kernel asks while it goes through a sample."""
+    def lines(body: Sequence[Stmt]) -> int:
+        total = 0
+        for stmt in body:
+            if isinstance(stmt, Loop):
+                extent = evaluate_dim(stmt.extent, dict.fromkeys(dim_symbols(stmt.extent), 1))
+                trips = -(-extent // stmt.step)
+                total += trips * lines(stmt.body) + sum(-(-trips // s.every) * s.lines for s in stmt.body if isinstance(s, Errand))
+        return total
+    return lines(nest.body)
 
 
 def joined(program: Program, calls: Sequence[KernelCall], target: Target) -> tuple[KernelCall, ...]:
@@ -95,26 +109,38 @@ def _private(program: Program, run: Sequence[int], users: Mapping[str, set[int]]
 
 
 def _asked(program: Program, calls: Sequence[KernelCall], run: Sequence[int], target: Target,
-           samples: int) -> tuple[tuple[int, int], ...]:
-    """What the calls read of a sample, and have not made: the word of the frame with an array's address, and its bytes. As much as the
-    second-level cache holds beside the samples that they are at."""
-    found: dict[str, tuple[int, int]] = {}
-    known: set[str] = set()
-    room = int(target.l2 * WORKING) // samples - _sample_bytes(program, (calls[n] for n in run))
-    if any(len(program.steps[n].kernel.arrays) > MOST_ARGS for n in run):
+           samples: int) -> tuple[tuple[int, int, int], ...]:
+    """What the calls read of a sample, and have not made: the word of the frame with an array's address, its bytes, and whether it is asked
+    for of these samples (0) or of the next ones (1). Of these, where calls before the one that is the first to read it ask for so much;
+    of the next ones as much as the second-level cache holds beside what the calls still use of these."""
+    if any(len(program.steps[n].kernel.arrays) > MOST_ARGS for n in run) or not any(calls[n].kernel.asks for n in run):
         return ()
-    for n in run:
-        for at, array in enumerate(program.steps[n].kernel.arrays):
+    uses: dict[str, list[int]] = {}
+    words: dict[str, int] = {}  # of those that are read before they are written
+    for k, n in enumerate(run):
+        kernel = program.steps[n].kernel
+        for at, array in enumerate(kernel.arrays):
             root = program.root(array)
-            kind = program.buffers[root].type
-            if root in known or array not in program.steps[n].kernel.reads or is_static(kind.size) or len(found) == MOST_ASKED:
-                continue
-            size = _of_a_sample(kind)
-            if root not in found and size >= LEAST_ASKED and size <= room:
-                found[root] = calls[n].args_word + at, size
-                room -= size
-        known |= {program.root(array) for array in program.steps[n].kernel.arrays}
-    return tuple(found.values())
+            if root not in uses and array in kernel.reads:
+                words[root] = calls[n].args_word + at
+            if not is_static(program.buffers[root].type.size):
+                uses.setdefault(root, []).append(k)
+    sizes = {root: _of_a_sample(program.buffers[root].type) for root in uses}
+    wanted = [root for root in uses if root in words and sizes[root] >= LEAST_ASKED]
+    lines = list(itertools.accumulate((calls[n].kernel.asks for n in run), initial=0))  # that are asked for before each call
+    these: list[str] = []
+    for root in wanted:
+        if sum(sizes[other] for other in (*these, root)) <= LINE * lines[uses[root][0]]:
+            these.append(root)
+    first = next(k for k, n in enumerate(run) if calls[n].kernel.asks)
+    held = {root: range(first if root in these else at[0], at[-1] + 1) for root, at in uses.items()}
+    room = int(target.l2 * WORKING) // samples - max(sum(sizes[root] for root in uses if k in held[root]) for k in range(first, len(run)))
+    after: list[str] = []
+    for root in wanted:
+        if root not in these and sizes[root] <= room:
+            after.append(root)
+            room -= sizes[root]
+    return tuple([(words[root], sizes[root], int(root in after)) for root in (*these, *after)][:MOST_ASKED])
 
 
 def _sample_bytes(program: Program, calls: Iterable[KernelCall]) -> int:

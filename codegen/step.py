@@ -34,13 +34,15 @@ class PanelKernel:
 @struct(frozen=True)
 class NativeKernel:
     """What a call of a kernel's function must pass: dims for `symbols`, a share of `trips`, and after its arrays the panels. `unit`:
-    the trips of a sample, where samples come one after the other; 0 where trips are no part of one sample or a call copies operands."""
+    the trips of a sample, where samples come one after the other; 0 where trips are no part of one sample or a call copies operands.
+    `asks`: for how many lines of what its thread will do next it asks in a sample (see runtime/errands.py)."""
 
     name: str
     symbols: tuple[str, ...]
     trips: Trips
     panels: tuple[PanelKernel, ...] = ()
     unit: int = 0
+    asks: int = 0
 
 
 @struct(frozen=True)
@@ -49,8 +51,8 @@ class KernelCall:
     the frame's. `together`: how many calls, this one among them, every thread goes through with so many samples at a time (`samples`)
     before it takes the next ones; 0 for those inside, 1 for a call of its own. `private`: of arrays that no other call sees but those, so
     that they lie in a thread's own memory: which of `arrays`, the bytes of a sample, and where it begins. `asked`: what the calls that
-    go together ask for meanwhile, of what they will read of the next samples: the word of the frame with an array's address, and the bytes
-    of a sample."""
+    go together ask for meanwhile, of what they will read: the word of the frame with an array's address, the bytes of a sample, and 1
+    where it is for the next samples, 0 for those that they are at."""
 
     kernel: NativeKernel
     arrays: tuple[str, ...]
@@ -61,7 +63,7 @@ class KernelCall:
     together: int = 1
     samples: int = 0
     private: tuple[tuple[int, int, int], ...] = ()
-    asked: tuple[tuple[int, int], ...] = ()
+    asked: tuple[tuple[int, int, int], ...] = ()
 
 
 @struct(frozen=True)

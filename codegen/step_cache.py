@@ -102,8 +102,8 @@ def encode(code: StepCode) -> bytes:
     return json.dumps({
         "modules": code.modules,
         "frame_words": code.frame_words,
-        "kernels": [[k.name, k.symbols, _encoded(k.trips), [[p.name, p.source, p.size, _encoded(p.trips)] for p in k.panels], k.unit]
-                    for k in kernels],
+        "kernels": [[k.name, k.symbols, _encoded(k.trips), [[p.name, p.source, p.size, _encoded(p.trips)] for p in k.panels],
+                     k.unit, k.asks] for k in kernels],
         "calls": [[number[c.kernel], c.arrays, c.barrier, c.trips_word, c.dims_word, c.args_word, c.together, c.samples, c.private, c.asked]
                   for c in code.calls],
         "name": storage.name,
@@ -124,11 +124,11 @@ def decode(data: bytes) -> StepCode:
     """The step of an entry; the reverse of `encode`."""
     found: dict[str, Any] = json.loads(data)
     kernels = [NativeKernel(name, tuple(symbols), _trips(trips),
-                           tuple(PanelKernel(filler, source, size, _trips(own)) for filler, source, size, own in panels), unit)
-               for name, symbols, trips, panels, unit in found["kernels"]]
+                           tuple(PanelKernel(filler, source, size, _trips(own)) for filler, source, size, own in panels), unit, asks)
+               for name, symbols, trips, panels, unit, asks in found["kernels"]]
     fillers = {panel.name: panel for kernel in kernels for panel in kernel.panels}
     calls = tuple([replace(KernelCall(kernels[k], tuple(arrays), *words), private=tuple([(n, size, begin) for n, size, begin in private]),
-                           asked=tuple([(word, size) for word, size in asked]))
+                           asked=tuple([(word, size, ahead) for word, size, ahead in asked]))
                    for k, arrays, *words, private, asked in found["calls"]])
     buffers = {name: Buffer(name, _type(type_), *rest) for name, type_, *rest in found["buffers"]}
     lifetimes = {name: Lifetime(first, last) for name, (first, last) in found["lifetimes"].items()}

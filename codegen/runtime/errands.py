@@ -1,4 +1,5 @@
-"""What a thread asks for while it computes, as LLVM text: what the calls of a run read of the samples after those that it is at.
+"""What a thread asks for while it computes, as LLVM text: what later calls of a run read of the samples that it is at,
+and what the first ones read of the samples after these.
 
 A thread's words: the place where it is in a stretch of memory, the stretch's end, where the next stretches are told; then these, each as
 its beginning and its end, two zeros after the last.
@@ -7,6 +8,7 @@ its beginning and its end, two zeros after the last.
 from __future__ import annotations
 
 from .layout import (
+    ASKED_AHEAD,
     ASKED_BYTES,
     ASKED_COUNT,
     ASKED_HEAD,
@@ -20,21 +22,25 @@ from .layout import (
 )
 
 ERRANDS = f"""
-define internal void @kc.errands(ptr %errands, ptr %frame, ptr %list, i64 %to, i64 %end, i64 %few) {{
+define internal void @kc.errands(ptr %errands, ptr %frame, ptr %list, i64 %at, i64 %to, i64 %end, i64 %few) {{
 entry:
 {fields("list", count=(ASKED_COUNT, "i64"))}
   %left = sub i64 %end, %to
-  %samples = call i64 @llvm.umin.i64(i64 %left, i64 %few)
+  %next = call i64 @llvm.umin.i64(i64 %left, i64 %few)
+  %these = sub i64 %to, %at
   br label %one
 one:
   %n = phi i64 [ 0, %entry ], [ %n.next, %one ]
   %offset.words = mul i64 %n, {ASKED_WORDS}
   %offset = add i64 %offset.words, {ASKED_HEAD}
   %asked = getelementptr i64, ptr %list, i64 %offset
-{fields("asked", word=(ASKED_WORD, "i64"), bytes=(ASKED_BYTES, "i64"))}
+{fields("asked", word=(ASKED_WORD, "i64"), bytes=(ASKED_BYTES, "i64"), ahead=(ASKED_AHEAD, "i64"))}
   %slot = getelementptr i64, ptr %frame, i64 %word
   %array = load i64, ptr %slot
-  %before = mul i64 %to, %bytes
+  %of.these = icmp eq i64 %ahead, 0
+  %from = select i1 %of.these, i64 %at, i64 %to
+  %samples = select i1 %of.these, i64 %these, i64 %next
+  %before = mul i64 %from, %bytes
   %begin = add i64 %array, %before
   %size = mul i64 %samples, %bytes
   %until = add i64 %begin, %size

@@ -25,10 +25,10 @@ STEPS_COUNT, STEPS_PRIVATE, STEPS_HEAD = range(3)
 PRIVATE_ARGS, PRIVATE_COUNT, PRIVATE_HEAD = range(3)
 PRIVATE_ARG, PRIVATE_BYTES, PRIVATE_PLACE, PRIVATE_WORDS = range(4)
 MOST_ARGS = 128  # of a call that has private arrays
-# what calls that go through the samples together ask for: how many arrays, then for each the word of the frame with its address, and the
-# bytes of a sample
+# what calls that go through the samples together ask for: how many arrays, then for each the word of the frame with its address, the bytes
+# of a sample, and 0 where it is for the samples that they are at, which come first, or 1 for the next ones
 ASKED_COUNT, ASKED_HEAD = range(2)
-ASKED_WORD, ASKED_BYTES, ASKED_WORDS = range(3)
+ASKED_WORD, ASKED_BYTES, ASKED_AHEAD, ASKED_WORDS = range(4)
 MOST_ASKED = 8
 # a thread's errands (see errands.py), to which the word before a call's arguments points, where that is not 0
 ERRAND_PLACE, ERRAND_END, ERRAND_NEXT, ERRAND_LIST = range(4)

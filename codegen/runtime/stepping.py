@@ -73,8 +73,8 @@ def share(first: str, end: str, count: str) -> str:
 
 # One step: this thread's share of every kernel, in order. Calls that go together share out samples, and go through a few of them at a
 # time; a call of its own is one for which a sample is a trip, and all of them are done at once. Arrays that nobody sees but the calls of
-# one run lie in the thread's own memory, where a few samples after the other take the same place. What the next few samples will be read
-# from is told to the calls, which ask for it (errands.py). Returns the barrier count to go on with.
+# one run lie in the thread's own memory, where a few samples after the other take the same place. What later calls and the next few samples
+# will be read from is told to the calls, which ask for it (errands.py). Returns the barrier count to go on with.
 STEP = f"""
 define i64 @kc_step(ptr %frame, i64 %thread, i64 %threads, i64 %target0) {{
 entry:
@@ -131,7 +131,7 @@ few.call:
   br i1 %asking, label %ask, label %work
 ask:
   %asked.list = getelementptr i64, ptr %calls, i64 %asked
-  call void @kc.errands(ptr %errands, ptr %frame, ptr %asked.list, i64 %to, i64 %end, i64 %few)
+  call void @kc.errands(ptr %errands, ptr %frame, ptr %asked.list, i64 %at, i64 %to, i64 %end, i64 %few)
   br label %work
 work:
   %m = phi i64 [ %n, %few.call ], [ %n, %ask ], [ %m.next, %go ]

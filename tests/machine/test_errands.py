@@ -1,7 +1,9 @@
-"""What calls that go through the samples together ask for: all that they will read of the next samples, each line once and in order."""
+"""What calls that go through the samples together ask for: what later calls read of the same samples, then what the first ones read of the
+next, each line once and in order."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
@@ -28,7 +30,7 @@ REQUEST = "call void @llvm.prefetch.p0(ptr {}, i32 0, i32 2, i32 1)"
 WIDE = pytest.mark.skipif(Target.host().vector_bytes != 64, reason="kernels ask with vectors of 64 bytes alone")
 
 
-def graph_of_two() -> Graph:
+def graph_of_two(also: bool = False) -> Graph:
     """A map of two arrays, a convolution of its result, and a statistic of that, which makes it a step that trains."""
     graph = Graph("asks")
     x, r = (build.param(graph, name, TensorType((B, 8, 8, 64), f32)) for name in "xr")
@@ -36,15 +38,24 @@ def graph_of_two() -> Graph:
     total = build.state(graph, "total", "statistic", TensorType((WIDTH,), f32))
     y = build.conv(build.mul(build.exp(x), r), w, strides=(1, 1), dilation=(1, 1), groups=1)
     graph.updates["total"] = build.add(total, build.reduce_sum(y, (0, 1, 2)))
+    if also:
+        q = build.param(graph, "q", TensorType((B, 8, 8, WIDTH), f32))
+        other = build.state(graph, "other", "statistic", TensorType((WIDTH,), f32))
+        graph.updates["other"] = build.add(other, build.reduce_sum(build.mul(y, q), (0, 1, 2)))
     return graph
+
+
+def graph_of_three() -> Graph:
+    """The same, and a statistic of the result beside another array: the convolution can ask for that one."""
+    return graph_of_two(also=True)
 
 
 class Asked:
     """An executable whose requests are written down in place of being made."""
 
-    def __init__(self, l2: int = 640 << 10) -> None:
+    def __init__(self, l2: int = 640 << 10, graph: Callable[[], Graph] = graph_of_two) -> None:
         self.log = np.zeros(1 << 16, np.int64)  # the number of requests, then their addresses
-        self.executable: Executable = compile_program(planned(graph_of_two()), replace(Target.host(), l2=l2), CodegenOptions(threads=1),
+        self.executable: Executable = compile_program(planned(graph()), replace(Target.host(), l2=l2), CodegenOptions(threads=1),
                                                       self.compile)
 
     def compile(self, kernel: Kernel, target: Target, name: str, along: bool) -> tuple[str, NativeKernel]:
@@ -65,16 +76,17 @@ define internal void @{name}.note(ptr %place) {{
 """, native
 
     def run(self, batch: int) -> tuple[list[tuple[str, int]], npt.NDArray[np.float32]]:
-        """The lines of x and r that were asked for, as (array, number of the line), and the statistic."""
+        """The lines of x, r and q that were asked for, as (array, number of the line), and the statistic."""
         rng = np.random.default_rng(batch)
-        arrays = {name: rng.standard_normal((batch, 8, 8, 64), np.float32) for name in "xr"}
-        arrays |= {"w": rng.standard_normal((1, 1, 64, WIDTH), np.float32), "total": np.zeros(WIDTH, np.float32)}
+        arrays = {name: rng.standard_normal((batch, 8, 8, width), np.float32) for name, width in (("x", 64), ("r", 64), ("q", WIDTH))}
+        arrays |= {"w": rng.standard_normal((1, 1, 64, WIDTH), np.float32)}
+        arrays |= {name: np.zeros(WIDTH, np.float32) for name in ("total", "other")}
         self.log[0] = 0
         self.executable.run(arrays, {"B": batch})
         assert self.log[0] < len(self.log) - 1
         found = []
         for address in self.log[1:1 + self.log[0]]:
-            for name in "xr":
+            for name in "xrq":
                 place = int(address) - arrays[name].ctypes.data
                 if 0 <= place < arrays[name].nbytes:
                     assert place % 64 == 0
@@ -86,7 +98,7 @@ define internal void @{name}.note(ptr %place) {{
 def test_the_next_samples_in_order() -> None:
     asked = Asked()
     samples = max(call.samples for call in asked.executable.code.calls)
-    assert samples == 3 and [size for _, size in asked.executable.code.calls[0].asked] == [SAMPLE, SAMPLE]
+    assert samples == 3 and [one[1:] for one in asked.executable.code.calls[0].asked] == [(SAMPLE, 1)] * 2
     lines, _ = asked.run(10)
     a_sample = SAMPLE // 64
     expected = [[(name, line) for name in "xr" for line in range(first * a_sample, min(first + samples, 10) * a_sample)]
@@ -95,6 +107,20 @@ def test_the_next_samples_in_order() -> None:
     assert [line for found in asked_of for line in found] == lines, "something else of x or r, or in another order"
     for found, part in zip(asked_of, expected, strict=True):
         assert found == part[:len(found)] and len(found) > len(part) // 2, "not from the first line on, or nothing of the second array"
+
+
+@WIDE
+def test_these_samples_for_a_later_call() -> None:
+    """All of them, since the convolution asks for so many lines, and before anything of the next samples."""
+    asked = Asked(graph=graph_of_three)
+    asking = next(call for call in asked.executable.code.calls if call.asked)
+    assert [one[1:] for one in asking.asked] == [(2 * SAMPLE, 0), (SAMPLE, 1), (SAMPLE, 1)]
+    lines, _ = asked.run(10)
+    passes = range(0, 10, asking.samples)
+    a_sample = 2 * SAMPLE // 64
+    assert [line for line in lines if line[0] == "q"] == [("q", line) for line in range(10 * a_sample)]
+    for first in passes[1:]:
+        assert lines.index(("q", first * a_sample)) > lines.index(("x", first * SAMPLE // 64)) > lines.index(("q", first * a_sample - 1))
 
 
 @WIDE
