@@ -19,8 +19,9 @@ FEW_TILES = 8  # fewer tiles may read everything from memory
 MOST = 1024  # samples that a batch may hold, where what it reads should surely stay
 LONG_TRIP = 16  # vectors that a trip adds to
 NEAR = 1.5  # of the first-level cache: a core reads only some of the columns, and of a tile's rows a line or two of each element
-TERMS = 48  # of a block that a tile adds up, at the least
-NEAR_TERMS = 96  # of some rows of an image, whose lines stay in the first-level cache even where they share a few places of it
+WIDE_NEAR = 48 << 10  # bytes of a first-level cache that keeps a block of vectors of 64 bytes while the sums of all tiles pass through it
+TERMS = 48  # of a block that a tile adds up, at the least, with vectors of 64 bytes; NEAR_TERMS with shorter ones
+NEAR_TERMS = 96  # of a block that stays in the first-level cache even where its lines share a few places of it
 TOGETHER = 256  # elements of images at most in a block: what a tile takes of them is about the first-level cache
 LEAST_PART = 16  # terms of a loop of known length
 EACH = 16  # vectors to add for each line that is asked for meanwhile
@@ -94,9 +95,11 @@ def _in_parts(nest: Nest, over: Loop, size: int, part: int, target: Target) -> N
 def _near(size: int, step: int, over: Loop, target: Target) -> int:
     """A smaller block that stays in the first-level cache from tile to tile, if it has so many terms that what a tile reads of it is much
     more than its sums, which come from the second-level cache and go there."""
+    if target.wide and target.l1 < WIDE_NEAR:
+        return size
     inside = [guess(s.extent, MANY) for s in statements(over.body) if isinstance(s, Loop) and s.mode == FOR]
     near = int(NEAR * target.l1) // step
-    return near if inside and near < size and near * math.prod(inside) >= TERMS else size
+    return near if inside and near < size and near * math.prod(inside) >= (TERMS if target.wide else NEAR_TERMS) else size
 
 
 def _inside(step: int, over: Loop, target: Target) -> tuple[str, int] | None:

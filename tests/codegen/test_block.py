@@ -177,16 +177,17 @@ kernel small_images
 """
 
 
-@pytest.mark.parametrize(("target", "size", "block"), [
-    ("avx512", 8, 1),  # one image, 29 KB, stays in the first-level cache
-    ("avx512", 5, 3),  # three of 12 KB
-    ("avx512", 12, 4),  # none of 61 KB: as many as fit a quarter of the second-level cache
-    ("avx2", 8, 1),
-    ("avx2", 5, 3),
+@pytest.mark.parametrize(("target", "cache", "size", "block"), [
+    ("avx512", 48, 8, 2),  # two images of 29 KB stay in the first-level cache
+    ("avx512", 48, 5, 5),  # five of 12 KB
+    ("avx512", 48, 20, 1),  # none of 155 KB: as many as fit a quarter of the second-level cache
+    ("avx512", 32, 8, 8),  # the sums of all tiles would drive them out
+    ("avx2", 32, 10, 1),
+    ("avx2", 32, 8, 4),  # 64 terms of one image: too few for what the sums cost
 ])
-def test_images_that_stay_in_the_first_level_cache(target: str, size: int, block: int) -> None:
+def test_images_that_stay_in_the_first_level_cache(target: str, cache: int, size: int, block: int) -> None:
     kernel = parse_kernel(SMALL.format(size=size, padded=size + 2).lstrip())
-    nest = plan(lower(kernel), Target.named(target))
+    nest = plan(lower(kernel), replace(Target.named(target), l1=cache << 10))
     assert [step for step in nest.steps if step.startswith("block")] == [f"block(n, {block})"]
     if Target.named(target).vector_bytes <= Target.host().vector_bytes:
         arrays = inputs(kernel, {"B": 7})
