@@ -11,6 +11,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import count
 from typing import Any
 
 import numpy as np
@@ -29,6 +30,11 @@ from .operators import TensorOperators
 from .tensor import KerasTensor, Shape, Tensor, standardize_shape
 
 ALIGNMENT = 64
+PAGE = 4096
+APART = 25 * ALIGNMENT  # a golden section of a page: whichever arrays a kernel takes, they begin far from each other's places
+LARGE = 16 * PAGE  # bytes from which arrays are placed so
+
+_numbers = count()
 
 
 def aligned_empty(shape: tuple[int, ...], dtype: np.dtype[Any]) -> npt.NDArray[Any]:
@@ -42,9 +48,12 @@ def aligned_zeros(shape: tuple[int, ...], dtype: np.dtype[Any]) -> npt.NDArray[A
 
 
 def _aligned(make: Callable[..., npt.NDArray[np.uint8]], shape: tuple[int, ...], dtype: np.dtype[Any]) -> npt.NDArray[Any]:
+    """Large arrays begin at different places of a page. A processor first compares the last twelve bits of addresses: where a weight and
+    its slots agreed in them, as blocks that come from the system do, a load of one waited for the store of another."""
     size = math.prod(shape) * dtype.itemsize
-    raw = make(size + ALIGNMENT, np.uint8)
-    offset = -raw.ctypes.data % ALIGNMENT
+    unit, place = (PAGE, next(_numbers) * APART) if size >= LARGE else (ALIGNMENT, 0)
+    raw = make(size + unit, np.uint8)
+    offset = (place - raw.ctypes.data) % unit
     placed: npt.NDArray[Any] = raw[offset:offset + size].view(dtype).reshape(shape)
     return placed
 

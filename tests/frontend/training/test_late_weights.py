@@ -26,6 +26,16 @@ def test_the_values_do_not_depend_on_when_they_are_made():
         np.testing.assert_array_equal(a, b)
 
 
+def test_a_weight_and_its_slots_begin_at_different_places_of_a_page():
+    model = _model()
+    model.compile("adam", "mse")
+    model.fit(np.zeros((8, 256), "float32"), np.zeros((8, 3), "float32"), verbose=0)
+    large = [v.array for v in (*model.weights, *model.optimizer.variables) if v.array.nbytes > 100_000]
+    places = [array.ctypes.data % 4096 for array in large]
+    assert len(places) == 3 and all(min((a - b) % 4096, (b - a) % 4096) >= 512 for a in places for b in places if a != b)
+    assert len(set(places)) == 3
+
+
 def test_looking_at_a_model_makes_none_of_them():
     model = _model()
     model.compile("adam", "mse")
