@@ -102,7 +102,21 @@ class Order:
         table: list[list[int]] = [[] for _ in range(max(level.values(), default=-1) + 1)]
         for n in sorted(level, key=lambda n: (n not in linked and n not in borders, n)):
             table[level[n]].append(n)
-        return table
+        return [self._ends_moved_up(phase, samples) if samples else phase for phase in table]
+
+    def _ends_moved_up(self, phase: list[int], samples: Samples) -> list[int]:
+        """The kernels of a phase: one that makes nothing for another of them stands right behind what it waits for, if it goes along. What
+        it reads is in the cache there, and may be over when the next samples are taken."""
+        needed = {q for n in phase for q in self.before[n]}
+        out: list[int] = []
+        for n in phase:
+            waits = [m for m in out if m in self.before[n]]
+            if waits and n not in needed and all(samples.linked(m, n) for m in waits):
+                at = out.index(waits[-1]) + 1
+                out.insert(next((i for i in range(at, len(out)) if out[i] in needed or out[i] > n), len(out)), n)
+            else:
+                out.append(n)
+        return out
 
     def _late(self, n: int, level: Mapping[int, int], users: list[int], samples: Samples) -> int:
         """The phase of a kernel that may come with the first that needs it: it goes along with that one, not with what makes its operands,
