@@ -145,8 +145,8 @@ class Shapes(Routes):
         sums = list(inner_loops(inside))
         for a in accesses(self.nest, inside) if sums else ():
             term = a.coefficient(sums[-1].var)
-            apart = [a.coefficient(var) for var in rows]
-            if not isinstance(term, int) or not 0 < term * a.dtype.size < LINE or any(not isinstance(n, int) for n in apart):
+            apart = [n for n in map(a.coefficient, rows) if isinstance(n, int)]
+            if not isinstance(term, int) or not 0 < term * a.dtype.size < LINE or len(apart) < len(rows):
                 continue
             offsets = itertools.product(*(range(0, n * count, n) if n else (0,) for n, count in zip(apart, rows.values(), strict=True)))
             if crowd((sum(moves) * a.dtype.size for moves in offsets), self.target):
