@@ -154,10 +154,12 @@ class Transpose:
 
 @struct(frozen=True)
 class Prefetch:
-    """Asks for the line of the cache in which array[index] lies, which may be past the array's end. Nothing is computed."""
+    """Asks for the line of the cache in which array[index] lies, which may be past the array's end. Nothing is computed.
+    `level`: of the cache that it is to come to, 1 or 2."""
 
     array: str
     index: Aff
+    level: int = 1
 
 
 @struct(frozen=True)

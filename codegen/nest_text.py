@@ -121,7 +121,7 @@ class _Printer:
                 lanes = f"{name_text(stmt.lanes)}:vec{stmt.count}{self.clip(stmt.lanes, stmt.lane_clip)}"
                 return f"{name_text(stmt.array)}{index_text((stmt.index,))} = transpose {name_text(stmt.value)} over {columns}, {lanes}"
             case Prefetch():
-                return f"prefetch {name_text(stmt.array)}{index_text((stmt.index,))}"
+                return f"prefetch {name_text(stmt.array)}{index_text((stmt.index,))}" + (f", {stmt.level}" if stmt.level > 1 else "")
             case Errand():
                 return f"errand {stmt.every}, {stmt.lines}"
             case Loop():
@@ -267,8 +267,9 @@ class _Parser:
         if c.accept("prefetch"):
             array = c.name("an array")
             index = parse_index(c, self.scope)
+            level = c.integer("a level of the cache") if c.accept(",") else 1
             c.end_line()
-            return Prefetch(array, index[0])
+            return Prefetch(array, index[0], level)
         if c.accept("fold"):
             name = c.name("a name")
             c.expect("=")

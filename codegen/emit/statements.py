@@ -155,10 +155,10 @@ class Statements(Values):
         return self.look_up(var) if var in self.lets else self.indices[var]  # type: ignore[return-value]
 
     def prefetch(self, stmt: Prefetch) -> None:
-        """To every level of the cache, for writing where the nest writes there."""
+        """To the first level of the cache and all others, or from the second one on; for writing where the nest writes there."""
         writes = int(any(s.array == stmt.array for s in all_stores(self.nest.body)))
         self.w.declare("declare void @llvm.prefetch.p0(ptr, i32, i32, i32)")
-        self.w.line(f"call void @llvm.prefetch.p0(ptr {self.pointer(stmt.array, stmt.index)}, i32 {writes}, i32 3, i32 1)")
+        self.w.line(f"call void @llvm.prefetch.p0(ptr {self.pointer(stmt.array, stmt.index)}, i32 {writes}, i32 {4 - stmt.level}, i32 1)")
 
     # Stores
 

@@ -26,6 +26,7 @@ from ..target import LINE
 from .loops import ScheduleError, record
 
 MOST = 24  # lines for a tile
+FAR = 1024  # bytes ahead, from which on lines come to the second-level cache: a core can wait for more of them there than in the first
 
 
 def foresee(nest: Nest, array: str, var: str, trips: int) -> Nest:
@@ -50,7 +51,7 @@ def _with_requests(array: str, body: tuple[Stmt, ...], around: tuple[Loop, ...],
     if begins and any(s.array == array for s in all_stores(body)):
         return (*[Prefetch(array, index) for index in _stores(array, body, around[names.index(var)], trips)], *body)
     if begins or sums:
-        return (*[Prefetch(array, index) for index in _first_reads(array, body, around, names.index(var), trips, begins)], *body)
+        return (*_first_reads(array, body, around, names.index(var), trips, begins), *body)
     return tuple([replace(s, body=_with_requests(array, s.body, (*around, s), var, trips)) if isinstance(s, Loop) and s.mode == FOR else s
                   for s in body])
 
@@ -69,8 +70,8 @@ def _stores(array: str, body: tuple[Stmt, ...], loop: Loop, trips: int) -> list[
     return one_a_line(base, sorted(o + trips * distance for o in offsets), stores[0].expr.dtype.size)
 
 
-def _first_reads(array: str, body: tuple[Stmt, ...], around: tuple[Loop, ...], at: int, trips: int, slides: bool) -> list[Aff]:
-    """The indices that a tile reads first, `trips` trips of the loop around[at] later; none where that is not known or too much, or
+def _first_reads(array: str, body: tuple[Stmt, ...], around: tuple[Loop, ...], at: int, trips: int, slides: bool) -> list[Prefetch]:
+    """Requests for what a tile reads first, `trips` trips of the loop around[at] later; none where that is not known or too much, or
     where a tile that should slide reads everything first."""
     sums = tuple([s for s in statements(body) if isinstance(s, Accum)])
     loads = [load for load in dict.fromkeys(all_loads(sums)) if load.array == array]
@@ -91,7 +92,9 @@ def _first_reads(array: str, body: tuple[Stmt, ...], around: tuple[Loop, ...], a
     for shift in shifts[:at]:
         if shift is not None:
             read |= {o - shift for o in later}  # by the last trip of that loop, in the same place
-    return one_a_line(index.substitute(dict.fromkeys(within, Aff())), sorted(later - read), loads[0].dtype.size)
+    size = loads[0].dtype.size
+    level = 2 if trips * distance * size >= FAR else 1
+    return [Prefetch(array, i, level) for i in one_a_line(index.substitute(dict.fromkeys(within, Aff())), sorted(later - read), size)]
 
 
 def one_a_line(base: Aff, offsets: Sequence[int], size: int, most: int = MOST) -> list[Aff]:
