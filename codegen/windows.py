@@ -24,6 +24,7 @@ from .tiles import IN_FLIGHT, LOADS, Room, Tile, tile_sizes, wasted
 
 TAPS = 5  # of a window whose taps are written out for a product
 IMAGES = 8  # of which a tile may have its rows: an image of no more rows needs no code for its border
+ALONG = 6  # rows that it has at the least where the kernel may go through the samples with others, which no tile of several can
 LONG_ROW = 16  # positions of which those at a border are few
 WIDE = 7  # a window of more elements is not written out whole
 
@@ -94,6 +95,7 @@ def find_edge(nest: Nest, common: list[Loop], taps: Window | None, room: Room) -
     """The rows and the taps of a product whose tiles at the border of an image are to have code of their own; None where it has no
     border, or where the rows of a tile are better of several images, all at one place: where there are few, or where cutting them into
     tiles leaves short ones, of which those at the border then have few sums."""
+    few = ALONG if nest.along else IMAGES + 1
     body = common[-1].body if common else ()
     loads = [a for a in accesses(nest, tuple(s for s in body if isinstance(s, Loop))) if not a.store]
     sums = [loop for loop in inner_loops(body) if loop.plain]
@@ -101,7 +103,7 @@ def find_edge(nest: Nest, common: list[Loop], taps: Window | None, room: Room) -
         if taps and (taps.row, taps.over) != (row.var, over.var):
             continue
         rows, trips = static(row.extent) or 0, static(over.extent) or WIDE + 1
-        long = rows >= LONG_ROW or IMAGES < rows <= room.sums // 2
+        long = rows >= LONG_ROW or few <= rows <= room.sums // 2
         if edge(loads, row, over) and (taps or (long and trips <= WIDE)):
             return row.var, over.var
     return None

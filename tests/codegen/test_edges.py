@@ -7,6 +7,7 @@ import pytest
 
 from kcompile.codegen.lower import lower
 from kcompile.codegen.nest import all_loads
+from kcompile.codegen.runs import trips_of_a_sample
 from kcompile.codegen.strategy import plan
 from kcompile.codegen.target import Target
 from kcompile.ir.text.kernels import parse_kernel
@@ -25,11 +26,11 @@ kernel border
 """  # noqa: E501
 
 
-def nest_of(target: Target, extent: int, taps: int, channels: int, dilation: int = 1, value: str = "s"):
+def nest_of(target: Target, extent: int, taps: int, channels: int, dilation: int = 1, value: str = "s", along: bool = False):
     low = (taps - 1) * dilation
     kernel = parse_kernel(KERNEL.format(rows=extent + low, extent=extent, taps=taps, channels=channels, dilation=dilation, low=low,
                                         value=value).lstrip())
-    return kernel, plan(lower(kernel), target)
+    return kernel, plan(lower(kernel, along), target)
 
 
 @pytest.mark.parametrize("target", TARGETS)
@@ -51,14 +52,26 @@ def test_borders(target: str, value: str, extent: int, taps: int, channels: int,
             np.testing.assert_array_equal(run_native(compiled, arrays, symbols, shares=shares)["dx"], first["dx"])
 
 
+@pytest.mark.parametrize("extent", [4, 5, 6])
+def test_images_of_few_rows_have_tiles_of_their_own_where_samples_go_together(extent: int) -> None:
+    target = TARGETS["avx512"]
+    kernel, nest = nest_of(target, extent, 3, 32, along=True)
+    assert "edges(x, kx)" in nest.steps and trips_of_a_sample(nest) > 0
+    assert trips_of_a_sample(nest_of(target, extent, 3, 32)[1]) == 0
+    if target.vector_bytes <= Target.host().vector_bytes:
+        arrays = inputs(kernel, {"B": 5})
+        assert_close(kernel, run_native(Native(nest, target), arrays, {"B": 5}, shares=2), evaluate(kernel, arrays, {"B": 5}), "along")
+
+
 def test_where_it_happens() -> None:
-    def steps(target: str, *geometry: int) -> list[str]:
-        return [step for step in nest_of(TARGETS[target], *geometry)[1].steps if step.startswith(("edges", "trim(kx)"))]
+    def steps(target: str, *geometry: int, along: bool = False) -> list[str]:
+        return [step for step in nest_of(TARGETS[target], *geometry, along=along)[1].steps if step.startswith(("edges", "trim(kx)"))]
 
     assert steps("avx512", 30, 3, 16) == steps("avx2", 30, 3, 16) == ["edges(x.i, kx)"]
     assert steps("avx512", 11, 3, 32) == ["edges(x, kx)"]
     assert steps("avx2", 11, 3, 32) == ["trim(kx)"]
     assert steps("avx512", 4, 3, 32) == ["trim(kx)"]
+    assert steps("avx512", 3, 3, 32, along=True) == steps("avx2", 5, 3, 32, along=True) == ["trim(kx)"]
     assert steps("avx512", 4, 3, 16) == []
 
 
