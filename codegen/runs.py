@@ -12,9 +12,9 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from kcompile.ir.struct import replace
 
-from ..ir.program import Program
+from ..ir.arena import first_fit
+from ..ir.program import Lifetime, Program
 from ..ir.types import Dim, TensorType, dim_symbols, evaluate_dim, is_static
-from .arena import ALIGNMENT
 from .nest import Errand, Let, Loop, Nest, Stmt
 from .runtime.layout import MOST_ARGS, MOST_ASKED
 from .step import KernelCall
@@ -82,8 +82,12 @@ def joined(program: Program, calls: Sequence[KernelCall], target: Target) -> tup
 def _join(program: Program, calls: list[KernelCall], run: Sequence[int], users: Mapping[str, set[int]], target: Target) -> None:
     if len(run) < 2:
         return
-    most = max(1, target.l2 // 2 // max(1, _sample_bytes(program, (calls[n] for n in run))))
-    places = _private(program, run, users, most)
+    private = _private(program, run, users)
+    working = _sample_bytes(program, (calls[n] for n in run), set(private)) + first_fit(*_lives(program, run, private, 1))[1]
+    most = max(1, target.l2 // 2 // max(1, working))
+    sizes, lifetimes = _lives(program, run, private, most)
+    places = {root: (private[root], place) for root, place in first_fit(sizes, lifetimes)[0].items()
+              if place + sizes[root] <= PRIVATE_ROOM}
     asked = _asked(program, calls, run, target, most)
     for n in run:
         roots = [program.root(array) if array in program.buffers else "" for array in calls[n].arrays]
@@ -91,21 +95,24 @@ def _join(program: Program, calls: list[KernelCall], run: Sequence[int], users: 
         calls[n] = replace(calls[n], together=len(run) if n == run[0] else 0, samples=most, private=own, asked=asked)
 
 
-def _private(program: Program, run: Sequence[int], users: Mapping[str, set[int]], samples: int) -> dict[str, tuple[int, int]]:
-    """Temps that no call outside of the run sees: the bytes of a sample, and where in a thread's own memory so many of them begin."""
+def _private(program: Program, run: Sequence[int], users: Mapping[str, set[int]]) -> dict[str, int]:
+    """Temps that no call outside of the run sees, and the bytes of a sample of each: they may lie in a thread's own memory."""
     inside = set(run)
     if any(len(program.steps[n].kernel.arrays) > MOST_ARGS for n in run):
         return {}
-    found: dict[str, tuple[int, int]] = {}
-    place = 0
-    for root in dict.fromkeys(program.root(array) for n in run for array in program.steps[n].kernel.arrays):
-        buffer = program.buffers[root]
-        if buffer.kind == "temp" and users[root] <= inside and not is_static(buffer.type.size):
-            size = _of_a_sample(buffer.type)
-            if place + samples * size <= PRIVATE_ROOM:
-                found[root] = size, place
-                place += -(-samples * size // ALIGNMENT) * ALIGNMENT
-    return found
+    roots = dict.fromkeys(program.root(array) for n in run for array in program.steps[n].kernel.arrays)
+    buffers = [program.buffers[root] for root in roots if users[root] <= inside]
+    return {b.name: _of_a_sample(b.type) for b in buffers if b.kind == "temp" and not is_static(b.type.size)}
+
+
+def _lives(program: Program, run: Sequence[int], private: Mapping[str, int],
+           samples: int) -> tuple[dict[str, int], dict[str, Lifetime]]:
+    """Of temps that are private: the bytes of so many samples, and from which call of the run to which they are needed."""
+    lifetimes: dict[str, Lifetime] = {}
+    for n in run:
+        for root in {program.root(array) for array in program.steps[n].kernel.arrays} & private.keys():
+            lifetimes[root] = Lifetime(lifetimes[root].first if root in lifetimes else n, n)
+    return {root: samples * private[root] for root in lifetimes}, lifetimes
 
 
 def _asked(program: Program, calls: Sequence[KernelCall], run: Sequence[int], target: Target,
@@ -143,9 +150,9 @@ def _asked(program: Program, calls: Sequence[KernelCall], run: Sequence[int], ta
     return tuple([(words[root], sizes[root], int(root in after)) for root in (*these, *after)][:MOST_ASKED])
 
 
-def _sample_bytes(program: Program, calls: Iterable[KernelCall]) -> int:
-    """What the calls read and write of a sample."""
-    roots = {program.root(array) for call in calls for array in call.arrays if array in program.buffers}
+def _sample_bytes(program: Program, calls: Iterable[KernelCall], private: set[str]) -> int:
+    """What the calls read and write of a sample, beside what is private."""
+    roots = {program.root(array) for call in calls for array in call.arrays if array in program.buffers} - private
     types = [program.buffers[root].type for root in roots]
     return sum(_of_a_sample(t) for t in types if not is_static(t.size))
 
