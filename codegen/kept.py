@@ -1,4 +1,5 @@
-"""The panels of a step: copies of weights that hold still, laid out as the kernels want them, and filled when the weights have changed.
+"""The panels of a step: what is made of weights that hold still, copies laid out as the kernels want them and filters transformed for their
+products, filled when the weights have changed.
 
 Who changes weights says so (changes.py): a variable that is assigned, a step that writes weights. A step that has panels looks before
 it runs whether anybody has, or whether its frame points to other arrays than those that the panels were filled from.
@@ -44,7 +45,7 @@ class Panels:
             self.places[name] = size
             size += -(-(panel.kernel.size + ROOM) // ALIGNMENT) * ALIGNMENT
         self._memory = aligned(size)  # nobody has touched it yet
-        self._sources = [executable.pointers[panel.source][0] for panel in kept.values()]  # the frame's words
+        self._sources = [panel.word for panel in kept.values()]
         self._changes = -1
         self._filled_from: list[weakref.ref[Array] | None] = []
         self._frame: Frame | None = None

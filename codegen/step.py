@@ -84,10 +84,11 @@ class Storage:
 
 @struct(frozen=True)
 class KeptPanel:
-    """A panel of one step: its kernel, and the buffer that it copies."""
+    """A panel of one step: its kernel, the buffer that it is made of, and the frame's word with that one's address."""
 
     kernel: PanelKernel
     source: str
+    word: int
 
 
 @struct(frozen=True)
@@ -163,4 +164,7 @@ def pointer_words(code: StepCode) -> dict[str, tuple[int, ...]]:
         for n, array in enumerate(call.arrays):
             owner = array if array in code.panels else code.storage.root(array)
             words.setdefault(owner, []).append(call.args_word + n)
+    for panel in code.panels.values():
+        if panel.word not in words.setdefault(panel.source, []):
+            words[panel.source].append(panel.word)
     return {name: tuple(found) for name, found in words.items()}

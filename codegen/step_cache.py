@@ -102,7 +102,7 @@ def encode(code: StepCode) -> bytes:
     return json.dumps({
         "modules": code.modules,
         "frame_words": code.frame_words,
-        "kernels": [[k.name, k.symbols, _encoded(k.trips), [[p.name, p.source, p.size, _encoded(p.trips)] for p in k.panels],
+        "kernels": [[k.name, k.symbols, _encoded(k.trips), [_panel(p) for p in k.panels],
                      k.unit, k.asks] for k in kernels],
         "calls": [[number[c.kernel], c.arrays, c.barrier, c.trips_word, c.dims_word, c.args_word, c.together, c.samples, c.private, c.asked]
                   for c in code.calls],
@@ -112,8 +112,12 @@ def encode(code: StepCode) -> bytes:
         "lifetimes": {name: [life.first, life.last] for name, life in storage.lifetimes.items()},
         "written": sorted(storage.written),
         "work": [[str(points), cost] for points, cost in code.work],
-        "panels": [[name, panel.source, panel.kernel.name] for name, panel in code.panels.items()],
+        "panels": [[name, panel.source, panel.word, _panel(panel.kernel)] for name, panel in code.panels.items()],
     }).encode()
+
+
+def _panel(panel: PanelKernel) -> list[Any]:
+    return [panel.name, panel.source, panel.size, _encoded(panel.trips)]
 
 
 def _encoded(trips: Trips) -> list[list[Any]]:
@@ -124,9 +128,8 @@ def decode(data: bytes) -> StepCode:
     """The step of an entry; the reverse of `encode`."""
     found: dict[str, Any] = json.loads(data)
     kernels = [NativeKernel(name, tuple(symbols), _trips(trips),
-                           tuple(PanelKernel(filler, source, size, _trips(own)) for filler, source, size, own in panels), unit, asks)
+                           tuple([_panel_kernel(panel) for panel in panels]), unit, asks)
                for name, symbols, trips, panels, unit, asks in found["kernels"]]
-    fillers = {panel.name: panel for kernel in kernels for panel in kernel.panels}
     calls = tuple([replace(KernelCall(kernels[k], tuple(arrays), *words), private=tuple([(n, size, begin) for n, size, begin in private]),
                            asked=tuple([(word, size, ahead) for word, size, ahead in asked]))
                    for k, arrays, *words, private, asked in found["calls"]])
@@ -134,7 +137,12 @@ def decode(data: bytes) -> StepCode:
     lifetimes = {name: Lifetime(first, last) for name, (first, last) in found["lifetimes"].items()}
     storage = Storage(found["name"], buffers, found["outputs"], lifetimes, frozenset(found["written"]))
     return StepCode(tuple(found["modules"]), calls, found["frame_words"], storage, tuple((_dim(p), cost) for p, cost in found["work"]),
-                    {name: KeptPanel(fillers[filler], source) for name, source, filler in found["panels"]})
+                    {name: KeptPanel(_panel_kernel(filler), source, word) for name, source, word, filler in found["panels"]})
+
+
+def _panel_kernel(found: list[Any]) -> PanelKernel:
+    name, source, size, trips = found
+    return PanelKernel(name, source, size, _trips(trips))
 
 
 def _trips(factors: list[Any]) -> Trips:

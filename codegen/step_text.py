@@ -74,14 +74,21 @@ def step_code(program: Program, target: Target, compile: Compile = compile_kerne
         for panel in native.panels:
             source = program.root(arrays[panel.source])
             arrays.append(panel_name(panel, source))
-            panels[arrays[-1]] = KeptPanel(panel, source)
+            panels[arrays[-1]] = KeptPanel(panel, source, word + 1 + len(native.symbols) + ERRAND_BEFORE + panel.source)
+        if step.kept:
+            source, made = map(program.root, arrays)
+            size = int(str(program.buffers[made].type.size)) * program.buffers[made].type.dtype.size
+            panels[made] = KeptPanel(PanelKernel(native.name, 0, size, native.trips), source, word)
+            word += 1
+            continue
         trips, dims = word, word + 1
         args = dims + len(native.symbols) + ERRAND_BEFORE
         word = args + len(arrays)
         calls.append(KernelCall(native, tuple(arrays), step.barrier, trips, dims, args))
     written = frozenset(program.root(a) for step in program.steps for a in step.kernel.writes)
     storage = Storage(program.name, program.buffers, program.outputs, program.lifetimes, written)
-    return StepCode(tuple(modules.finished()), joined(program, calls, target), word, storage, tuple(estimate(program, target)), panels)
+    called = replace(program, steps=tuple([step for step in program.steps if not step.kept]))
+    return StepCode(tuple(modules.finished()), joined(called, calls, target), word, storage, tuple(estimate(called, target)), panels)
 
 
 def panel_name(panel: PanelKernel, source: str) -> str:

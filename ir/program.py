@@ -19,8 +19,9 @@ if TYPE_CHECKING:
     from .forms import Placed
 
 # param: the caller's array, given at each call. state: lives between calls. output: the caller's, written.
-# temp: lies in the arena. view: shares the storage of `of` (same element count and dtype, another shape).
-BUFFER_KINDS = ("param", "state", "output", "temp", "view")
+# temp: lies in the arena. kept: made of weights that hold still, and not made again until they change. view: shares the storage of `of`
+# (same element count and dtype, another shape).
+BUFFER_KINDS = ("param", "state", "output", "temp", "kept", "view")
 COLUMNS = 32  # of a panel: two vectors of 64 bytes
 LEAST_COLUMNS = 128  # of a matrix in panels: rows of less than half a kilobyte are near enough to each other
 LEAST_ELEMENTS = 1 << 16  # smaller matrices stay in a near cache however they lie
@@ -68,16 +69,17 @@ def root_of(buffers: Mapping[str, Buffer], name: str) -> str:
 class Step:
     """One kernel call. The kernel's array names are buffer names. `barrier`: all threads meet before it starts. `along`: of what the
     other steps since the last barrier make that are `along`, it needs that of its own samples alone, so that a thread may go through
-    all of them with a few samples before it takes the next few."""
+    all of them with a few samples before it takes the next few. `kept`: it is done when weights have changed, not in every call."""
 
     kernel: Kernel
     barrier: bool = True
     along: bool = False
+    kept: bool = False
 
     @property
     def marks(self) -> str:
         """What its text says after its number."""
-        return " barrier" * self.barrier + " along" * self.along
+        return " barrier" * self.barrier + " along" * self.along + " kept" * self.kept
 
 
 @struct(frozen=True)

@@ -314,5 +314,5 @@ def _verify_covered(program: Program, where: str) -> None:
             totals[array] = None if stored is None or before is None else before + stored
     for array, total in totals.items():
         buffer = program.buffers[array]
-        if total is not None and buffer.kind in ("temp", "output") and total != buffer.type.size:
+        if total is not None and buffer.kind in ("temp", "kept", "output") and total != buffer.type.size:
             raise VerifyError(f"{where}: {total} elements of {array} are stored, but {buffer.type} has {buffer.type.size}")

@@ -77,6 +77,7 @@ class Order:
         for n, b in enumerate(self.before):
             for q in b:
                 after.setdefault(q, []).append(n)
+        start = self._start(samples) if samples else {}
         ready = [n for n, count in waiting.items() if not count]
         heapq.heapify(ready)
         count = 0
@@ -84,7 +85,7 @@ class Order:
             n = heapq.heappop(ready)
             count += 1
             along = {q for q in self.before[n] if samples.linked(q, n)} if samples else set()
-            level[n] = max((level[q] + (q not in along) for q in self.before[n]), default=0)
+            level[n] = max((level[q] + (q not in along) for q in self.before[n]), default=start.get(n, 0))
             for user in after.get(n, ()):
                 waiting[user] -= 1
                 if not waiting[user]:
@@ -117,6 +118,13 @@ class Order:
             else:
                 out.append(n)
         return out
+
+    def _start(self, samples: Samples) -> dict[int, int]:
+        """The phase of kernels that wait for nothing: 1 for those that go through samples where the first of these need something that is
+        made of weights alone, so that all of them can still go along with each other; 0 elsewhere."""
+        batched = {n for n, apart in enumerate(samples.apart) if apart}
+        needy = any(self.before[n] and not self.before[n] & batched - {n} for n in batched)
+        return {n: 1 for n in batched if not self.before[n]} if needy else {}
 
     def _late(self, n: int, level: Mapping[int, int], users: list[int], samples: Samples) -> int:
         """The phase of a kernel that may come with the first that needs it: it goes along with that one, not with what makes its operands,
@@ -294,6 +302,25 @@ def _lifetimes(steps: list[Step], buffers: Mapping[str, Buffer]) -> dict[str, Li
     return found
 
 
+def _kept(steps: list[Step], buffers: dict[str, Buffer]) -> list[Step]:
+    """Of a program that changes no weight, the steps that make an array of one weight alone; it is kept from call to call."""
+    written = {root_of(buffers, a) for step in steps for a in step.kernel.writes}
+    if any(buffers[root].role in LEARNED for root in written):
+        return steps
+    found = []
+    for step in steps:
+        arrays = list(step.kernel.arrays)
+        if len(arrays) == 2 and step.kernel.reads == (arrays[0],) and step.kernel.writes == (arrays[1],):
+            made, source = arrays[1], buffers[root_of(buffers, arrays[0])]
+            size = buffers[made].type.size
+            if source.kind == "state" and source.role in LEARNED and buffers[made].kind == "temp" and not buffers[made].of \
+                    and is_static(size) and int(str(size)) >= FEW_ELEMENTS and sum(made in other.kernel.writes for other in steps) == 1:
+                buffers[made] = replace(buffers[made], kind="kept", why=f"made of {source.name} when that has changed")
+                step = replace(step, kept=True)
+        found.append(step)
+    return found
+
+
 def _held_still(steps: list[Step], buffers: Mapping[str, Buffer]) -> list[Step]:
     """Tells sums which of their operands are weights that no step of the program changes, where it changes none at all: those of a
     prediction hold still from call to call, while the other weights of a training step may be about to."""
@@ -319,7 +346,7 @@ def plan(program: Program, columns: int = COLUMNS) -> Program:
     order.kernels = [replace(k, in_place={a: aliases[a] for a in k.writes if aliases.get(a) in k.arrays}) for k in order.kernels]
     learns = any(buffers[root_of(buffers, a)].role in LEARNED for kernel in order.kernels for a in kernel.writes)
     samples = Samples(order.kernels, partial(root_of, buffers)) if learns else None
-    steps = _held_still(_barriers(order.phases(samples), order, buffers, samples), buffers)
+    steps = _held_still(_kept(_barriers(order.phases(samples), order, buffers, samples), buffers), buffers)
     if learns:
         steps, buffers = overwritten(steps, buffers)
     lifetimes = _lifetimes(steps, buffers)

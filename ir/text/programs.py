@@ -77,9 +77,9 @@ def parse_program_at(cursor: Cursor) -> Program:
         elif cursor.accept("step"):
             if cursor.integer("the step's number") != len(steps):
                 raise cursor.error(f"step {len(steps)}", cursor.tokens[cursor.position - 1])
-            barrier, along = cursor.accept("barrier"), cursor.accept("along")
+            barrier, along, kept = (cursor.accept(mark) for mark in ("barrier", "along", "kept"))
             cursor.end_line()
-            steps.append(Step(parse_kernel_at(cursor), barrier, along))
+            steps.append(Step(parse_kernel_at(cursor), barrier, along, kept))
         elif cursor.accept("out") or cursor.accept("update"):
             table = outputs if token.text == "out" else updates
             key = cursor.name("a name")

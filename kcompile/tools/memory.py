@@ -11,7 +11,7 @@ from ..ir.types import TensorType, evaluate_dim
 from .report import Report, TargetError, size_text, table
 from .subject import DEFAULT_BATCH, Subject, layers_of, of_model
 
-KINDS = ("param", "state", "output", "temp")
+KINDS = ("param", "state", "output", "temp", "kept")
 
 
 @dataclass(frozen=True)
@@ -76,6 +76,7 @@ class MemoryPlan:
         by_role = ", ".join(f"{role} {size_text(size)}" for role, size in roles.items())
         head = [("params", self.total("param"), "the arrays of one batch"), ("states", self.total("state"), by_role),
                 ("outputs", self.total("output"), "given back to the caller"),
+                *([("kept", self.total("kept"), "made of weights, when these have changed")] if self.total("kept") else []),
                 ("arena", self.arena, f"{sum(r.kind == 'temp' for r in self.rows)} buffers that share memory over {self.steps} kernels"),
                 ("peak", self.peak, "of one step"),
                 ("staging", self.staging, "on top, where fit shuffles or casts rows: two batches")]
@@ -125,7 +126,8 @@ def plan_memory(program: Program, batch: int) -> MemoryPlan:
             rows.append(Row(buffer.name, "temp", str(buffer.type), size, f"arena, byte {offsets[buffer.name]}",
                             f"{why}; {buffer.why}" if buffer.why else why, "", offsets[buffer.name], life.first, life.last, label, source))
             continue
-        where = {"param": "the caller's array", "state": "the variable's own array", "output": "the caller's array"}[buffer.kind]
+        where = {"param": "the caller's array", "state": "the variable's own array", "output": "the caller's array",
+                 "kept": "the step's own memory"}[buffer.kind]
         written = buffer.name in {program.root(a) for s in program.steps for a in s.kernel.writes}
         why = buffer.why or ("written in place" if written and buffer.kind == "state" else "only read" if not written else "written once")
         rows.append(Row(buffer.name, buffer.kind, str(buffer.type), size, where, why, buffer.role, blame=label, source=source))

@@ -28,7 +28,7 @@ def arrays_for(program: Program, params: Mapping[str, Array], states: Mapping[st
     """Every array a program wants: copies of the states, as they are to be stored, so that the caller's stay as they are; empty outputs."""
     arrays: dict[str, Array] = {}
     for buffer in program.buffers.values():
-        if buffer.of or buffer.kind == "temp":
+        if buffer.of or buffer.kind in ("temp", "kept"):
             continue
         if buffer.kind == "output":
             shape = tuple(evaluate_dim(d, symbols) for d in buffer.type.shape)

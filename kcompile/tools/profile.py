@@ -104,8 +104,8 @@ def profile(subject: Subject, batch: int, threads: int | None = None) -> Report:
     whole = _whole_step(executable, arrays, given.symbols, count)
     roof = measure(count)
     seconds = _kernel_seconds(executable, given.symbols, count)
-    found = [_profiled(step.kernel, s, given.symbols, roof)
-             for step, s in zip(program.steps, seconds, strict=True)]
+    program = replace(program, steps=tuple([step for step in program.steps if not step.kept]))
+    found = [_profiled(step.kernel, s, given.symbols, roof) for step, s in zip(program.steps, seconds, strict=True)]
     return Report(_text(program, batch, whole, found, roof), _data(program, batch, whole, found, roof))
 
 
