@@ -262,6 +262,31 @@ def conv_filter_grad(x: Value, dy: Value, kernel_spatial: Axes, strides: Axes, d
                 **_conv_attrs(strides, dilation, groups))
 
 
+def tiles_apart(x: Value, matrix: Sequence[Sequence[float]], stride: int, start: Axes, tiles: Axes) -> Value:
+    """The tiles of an image [N, height, width, C], every `stride` pixels from `start` on, each transformed by the matrix [p, q] in both
+    directions: [N, p, p, *tiles, C]."""
+    return make("tiles_apart", x, matrix=_matrix(matrix), stride=int(stride), start=_ints(start), tiles=_ints(tiles))
+
+
+def tile_products(t: Value, u: Value) -> Value:
+    """Tiles [N, p, p, height, width, C] times those of a filter, [p, p, C, O]: [N, p, p, height, width, O]."""
+    return make("tile_products", t, u)
+
+
+def tiles_together(t: Value, matrix: Sequence[Sequence[float]], spatial: Axes) -> Value:
+    """The image [N, *spatial, C] made of tiles [N, p, p, height, width, C], each transformed by the matrix [r, p] in both directions."""
+    return make("tiles_together", t, matrix=_matrix(matrix), spatial=_ints(spatial))
+
+
+def filter_tile(w: Value, matrix: Sequence[Sequence[float]]) -> Value:
+    """A filter [q, q, ..] transformed by the matrix [p, q] in both directions: [p, p, ..]."""
+    return make("filter_tile", w, matrix=_matrix(matrix))
+
+
+def _matrix(rows: Sequence[Sequence[float]]) -> tuple[tuple[float, ...], ...]:
+    return tuple(tuple(float(n) for n in row) for row in rows)
+
+
 def _pairs(edges: Sequence[tuple[int, int]]) -> tuple[tuple[int, int], ...]:
     """Low and high of each axis; () for no edges at all."""
     pairs = tuple((int(low), int(high)) for low, high in edges)

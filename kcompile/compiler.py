@@ -91,7 +91,9 @@ def _differentiated(graph: Graph, target: Target) -> Graph:
 
 def _simplified(graph: Graph, target: Target) -> Graph:
     from .ir.passes.simplify import simplify
-    return simplify(graph)
+    from .ir.passes.winograd import winograd
+    simplified = simplify(graph)
+    return winograd(simplified) if option("KCOMPILE_WINOGRAD") else simplified
 
 
 def _described(graph: Graph, target: Target) -> Program:
@@ -194,7 +196,8 @@ def compile_graph(graph: Graph, name: str = "") -> Executable:
         from .codegen.executable import compile_program
         executable = compile_program(to_program(graph, target), target, options)  # the passes run, whatever the cache has
     else:
-        executable = compile_text(fingerprint(graph), lambda: to_program(graph, target), target, options)
+        direct = "" if option("KCOMPILE_WINOGRAD") else "\0direct"
+        executable = compile_text(fingerprint(graph) + direct, lambda: to_program(graph, target), target, options)
     for listener in LISTENERS:
         listener(name or graph.name, graph, executable)
     return executable

@@ -73,6 +73,8 @@ OPTIONS: dict[str, Option] = {
                "a file that gets a line for each step looked up in the cache: found, or why not; '-': standard error", str, None, "none"),
         Option("KCOMPILE_TUNE", "1: the tiles of kernels are measured when they are compiled, and kept in the cache; results stay the same "
                "to the bit", _flag, False, "0"),
+        Option("KCOMPILE_WINOGRAD", "0: convolutions by 3x3 filters are direct ones, with 2.25 times as many products; results "
+               "differ by rounding alone", _flag, True, "1"),
         Option("KCOMPILE_CHECK", "1: verify and evaluate every graph before and after every pass", _flag, False, "0"),
         Option("KCOMPILE_TARGET", "code for: host, avx512, avx2, neon or scalar", _target, "host", "host"),
         Option("KCOMPILE_DUMP", "a folder that gets the text of every stage of everything that is compiled",

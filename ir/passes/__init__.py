@@ -12,6 +12,7 @@ from .differentiate import differentiate
 from .infer import infer
 from .simplify import simplify
 from .widen import widen
+from .winograd import winograd
 
 GraphPass = Callable[[Graph], Graph]
 
@@ -42,5 +43,6 @@ def register_pass(name: str, function: GraphPass) -> GraphPass:
 
 
 for _name, _function in (("infer", infer), ("differentiate", differentiate), ("dead_code", dead_code),
-                         ("common_subexpressions", common_subexpressions), ("simplify", simplify), ("widen", widen)):
+                         ("common_subexpressions", common_subexpressions), ("simplify", simplify), ("widen", widen),
+                         ("winograd", winograd)):
     register_pass(_name, _function)
