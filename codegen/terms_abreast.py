@@ -14,12 +14,13 @@ from .nest import FOR, Acc, Accum, Let, Loop, Nest, Store, statements
 from .target import Target
 
 WAYS = (2, 4)  # terms that a load brings to all lanes
-FOLD = 2  # multiply-adds that it takes to add one of them to the others, once for each vector of a tile
-LEAST_TRIPS = 8  # of a sum that takes them so
+FOLD = 1  # multiply-adds that it takes to add one of them to the others, once for each vector of a tile
+LEAST_TRIPS = 3
 LEAST_ROWS = 4  # of a tile: vectors come from the second-level cache, which brings no more than a line in two cycles
 MANY_ROWS = 64  # rows at the least, for which packing the other operand is nothing
 PANELS_BYTES = 768 << 10  # of all panels at most: they lie on the stack of a worker
 WORTH = 0.97  # of the time that a tile takes
+WORTH_MORE = 0.985  # and of that with fewer terms side by side
 
 
 @struct(frozen=True)
@@ -67,8 +68,8 @@ def find_terms(nest: Nest, common: list[Loop], vector: Loop, target: Target) -> 
         return None
     depth = math.prod(n or 0 for n in extents)
     rows = math.prod(divisor(loop.extent) for loop in common if loop.var != vector.var)
-    if depth * columns * f32.size > min(target.l2 * 3 // 4, PANELS_BYTES) or rows < MANY_ROWS \
-            or (extents[-1] or 0) < LEAST_TRIPS * min(WAYS):
+    size = depth * columns * f32.size
+    if size > min(target.l2 * 3 // 4, PANELS_BYTES) or rows < MANY_ROWS or (extents[-1] or 0) < LEAST_TRIPS * min(WAYS):
         return None
     after = sum(expr_cost(s.expr) for s in body if isinstance(s, (Let, Store)))
     return Terms(packed.array, tuple(loop.var for loop in sums), extents[-1] or 0, depth, after)

@@ -26,6 +26,8 @@ SHORT_TRIP = 0.8  # and with those of 32 bytes: no more than the sums that just 
 LAST = 1.04  # what it costs to tell a last tile from the others, with vectors of 64 bytes
 NARROWER = 1.02  # and of columns
 IN_FLIGHT = 8  # sums that hide the latency of an addition
+AT_EASE = 12  # and that of all else in a trip: each that is missing makes it dearer
+MISSED = 0.2  # by this part
 MOST_VECTORS = 6
 SHORT = 0.03  # of an axis that would be computed twice: from here on the last tile gets code of its own
 CLAMPED_ROWS = 8  # rows of an axis of unknown length at most: each has an address of its own
@@ -68,11 +70,11 @@ class Room:
         return vectors * height <= self.sums and self.blocks * vectors * height + vectors + 1 <= self.registers
 
 
-def best_tiles(columns: DimLike, lanes: int, rows: Mapping[str, DimLike], room: Room, heights: tuple[int, ...] = (), far: bool = False,
+def best_tiles(columns: DimLike, lanes: int, rows: Mapping[str, DimLike], room: Room, heights: tuple[int, ...] = (), each: float = NEAR,
                masked: bool = False, apart: frozenset[str] = frozenset(), cores: int = 1, few: int = 0,
                back: bool = False) -> list[Tile]:
     """Every tile there is room for, the one that costs least for each result first: see `priced_tiles`."""
-    return [tile for _, tile in priced_tiles(columns, lanes, rows, room, heights, FAR if far else NEAR, masked, apart, cores, few, back)]
+    return [tile for _, tile in priced_tiles(columns, lanes, rows, room, heights, each, masked, apart, cores, few, back)]
 
 
 def priced_tiles(columns: DimLike, lanes: int, rows: Mapping[str, DimLike], room: Room, heights: tuple[int, ...] = (), each: float = NEAR,
@@ -113,7 +115,9 @@ def priced_tiles(columns: DimLike, lanes: int, rows: Mapping[str, DimLike], room
 
 def cost(vectors: int, rows: int, vector: float, trip: float = 0.0) -> float:
     """Time of one product of a tile, in that of its multiply-adds alone. `vector`: the extra cost of one; `trip`: of all together."""
-    return (max(vectors * rows, LOADS * (vectors + rows), IN_FLIGHT) + vector * vectors + trip) / (vectors * rows)
+    sums = vectors * rows
+    products = sums + trip * MISSED * max(0, AT_EASE - sums)
+    return (max(products, LOADS * (vectors + rows), IN_FLIGHT) + vector * vectors + trip) / sums
 
 
 def wasted(extent: DimLike, size: int) -> float:

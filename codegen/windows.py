@@ -118,8 +118,8 @@ def _written_out(over: int | None, row: int | None, last: bool) -> int:
     return next((n for n in (5, 4, 3) if over % n == 0), 0) if 2 <= row <= TAPS and last else 0
 
 
-def taps_tile(window: Window, rows: Mapping[str, DimLike], room: Room) -> Tile:
-    """The tile of one vector that costs least for each result."""
+def taps_tile(window: Window, rows: Mapping[str, DimLike], room: Room) -> tuple[float, Tile]:
+    """The tile of one vector that costs least for each result, and what it costs in time of its multiply-adds."""
     axes = list(rows)
 
     def rank(sizes: tuple[int, ...]) -> tuple[float, int]:
@@ -134,7 +134,7 @@ def taps_tile(window: Window, rows: Mapping[str, DimLike], room: Room) -> Tile:
         return math.prod(sizes) + window.steps + min(slid, window.steps) <= room.registers
 
     best = min(filter(fits, tile_sizes([rows[axis] for axis in axes], room.sums)), key=rank)
-    return Tile(1, dict(zip(axes, best, strict=True)))
+    return rank(best)[0], Tile(1, dict(zip(axes, best, strict=True)))
 
 
 def window_tile(window: Window, rows: Mapping[str, int], room: Room) -> Tile:

@@ -6,15 +6,15 @@ kept in registers; without one, the reduced axis itself is cut into lanes. Every
 
 from __future__ import annotations
 
-from ..access import Access, accesses, body_cost, chain, has_accumulators, indirect, inner_loops, lanes_for, static
+from ..access import Access, accesses, body_cost, chain, has_accumulators, indirect, inner_loops, lanes_for, static, useful_lanes
 from ..blocking import settle_blocks
 from ..nest import Loop, Nest
 from ..packing import find_turned, store_columns
 from ..schedule import collapse, parallel
 from ..schedule.loops import can_collapse
 from ..target import Target
-from ..tiles import Tile
-from ..windows import find_edge, find_taps
+from ..tiles import Tile, wasted
+from ..windows import find_edge, find_taps, taps_tile
 from .crossed import find_slid
 from .maps import Maps
 from .products import Products
@@ -46,6 +46,7 @@ class _Planner(Maps, Products, TurnedPanels, Rows, Sweeps, Tails):
     def run(self) -> Nest:
         self.taps = find_taps(self.nest, chain(self.nest.body), self.target)
         self.slid = find_slid(self.nest, chain(self.nest.body)) if self.target.vector_bytes else None
+        self._settle_taps()
         self._collapse_all()
         common = chain(self.nest.body)
         reduces = has_accumulators(self.nest.body)
@@ -108,6 +109,23 @@ class _Planner(Maps, Products, TurnedPanels, Rows, Sweeps, Tails):
             if pair is None:
                 return
             self.nest = collapse(self.nest, *pair)
+
+    def _settle_taps(self) -> None:
+        """Taps are written out only where that costs less than several terms of the sum side by side, with fewer dead lanes."""
+        if not self.taps:
+            return
+        given, taps, self.taps = self.nest, self.taps, None
+        self._collapse_all()
+        common = chain(self.nest.body)
+        vector = self._vector_axis(common, exact=True)
+        rows = self._row_axes(common, vector, common[-1].body) if vector else []
+        if vector and rows:
+            room, lanes = self._room(common), useful_lanes(self.nest, self.target, vector)
+            slid = next(loop for loop in chain(given.body) if loop.var == taps.row)
+            terms = self._terms_priced(common, vector, rows, room, lanes)
+            if terms and terms[0] < wasted(vector.extent, lanes) * taps_tile(taps, {slid.var: slid.extent}, room)[0]:
+                return
+        self.nest, self.taps = given, taps
 
     def _vector_axis(self, common: list[Loop], exact: bool) -> Loop | None:
         """The common loop along which memory is contiguous, or else, in a map, the one that costs least: a gather costs a

@@ -14,13 +14,13 @@ from ..nest import Loop, Stmt
 from ..packing import far_rows
 from ..strips import PAGE
 from ..target import LINE
-from ..terms_abreast import LEAST_ROWS, WAYS, WORTH, find_terms
-from ..tiles import FEW, NEAR, SPLIT, Room, Tile, best_tiles, priced_tiles
+from ..terms_abreast import LEAST_ROWS, WAYS, WORTH, WORTH_MORE, Terms, find_terms
+from ..tiles import FAR, FEW, NEAR, SPLIT, Room, Tile, best_tiles, priced_tiles
 from ..windows import find_window, taps_tile, window_tile
 from .base import Shape
 from .routes import Routes
 
-LIKELY = 3  # tiles that cost nearly the same
+LIKELY = 5  # tiles that cost nearly the same
 LINES_OF_ROWS = (4, 8, 16)  # rows of four bytes that are a line, or a part of one: no tile has parts of two
 COLUMN_VECTORS = 8  # vectors side by side in a reduction over columns
 
@@ -42,7 +42,7 @@ class Shapes(Routes):
             slid = window.row  # moves fastest
             rows = [loop for loop in rows if loop.var != slid] + [loop for loop in common if loop.var == slid]
             best = window_tile(window, {loop.var: static(loop.extent) or 1 for loop in rows}, room) if alone else \
-                taps_tile(window, {loop.var: loop.extent for loop in rows}, room)
+                taps_tile(window, {loop.var: loop.extent for loop in rows}, room)[1]
             return Shape(lanes, 1, tuple(rows), best.rows, window)
         if rows and not columns and (abreast := self._terms_abreast(common, vector, rows, room, lanes)):
             return abreast
@@ -85,7 +85,8 @@ class Shapes(Routes):
         extents = {loop.var: loop.extent for loop in rows}
         strips = self._strip(common, vector, rows, dict.fromkeys(extents, 8), 2 * lanes, bool(packed))
         back = is_dear(body) and not self.columns and not strips
-        self.choices = best_tiles(vector.extent, lanes, extents, room, whole, far=far, masked=bool(self.nest.in_place),
+        each = FAR if far else SPLIT if self._split(body, vector) else NEAR
+        self.choices = best_tiles(vector.extent, lanes, extents, room, whole, each, masked=bool(self.nest.in_place),
                                   apart=self._apart(rows), cores=self.target.cores if own else 1, few=FEW if self.columns else 0, back=back)
         if far_rows(self.nest, common, body, vector, lanes, self.target):
             widths = {tile.vectors for tile in self.choices}
@@ -101,30 +102,48 @@ class Shapes(Routes):
             self.choices.sort(key=lambda tile: tile != better[0])
         return self._chosen()
 
+    def _split(self, body: tuple[Stmt, ...], vector: Loop) -> bool:
+        """Whether short vectors of an operand whose rows begin anywhere lie in two lines now and then."""
+        sums = list(inner_loops(tuple(s for s in body if isinstance(s, Loop))))
+        strides = [a.coefficient(loop.var) for loop in sums for a in accesses(self.nest, (loop,)) if a.coefficient(vector.var) == 1]
+        return not self.target.wide and any(isinstance(n, int) and n * 4 % self.target.vector_bytes for n in strides)
+
     def _terms_abreast(self, common: list[Loop], vector: Loop, rows: list[Loop], room: Room, lanes: int) -> Shape | None:
         """The tile, where it is better to have several terms of the sum side by side in the lanes, so that fewer of them are dead."""
+        found = self._terms_priced(common, vector, rows, room, lanes)
+        if found is None or found[0] > WORTH * self._beside(common, vector, rows, room, lanes)[0][0]:
+            return None
+        _, terms, best, self.choices = found
+        self.narrow, self.abreast = f"{vector.var}.i", (terms, best)
+        tile = self._chosen()
+        self.note(f"{best} terms of {terms.over[-1]} side by side in the lanes: columns alone fill their vectors badly")
+        return Shape(lanes // best, tile.vectors, tuple(rows), tile.rows, terms=terms)
+
+    def _terms_priced(self, common: list[Loop], vector: Loop, rows: list[Loop], room: Room,
+                      lanes: int) -> tuple[float, Terms, int, list[Tile]] | None:
+        """What tiles cost in which several terms of the sum are side by side; the terms, how many of them, and tiles, the best first."""
         whole = (static(vector.extent) or 0) % lanes == 0
         terms = None if whole or lanes < max(WAYS) else find_terms(self.nest, common, vector, self.target)
         if terms is None:
             return None
-        each = NEAR if self.target.wide else SPLIT  # beside few sums more of what a vector from the second-level cache takes is seen
-        extents, room = {loop.var: loop.extent for loop in rows}, replace(room, trip=room.trip / 2)  # several terms will be added in each
+        found: list[tuple[float, int, list[Tile]]] = []
+        for ways in WAYS:
+            tiles = self._beside(common, vector, rows, room, lanes, ways)
+            tiles = [(cost, tile) for cost, tile in tiles if tile.height >= LEAST_ROWS] or tiles
+            cost = tiles[0][0] * terms.dear(ways)
+            if not found or cost < WORTH_MORE * found[0][0]:
+                found.insert(0, (cost, ways, [tile for _, tile in tiles]))
+        cost, best, choices = found[0]
+        return cost, terms, best, choices
 
-        def priced(ways: int) -> list[tuple[float, Tile]]:
-            tiles = priced_tiles(vector.extent, lanes // ways, extents, room, each=each, masked=bool(self.nest.in_place),
-                                 back=is_dear(common[-1].body), narrow=ways > 1)
-            tiles.sort(key=lambda priced: self._crowd(common, priced[1].rows))
-            return [(cost, tile) for cost, tile in tiles if ways == 1 or tile.height >= LEAST_ROWS] or tiles
-
-        found = {ways: priced(ways) for ways in (1, *WAYS)}
-        best = min(WAYS, key=lambda ways: found[ways][0][0] * terms.dear(ways))
-        if found[best][0][0] * terms.dear(best) > WORTH * found[1][0][0]:
-            return None
-        self.narrow = f"{vector.var}.i"
-        self.abreast, self.choices = (terms, best), [tile for _, tile in found[best]]
-        tile = self._chosen()
-        self.note(f"{best} terms of {terms.over[-1]} side by side in the lanes: columns alone fill their vectors badly")
-        return Shape(lanes // best, tile.vectors, tuple(rows), tile.rows, terms=terms)
+    def _beside(self, common: list[Loop], vector: Loop, rows: list[Loop], room: Room, lanes: int,
+                ways: int = 1) -> list[tuple[float, Tile]]:
+        """Tiles by what they cost, where `ways` terms of the sum are side by side."""
+        each = NEAR if self.target.wide or ways > 1 else SPLIT  # rows that are not packed begin anywhere in a line
+        room = replace(room, trip=room.trip / 2)  # several terms will be added in each
+        tiles = priced_tiles(vector.extent, lanes // ways, {loop.var: loop.extent for loop in rows}, room, each=each,
+                             masked=bool(self.nest.in_place), back=is_dear(common[-1].body), narrow=ways > 1)
+        return sorted(tiles, key=lambda priced: self._crowd(common, priced[1].rows))
 
     def _lines_are_lost(self, common: list[Loop], vector: Loop, row: Loop, lanes: int) -> bool:
         """Whether rows lie side by side, are read by one tile alone (there is but one panel), and a line of which the next tile reads the

@@ -75,13 +75,25 @@ def test_dear_epilogues(ways: int, target: Target, monkeypatch: pytest.MonkeyPat
 
 
 @pytest.mark.parametrize("target", TARGETS, ids=lambda target: target.name)
-@pytest.mark.parametrize(("c", "ways"), [(32, 4), (35, 4), (17, 2), (33, 2)])
+@pytest.mark.parametrize(("c", "ways"), [(32, 4), (10, 4), (17, 2), (6, 2)])
 @pytest.mark.parametrize("o", [20, 37])
 def test_borders(c: int, o: int, ways: int, target: Target, monkeypatch: pytest.MonkeyPatch) -> None:
     kernel = parse_kernel(BORDER.format(c=c, o=o, read=READ).lstrip())
     nest = planned(kernel, target, ways, monkeypatch)
     assert any(step.startswith("edges(") for step in nest.steps)
     check(kernel, nest, target)
+
+
+@pytest.mark.parametrize(("o", "abreast"), [(12, True), (14, False), (16, False)])
+def test_taps_are_written_out_where_few_lanes_are_dead(o: int, abreast: bool) -> None:
+    nest = plan(lower(conv(12, o, "s")), Target.named("avx512"))
+    assert abreast == any(step.startswith("abreast(") for step in nest.steps)
+    assert abreast != any("slides along" in note for note in nest.notes)
+
+
+def test_more_terms_than_two_are_side_by_side_only_where_that_is_worth_something() -> None:
+    steps = [step for o in (40, 20) for step in plan(lower(conv(24, o)), Target.named("avx512")).steps if step.startswith("abreast(")]
+    assert [step.split(", ")[2].rstrip(")") for step in steps] == ["2", "4"]
 
 
 @pytest.mark.parametrize("ways", [2, 4])

@@ -6,7 +6,7 @@ import pytest
 
 from kcompile.codegen.conflicts import crowd, crowded
 from kcompile.codegen.target import Target
-from kcompile.codegen.tiles import Room, best_tiles, cost, wasted
+from kcompile.codegen.tiles import FAR, NEAR, Room, best_tiles, cost, wasted
 from kcompile.ir.types import Dim
 
 ROOMS = {"avx2": Room(16, 12), "avx512": Room(32, 28), "two sums": Room(16, 6, 2)}
@@ -50,7 +50,7 @@ def test_a_batch_is_cut_into_sixes_only_where_eight_sums_are_too_few():
 
 
 def test_what_comes_from_far_away_is_read_by_more_rows():
-    near, far = (best_tile(64, 8, {"c": 32}, ROOMS["avx2"], far=far).height for far in (False, True))
+    near, far = (best_tile(64, 8, {"c": 32}, ROOMS["avx2"], each=each).height for each in (NEAR, FAR))
     assert far > near
     assert cost(2, 8, 1.0) < cost(2, 4, 1.0)
 
