@@ -13,7 +13,7 @@ all of them in whole vectors. (Row by row, each masked store holds up the loads 
                                 for i.i.e in 0..160 step 16 { each i.i.v:vec16 { m[i.i.e + i.i.v] = f(tile.c[...]) } }
 
 `stash_turned` does the same for tiles whose lanes are not the direction in which results lie in memory: the epilogue then runs
-along the columns, without gathers.
+along the columns, without gathers, and along all rows in whole vectors where these are shorter than one.
 """
 
 from __future__ import annotations
@@ -105,15 +105,20 @@ def row_length(epilogue: Loop, lanes: str) -> int:
     length, width = lane.clip.extent, int(str(lane.extent))
     if not isinstance(length, int) or length >= width or length * int(str(row.extent)) % width:
         return 0
-    places = [s.index for s in lane.body if isinstance(s, Store)]
-    for stmt in lane.body:
+    return length if _one_piece(lane.body, row.var, lanes, length) else 0
+
+
+def _one_piece(body: tuple[Stmt, ...], row: str, lanes: str, length: int) -> bool:
+    """Whether rows of that length lie one behind the other in all arrays."""
+    places = [s.index for s in body if isinstance(s, Store)]
+    for stmt in body:
         expr = stmt_expr(stmt)
         for e in walk(expr) if expr is not None else ():
             if isinstance(e, Load):
                 places += [e.index[0], *(guard.index for guard in e.guards)]
             elif isinstance(e, AxisValue):
                 places.append(e.index)
-    return length if all(aff.coefficient(row.var) == aff.coefficient(lanes) * length for aff in places) else 0
+    return all(aff.coefficient(row) == aff.coefficient(lanes) * length for aff in places)
 
 
 def stash_turned(nest: Nest, columns: str, lanes: str) -> Nest:
@@ -158,6 +163,10 @@ def stash_turned(nest: Nest, columns: str, lanes: str) -> Nest:
         later = with_loads(substitute(body, moved), loads)
         vector = Loop(across, width, later, mode=VECTOR, clip=_moved(column.clip, moved))
         done = True
+        if width % count and rows * width % count == 0 and not (column.clip or lane.clip) and _one_piece(later, row, across, width):
+            start = f"{lanes}.e"
+            flat = substitute(later, {row: Aff(), across: Aff.of({start: 1, across: 1})})
+            return (*kept, Loop(start, rows * width, (replace(vector, extent=count, body=flat),), step=count))
         return (*kept, Loop(row, rows, (vector,), clip=_moved(lane.clip, moved)))
 
     body = map_body(nest.body, change)

@@ -17,7 +17,8 @@ from .panels import Panels
 SHORT_SUM = 64  # trips up to which what a tile stores takes as long as its products
 HEIGHTS = (4, 8, 16)  # columns of a tile: pieces of a line, which are turned in as few instructions as there are
 SIX = 6  # where 16 registers hold the sums of no more beside two vectors: eight sums, those of four columns, just hide a latency
-LONG_SUM = 256  # trips beside which that is nothing
+LONG_SUM = 256  # trips beside which it is nothing that what follows takes pieces of rows
+TURNING = 12  # multiply-adds that it costs for each vector, with what is asked of an epilogue
 WORTH_TURNING = 0.95  # of the time that a tile takes
 
 
@@ -25,17 +26,20 @@ class TurnedPanels(Panels):
     """Tiles whose lanes are not the direction in which results lie in memory."""
 
     def _turned_sums(self, common: list[Loop], vector: Loop) -> bool:
-        """Whether both operands of a long sum are contiguous, each along an axis of its own, and so many fewer lanes are dead along that
+        """Whether both operands of a sum are contiguous, each along an axis of its own, and so many fewer lanes are dead along that
         of the rows (40 filters are three vectors for 2.5, but 5 x 24 inputs eight for 7.5) that results are better turned; then the nest
         is scheduled."""
         whole = (static(vector.extent) or 0) % (2 * useful_lanes(self.nest, self.target, vector)) == 0
         turned = None if whole or self.taps or self.edge else find_turned(self.nest, common, self.target, packs=False)
-        if turned is None or math.prod(guess(loop.extent) for loop in turned.over) < LONG_SUM:
+        if turned is None:
             return False
         rows = {loop.var: loop.extent for loop in self._row_axes(common, vector, common[-1].body)}
         straight = self._priced(common, vector, rows)
-        other = self._priced(common, turned.lanes, {turned.columns.var: turned.columns.extent}, narrow=True)
-        if not straight or not other or other[0][0] > WORTH_TURNING * straight[0][0]:
+        columns, trips = turned.columns, math.prod(guess(loop.extent) for loop in turned.over)
+        other = [(price, tile) for price, tile in self._priced(common, turned.lanes, {columns.var: columns.extent}, narrow=True)
+                 if trips >= LONG_SUM or tile.height == static(columns.extent)]
+        saved = straight[0][0] - other[0][0] if straight and other else 0.0
+        if saved * trips < TURNING or other[0][0] > WORTH_TURNING * straight[0][0]:
             return False
         self.narrow, self.choices = f"{turned.lanes.var}.i", [tile for _, tile in other]
         self._turned_tiles(common, turned)
