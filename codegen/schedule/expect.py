@@ -12,6 +12,9 @@
 Its rows lie apart, so that no processor sees a stream in them, and the loads come when the sum is nearly done: each tile would wait for
 its own. A row or two in a trip of the sum, the requests never queue up; those that come again, when all rows have been asked for, cost
 no more than a load.
+
+What it writes is asked for, too, after that: `expect(y, 28)` begins in trip 28, with rows max(min(m - 28, 13), 0). Stores wait for the
+lines of memory that they are part of, and those behind them with them.
 """
 
 from __future__ import annotations
@@ -20,7 +23,8 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from kcompile.ir.struct import replace, struct
 
-from ...ir.scalar import Aff, AxisValue, Load, apply
+from ...ir.scalar import Aff, AxisValue, Const, Load, apply
+from ...ir.types import i64
 from ..access import MANY, guess, static
 from ..nest import FOR, VECTOR, Acc, Accum, Let, Loop, Nest, Prefetch, Stmt, Store, all_loads, map_body, statements
 from .ahead import AT_ONCE
@@ -33,8 +37,8 @@ SUMS = 8
 
 @struct(frozen=True)
 class Expected:
-    """What the epilogue of a tile reads of an array. `over`: the loop of the sum whose trips ask for it, `rows` rows each, the first ones
-    at `lines`; `apart`: elements from a row to the next, `last`: the last row that a trip begins with."""
+    """What the epilogue of a tile reads of an array, or writes (`stored`). `over`: the loop of the sum whose trips ask for it, `rows` rows
+    each, the first ones at `lines`; `apart`: elements from a row to the next, `last`: the last row that a trip begins with."""
 
     array: str
     over: Loop
@@ -43,14 +47,21 @@ class Expected:
     apart: int
     last: int
     added: int  # vectors, by the tile, for each line that it asks for
+    stored: bool = False
+
+    @property
+    def trips(self) -> int:
+        """Of the loop, until all rows have been asked for."""
+        return self.last // self.rows + 1
 
 
-def expect(nest: Nest, array: str) -> Nest:
-    """In every tile whose epilogue reads the array at places that are known, these are asked for while it sums."""
-    step = f"expect({array})"
+def expect(nest: Nest, array: str, first: int = 0) -> Nest:
+    """In every tile whose epilogue reads the array at places that are known, or writes it, these are asked for while it sums, from trip
+    `first` on."""
+    step = f"expect({array}{f', {first}' if first else ''})"
     found = {id(e.over): e for e in expected(nest) if e.array == array}
     if not found:
-        raise ScheduleError(f"{step}: no tile's epilogue reads rows of {array} at places that are known before its sum is done")
+        raise ScheduleError(f"{step}: no tile's epilogue reads or writes rows of {array} at places that are known before its sum is done")
 
     def change(stmt: Stmt) -> tuple[Stmt, ...] | None:
         e = found.get(id(stmt))
@@ -58,8 +69,10 @@ def expect(nest: Nest, array: str) -> Nest:
             return None
         name = f"{e.over.var}.r{sum(isinstance(s, Let) for s in stmt.body) or ''}"
         step = _shares(stmt, e.apart)  # a row is counted as so many, which its distance is divided by
-        moved = Aff.of({stmt.var: max(1, e.rows * step // stmt.step)})
-        row = Let(name, apply("min", AxisValue(moved), AxisValue(Aff.of(0) + e.last * step)), index=True)
+        each = max(1, e.rows * step // stmt.step)
+        moved = Aff.of({stmt.var: each}, -each * first * stmt.step)
+        place = apply("min", AxisValue(moved), AxisValue(Aff.of(0) + e.last * step))
+        row = Let(name, apply("max", place, Const(0, i64)) if first else place, index=True)
         return (replace(stmt, body=(row, *(Prefetch(array, line + Aff.of({name: e.apart // step})) for line in e.lines), *stmt.body)),)
 
     return record(nest, map_body(nest.body, change), step)
@@ -93,9 +106,13 @@ def _of_tile(tile: Sequence[Stmt]) -> Iterator[Expected]:
     if any(isinstance(x, Accum) for x in statements(after)):
         return
     loads = list(dict.fromkeys(all_loads(after)))
+    read = {load.array for load in loads}
+    stored = list(dict.fromkeys(Load(s.array, (s.index,), s.expr.dtype) for s in statements(after)
+                                if isinstance(s, Store) and s.array not in read))
     loops = {s.back or s.var: s for s in statements(after) if isinstance(s, Loop)}
-    for array in dict.fromkeys(load.array for load in loads):
-        yield from _of_loads([load for load in loads if load.array == array], sums, loops)
+    for array in dict.fromkeys(load.array for load in (*loads, *stored)):
+        for e in _of_loads([load for load in (*loads, *stored) if load.array == array], sums, loops):
+            yield replace(e, stored=array not in read)
 
 
 def _of_loads(loads: Sequence[Load], sums: tuple[Stmt, ...], loops: Mapping[str, Loop]) -> Iterator[Expected]:

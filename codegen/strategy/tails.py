@@ -46,7 +46,7 @@ from ..schedule import (
 from ..schedule.approach import approachable
 from ..schedule.behind import epilogue_behind, waits_for_a_root
 from ..schedule.errand import errands
-from ..schedule.expect import expected
+from ..schedule.expect import Expected, expected
 from ..schedule.foresee import foreseeable, reached
 from ..schedule.lead import lines, tile_sums
 from ..schedule.meanwhile import trickling
@@ -68,6 +68,7 @@ UNPACKED_TILES = 4  # of rows, up to which panels are read where they lie: to pa
 MOST_TERMS = 4  # of a sum that a trip adds
 WRITTEN_OUT = 64  # products at most that they are
 WHILE = 16  # vectors that are added up for each line that an epilogue asks for: fewer are soon done, and cost less than the requests
+SHORT_WHILE = 512  # the same, for each line that an epilogue writes: beside more, what memory takes for it is not seen
 NEXT = 8  # elements of an image that are asked for ahead, where a sum goes over it
 
 
@@ -311,12 +312,25 @@ class Tails(Scheduling):
         return max(1, room_for(apart * size, self.target) * 2 // 3) if isinstance(apart, int) else CYCLES
 
     def _expect(self) -> None:
-        """Asks for what epilogues read of the samples of a batch, which may come from memory."""
-        for array in dict.fromkeys(e.array for e in expected(self.nest) if e.added >= WHILE):
-            kind = self.nest.arrays.get(array)
-            if kind and isinstance(kind.size, Dim):
-                self.nest = expect(self.nest, array)
-                self.note(f"what a tile's epilogue reads of {array} is asked for while the tile sums")
+        """Asks for what epilogues read of the samples of a batch, which may come from memory, and then for what they write."""
+        found = [e for e in expected(self.nest) if e.added >= WHILE and e.array in self.nest.arrays
+                 and isinstance(self.nest.arrays[e.array].size, Dim)]
+        read = [e for e in found if not e.stored]
+        for array in dict.fromkeys(e.array for e in read):
+            self.nest = expect(self.nest, array)
+            self.note(f"what a tile's epilogue reads of {array} is asked for while the tile sums")
+        after = 2 * max((e.trips for e in read), default=0)  # what comes first would else wait for what comes last
+        for array in dict.fromkeys(e.array for e in found if self._stores_far(e)):
+            latest = min(guess(e.over.extent) // e.over.step - e.trips for e in found if e.array == array)
+            first = max(0, min(latest, after))
+            self.nest = expect(self.nest, array, *([first] if first else []))
+            self.note(f"where it stores {array} is asked for meanwhile, too")
+
+    def _stores_far(self, e: Expected) -> bool:
+        """Whether a tile may wait for memory when it stores what exceeds the second-level cache: beside many products for each line
+        nothing is seen of it. With vectors of 32 bytes a trip has no time for the requests, nor registers for their places."""
+        size = guess(self.nest.arrays[e.array].size, MANY) * self.nest.arrays[e.array].dtype.size
+        return e.stored and e.added <= SHORT_WHILE and size > self.target.l2 and self.target.wide
 
     def _errands(self) -> None:
         """In a kernel that may go through the samples with others, a few at a time: asks for what the thread will do next."""

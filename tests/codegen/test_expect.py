@@ -52,6 +52,7 @@ def kernel(text: str, x: int, o: int, c: int) -> Kernel:
     return parse_kernel(text.format(x=x, o=o, c=c, inside=f"0 <= y + i - 1 < {x} and 0 <= x + j - 1 < {x}"))
 
 
+AVX512 = Target.named("avx512")
 CASES = [kernel(TEXT, 56, 64, 64), kernel(TEXT, 49, 128, 48), kernel(TEXT, 28, 16, 24)]
 POOL = kernel(POOLED, 13, 32, 64)  # four places of r for each element: more than one trip of a sum asks for
 
@@ -103,6 +104,17 @@ def test_a_tile_asks_for_all_that_its_epilogue_reads(case: Kernel, target: str) 
         assert set(found["read", *key]) <= set(found["asked", *key])
 
 
+def test_what_is_stored_comes_after_what_is_read() -> None:
+    steps = [step for step in plan(lower(CASES[0]), AVX512).steps if step.startswith("expect(")]
+    assert steps == ["expect(m)", "expect(r)", "expect(y, 28)"]  # 14 rows of each of the first two, one in each trip
+
+
+def test_where_little_is_stored_nothing_is_asked_for() -> None:
+    long, small = kernel(TEXT, 56, 64, 1024), kernel(TEXT, 1, 64, 64)
+    for case, target in ((CASES[0], Target.named("avx2")), (long, AVX512), (small, AVX512)):
+        assert not any(step.startswith("expect(y") for step in plan(lower(case), target).steps)
+
+
 @pytest.mark.parametrize("batch", [1, 3])
 @pytest.mark.parametrize("target", ["avx2", "avx512"])
 @pytest.mark.parametrize("case", [*CASES, kernel(WINDOW, 14, 32, 16), kernel(WINDOW, 16, 16, 16), POOL], ids=str)
@@ -113,7 +125,7 @@ def test_same_bits_with_and_without(case: Kernel, target: str, batch: int) -> No
     plain = lower(case)
     for step in nest.steps:
         plain = plain if step.startswith("expect(") else apply(plain, step)
-    assert not [s for s in statements(plain.body) if isinstance(s, Prefetch) and s.array in ("r", "m")]
+    assert not [s for s in statements(plain.body) if isinstance(s, Prefetch) and s.array in ("r", "m", "y")]
     asked = run_native(Native(nest), arrays, symbols, shares=2)
     assert_close(case, asked, evaluate(case, arrays, symbols), case.name)
     np.testing.assert_array_equal(run_native(Native(plain), arrays, symbols)["y"], asked["y"])
