@@ -60,6 +60,8 @@ from .base import Scheduling
 
 CYCLES = 160  # before a line is loaded it is asked for: what the second-level cache takes, and most of what the third does
 MOST_LINES = 4  # of an array that are asked for in a trip, or one for every LEAST_SUMS products: so many loads are free
+FAR_ROWS = 1024  # bytes between rows that are no stream
+AGAIN = 2  # tiles that read the same lines, up to which most come from far away
 USUAL = 32  # rows of a batch
 LEAST_SUMS = 8  # of a trip, without which it is over before anything arrives
 LAG = 2  # vectors between a root and the division that waits for it
@@ -297,8 +299,18 @@ class Tails(Scheduling):
             found = lines(self.nest, loop, array, bool(self.columns))
             few = 0 < len(found) <= max(MOST_LINES, vectors // LEAST_SUMS)
             read = self._read_meanwhile if self.columns else self._read_by_a_tile
-            if vectors >= LEAST_SUMS and few and read(loop, found) > self.target.l1 * 3 // 4:
+            if vectors >= LEAST_SUMS and few and (read(loop, found) > self.target.l1 * 3 // 4 or self._far(loop, array, found)):
                 yield array, found
+
+    def _far(self, loop: Loop, array: str, found: list[Aff]) -> bool:
+        """Whether the lines of an array come one by one from a far cache: rows of a batch lie so far apart that no processor sees them as a
+        stream, and few tiles read them again."""
+        apart = found[0].coefficient(loop.var)
+        size = self.nest.dtype_of(array).size
+        around = [x for x in inner_loops(self.nest.body) if loop in x.inside and found[0].coefficient(x.var) == 0]
+        again = math.prod(-(-guess(x.extent, MANY) // x.step) for x in around)
+        far = guess(self._size(array), MANY) * size > self.target.l2 // 2
+        return far and again <= AGAIN and isinstance(apart, int) and apart * size * loop.step >= FAR_ROWS and not self.nest.still
 
     def _size(self, array: str) -> DimLike:
         """Elements of an array, or of private memory."""
