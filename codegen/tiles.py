@@ -36,6 +36,8 @@ MOST_ROWS = 12  # rows of an axis of unknown length at most, where that is so
 STREAMS = 8  # rows at most that lie in pages of their own: what follows the sum reads and writes a piece of each of them
 TYPICAL_BATCHES = (32, 64, 100, 128, 256)  # what an axis of unknown length may be; never more than what is likely
 
+Borders = Mapping[str, tuple[range, ...]]  # of an axis the rows that have each of the terms
+
 
 @struct(frozen=True)
 class Tile:
@@ -72,24 +74,25 @@ class Room:
 
 def best_tiles(columns: DimLike, lanes: int, rows: Mapping[str, DimLike], room: Room, heights: tuple[int, ...] = (), each: float = NEAR,
                masked: bool = False, apart: frozenset[str] = frozenset(), cores: int = 1, few: int = 0,
-               back: bool = False) -> list[Tile]:
+               back: bool = False, borders: Borders | None = None) -> list[Tile]:
     """Every tile there is room for, the one that costs least for each result first: see `priced_tiles`."""
-    return [tile for _, tile in priced_tiles(columns, lanes, rows, room, heights, each, masked, apart, cores, few, back)]
+    return [tile for _, tile in priced_tiles(columns, lanes, rows, room, heights, each, masked, apart, cores, few, back, False, borders)]
 
 
 def priced_tiles(columns: DimLike, lanes: int, rows: Mapping[str, DimLike], room: Room, heights: tuple[int, ...] = (), each: float = NEAR,
                  masked: bool = False, apart: frozenset[str] = frozenset(), cores: int = 1, few: int = 0,
-                 back: bool = False, narrow: bool = False) -> list[tuple[float, Tile]]:
+                 back: bool = False, narrow: bool = False, borders: Borders | None = None) -> list[tuple[float, Tile]]:
     """Every tile there is room for, with what it costs for each result, in time of its multiply-adds; the one that costs least first.
 
     `columns`: extent along the lanes; `rows`: axis -> extent, in the order in which axes choose. `heights`: the only numbers of rows
     allowed of one axis, where they are not free. `each`: what a vector costs beyond a load. `masked`: a last tile that
     is not full is masked, and every tile with it. `apart`: axes whose rows lie a page or more apart. `cores`: among how many the panels
     alone are shared out. `few`: rows that are done at a time of a last tile of an axis of unknown length. `back`: rows of a last tile
-    step back, `masked` or not. `narrow`: a last panel has as many vectors as are left.
+    step back, `masked` or not. `narrow`: a last panel has as many vectors as are left. `borders`: of axes whose tiles at a border have code
+    of their own the rows that have each of the terms.
     Of equal tiles the one nearest to two vectors and eight rows.
     """
-    unknown = MOST_ROWS if few else CLAMPED_ROWS
+    unknown, known = MOST_ROWS if few else CLAMPED_ROWS, borders or {}
     found = [Tile(vectors, dict(zip(rows, sizes, strict=True)))
              for vectors in range(1, MOST_VECTORS + 1) if vectors == 1 or not _covers(columns, lanes * (vectors - 1))
              for sizes in ([(n,) for n in heights] or tile_sizes(list(rows.values()), room.sums // vectors, unknown))
@@ -103,10 +106,12 @@ def priced_tiles(columns: DimLike, lanes: int, rows: Mapping[str, DimLike], room
         dead = [a for a, n in tile.rows.items() if wasted(rows[a], n) > 1 and not worth_a_short_tile(rows[a], n)]
         stuck = any(not isinstance(rows[a], Dim) for a in dead) and not back
         masks = CLAMPED if stuck else MASKED if waste > 1 or (dead and not back) else 1.0
-        waste *= math.prod(_last_rows(rows[axis], size, tile, each, room.trip, few) for axis, size in tile.rows.items())
+        waste *= math.prod(_bordered(known[axis], size, tile, each, room.trip) if axis in known else
+                           _last_rows(rows[axis], size, tile, each, room.trip, few) for axis, size in tile.rows.items())
         waste *= masks if masked else 1
         waste *= 1 if isinstance(columns, Dim) else wasted(-(-columns // (tile.vectors * lanes)), cores)
-        waste *= room.last if any(worth_a_short_tile(rows[a], n) or clamped(rows[a], n) for a, n in tile.rows.items()) else 1
+        told = [a for a, n in tile.rows.items() if a not in known and (worth_a_short_tile(rows[a], n) or clamped(rows[a], n))]
+        waste *= room.last if told else 1
         whole = round(waste * cost(tile.vectors, tile.height, each, room.trip), 2)
         return whole, abs(tile.vectors - 2), abs(tile.height - 8), next(iter(tile.rows.values()), 1) < tile.height
 
@@ -171,6 +176,17 @@ def _last_rows(extent: DimLike, size: int, tile: Tile, vector: float, trip: floa
         shorter = cost(tile.vectors, tile.height // size * each, vector, trip) / cost(tile.vectors, tile.height, vector, trip)
         return (rows - left + -(-left // each) * each * shorter) / rows
     return of(extent) if not isinstance(extent, Dim) else sum(map(of, TYPICAL_BATCHES)) / len(TYPICAL_BATCHES)
+
+
+def _bordered(terms: tuple[range, ...], size: int, tile: Tile, vector: float, trip: float) -> float:
+    """What tiles of that size cost along an axis, as a multiple of what they would if all were whole: those at the border do each of the
+    `terms` for the rows alone that have it."""
+    done = 0.0
+    for rows in terms:
+        for start in range(rows.start // size * size, rows.stop, size):
+            alive = min(start + size, rows.stop) - max(start, rows.start)
+            done += alive * cost(tile.vectors, tile.height // size * alive, vector, trip)
+    return done / (sum(map(len, terms)) * cost(tile.vectors, tile.height, vector, trip))
 
 
 def _covers(extent: DimLike, width: int) -> bool:

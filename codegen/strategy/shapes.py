@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Mapping
+from functools import partial
 
 from kcompile.ir.struct import replace
 
-from ..access import Access, accesses, guess, inner_loops, static, useful_lanes
+from ...ir.scalar import Aff, Guard
+from ..access import Access, accesses, chain, guess, inner_loops, static, useful_lanes
 from ..conflicts import crowd, crowded
 from ..epilogue import is_dear
 from ..nest import Loop, Stmt
@@ -15,7 +17,7 @@ from ..packing import far_rows
 from ..strips import PAGE
 from ..target import LINE
 from ..terms_abreast import LEAST_ROWS, WAYS, WORTH, WORTH_MORE, Terms, find_terms
-from ..tiles import FAR, FEW, NEAR, SPLIT, Room, Tile, best_tiles, priced_tiles
+from ..tiles import FAR, FEW, NEAR, SPLIT, Borders, Room, Tile, best_tiles, priced_tiles
 from ..windows import find_window, taps_tile, window_tile
 from .base import Shape
 from .routes import Routes
@@ -23,6 +25,14 @@ from .routes import Routes
 LIKELY = 5  # tiles that cost nearly the same
 LINES_OF_ROWS = (4, 8, 16)  # rows of four bytes that are a line, or a part of one: no tile has parts of two
 COLUMN_VECTORS = 8  # vectors side by side in a reduction over columns
+
+
+def _bounds(guard: Guard, row: str, over: str, tap: int) -> tuple[int, int]:
+    """The first of the rows that have the term of a tap by that guard, and the one behind the last."""
+    at = guard.index.substitute({over: Aff.of({}, tap)})
+    step, start = int(str(at.coefficient(row))), int(str(at.const))
+    first, behind = ((int(str(end)) - start + step - 1) // step for end in (guard.lo, guard.hi))
+    return max(0, first), max(0, behind)
 
 
 class Shapes(Routes):
@@ -86,8 +96,12 @@ class Shapes(Routes):
         strips = self._strip(common, vector, rows, dict.fromkeys(extents, 8), 2 * lanes, bool(packed))
         back = is_dear(body) and not self.columns and not strips
         each = FAR if far else SPLIT if self._split(body, vector) else NEAR
-        self.choices = best_tiles(vector.extent, lanes, extents, room, whole, each, masked=bool(self.nest.in_place),
-                                  apart=self._apart(rows), cores=self.target.cores if own else 1, few=FEW if self.columns else 0, back=back)
+        choices = partial(best_tiles, vector.extent, lanes, extents, room, whole, each, masked=bool(self.nest.in_place),
+                          apart=self._apart(rows), cores=self.target.cores if own else 1, few=FEW if self.columns else 0, back=back)
+        self.choices = choices()
+        if borders := self._borders(body):  # which decide how many rows go with so many vectors
+            vectors = self.choices[0].vectors
+            self.choices = sorted(choices(borders=borders), key=lambda tile: tile.vectors != vectors)
         if far_rows(self.nest, common, body, vector, lanes, self.target):
             widths = {tile.vectors for tile in self.choices}
             fit = {n for n in widths if far_rows(self.nest, common, body, vector, lanes * n, self.target)}
@@ -101,6 +115,14 @@ class Shapes(Routes):
         if better:
             self.choices.sort(key=lambda tile: tile != better[0])
         return self._chosen()
+
+    def _borders(self, body: tuple[Stmt, ...]) -> Borders:
+        """Of the axis whose tiles at the border of an image have code of their own: the rows that have the term of each tap."""
+        row, over = self.edge or ("", "")
+        loops = {loop.var: static(loop.extent) or 0 for loop in (*chain(self.nest.body), *inner_loops(body))}
+        found = dict.fromkeys(g for a in accesses(self.nest, body) for g in a.guards if {row, over} == g.index.variables)
+        rows = [tuple(range(loops[row])[slice(*_bounds(g, row, over, tap))] for tap in range(loops[over])) for g in found]
+        return {row: rows[0]} if len(rows) == 1 and any(map(len, rows[0])) else {}
 
     def _split(self, body: tuple[Stmt, ...], vector: Loop) -> bool:
         """Whether short vectors of an operand whose rows begin anywhere lie in two lines now and then."""

@@ -49,6 +49,12 @@ def test_a_batch_is_cut_into_sixes_only_where_eight_sums_are_too_few():
     assert (too_few.vectors, too_few.height) == (2, 6)
 
 
+def test_taps_that_few_rows_of_a_tile_have_are_counted():
+    room, taps = Room(16, 12, trip=0.8), (range(4, 20), range(2, 18), range(16))
+    assert best_tile(32, 8, {"x": 20}, room).height == 5
+    assert best_tile(32, 8, {"x": 20}, room, borders={"x": taps}).height == 6
+
+
 def test_what_comes_from_far_away_is_read_by_more_rows():
     near, far = (best_tile(64, 8, {"c": 32}, ROOMS["avx2"], each=each).height for each in (NEAR, FAR))
     assert far > near
