@@ -273,9 +273,10 @@ def tile_products(t: Value, u: Value) -> Value:
     return make("tile_products", t, u)
 
 
-def tiles_together(t: Value, matrix: Sequence[Sequence[float]], spatial: Axes) -> Value:
-    """The image [N, *spatial, C] made of tiles [N, p, p, height, width, C], each transformed by the matrix [r, p] in both directions."""
-    return make("tiles_together", t, matrix=_matrix(matrix), spatial=_ints(spatial))
+def tiles_together(t: Value, matrix: Sequence[Sequence[float]]) -> Value:
+    """The image [N, r * height, r * width, C] of tiles [N, p, p, height, width, C], each transformed by the matrix [r, p] in both
+    directions."""
+    return make("tiles_together", t, matrix=_matrix(matrix))
 
 
 def filter_tile(w: Value, matrix: Sequence[Sequence[float]]) -> Value:

@@ -1,8 +1,8 @@
 """The pipeline, written once: a tuple of named stages from the traced graph to assembly.
 
-    traced -> differentiated -> simplified -> described -> fused -> planned -> loops -> scheduled -> llvm -> assembly
+    traced -> differentiated -> simplified -> filtered -> described -> fused -> planned -> loops -> scheduled -> llvm -> assembly
 
-Graphs up to `simplified`, programs up to `planned`, loop nests up to `scheduled`, text after that. `compile_graph` runs it to the
+Graphs up to `filtered`, programs up to `planned`, loop nests up to `scheduled`, text after that. `compile_graph` runs it to the
 end; `lower_to` stops where one wants to look.
 """
 
@@ -91,9 +91,12 @@ def _differentiated(graph: Graph, target: Target) -> Graph:
 
 def _simplified(graph: Graph, target: Target) -> Graph:
     from .ir.passes.simplify import simplify
+    return simplify(graph)
+
+
+def _filtered(graph: Graph, target: Target) -> Graph:
     from .ir.passes.winograd import winograd
-    simplified = simplify(graph)
-    return winograd(simplified) if option("KCOMPILE_WINOGRAD") else simplified
+    return winograd(graph) if option("KCOMPILE_WINOGRAD") else graph
 
 
 def _described(graph: Graph, target: Target) -> Program:
@@ -119,6 +122,7 @@ STAGES: tuple[Stage, ...] = (
     Stage("traced", "what the model's code did, with explicit state and a symbolic batch", lambda g, t: g, _graph_text),
     Stage("differentiated", "gradients expanded by reverse mode", _differentiated, _graph_text),
     Stage("simplified", "rules applied, common subexpressions and dead code gone", _simplified, _graph_text),
+    Stage("filtered", "convolutions by 3x3 filters made products of transformed tiles", _filtered, _graph_text),
     Stage("described", "one kernel a node", _described, _program_text),
     Stage("fused", "kernels merged by the fusion table, with each verdict; long reductions cut", _fused,
           partial(_program_text, verdicts=True)),

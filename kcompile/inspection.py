@@ -58,7 +58,7 @@ def show(model: Any, stage: str = "simplified", step: str | None = None, names: 
     """
     check_names(stage, step)
     graph = step_graph(model, step)
-    options: dict[str, Any] = {"names": names, "locations": locations} if stage_index(stage) <= stage_index("simplified") else {}
+    options: dict[str, Any] = {"names": names, "locations": locations} if stage_index(stage) <= stage_index("filtered") else {}
     return stage_text(graph, stage, **options).rstrip("\n")
 
 

@@ -187,42 +187,29 @@ def _together_infer(types: Types, attrs: Attrs) -> Types:
     _floats(op, types, 6)
     size, columns = _matrix(op, attrs)
     (t,) = types
-    check.positive(op, "extents of the image", attrs["spatial"], 2)
-    if t.shape[1:3] != (columns, columns) or any(-(-n // size) != tiles for n, tiles in zip(attrs["spatial"], t.shape[3:5], strict=True)):
-        check.reject(op, f"tiles [N, {columns}, {columns}, height, width, C] of an image of {list(attrs['spatial'])}", t)
-    return (t.with_shape((t.shape[0], *attrs["spatial"], t.shape[5])),)
+    if t.rank != 6 or t.shape[1:3] != (columns, columns) or not check.known(*t.shape[3:5]):
+        check.reject(op, f"tiles [N, {columns}, {columns}, height, width, C] of known extents", t)
+    return (t.with_shape((t.shape[0], *(size * n for n in t.shape[3:5]), t.shape[5])),)
 
 
-def _together_reference(t: Array, matrix: Matrix, spatial: tuple[int, int]) -> Array:
+def _together_reference(t: Array, matrix: Matrix) -> Array:
     transform = np.array(matrix, t.dtype)
     with np.errstate(all="ignore"):
         image = np.einsum("ia,jb,nabyxc->nyixjc", transform, transform, t)
-    size = len(matrix)
-    n, tall, _, broad, _, channels = image.shape
-    return np.asarray(image.reshape(n, tall * size, broad * size, channels)[:, :spatial[0], :spatial[1]], t.dtype)
+    n, tall, size, broad, _, channels = image.shape
+    return np.asarray(image.reshape(n, tall * size, broad * size, channels), t.dtype)
 
 
 def _together_kernel(inputs: Types, outputs: Types, attrs: Attrs) -> list[Kernel]:
-    """Whole tiles by one kernel; where the image ends within tiles, the last row and column of them by others."""
     arrays = operands(inputs, outputs)
+    free: dict[str, DimLike] = dict(zip("nyxc", (inputs[0].shape[0], *inputs[0].shape[3:]), strict=True))
     size, count = len(attrs["matrix"]), range(len(attrs["matrix"][0]))
-    ends = [(n // size, n % size) for n in attrs["spatial"]]
-    kernels = []
-    for tall in (False, True):
-        for broad in (False, True):
-            rows, columns = (whole if not last else part for (whole, part), last in zip(ends, (tall, broad), strict=True))
-            if not rows or not columns:
-                continue
-            free: dict[str, DimLike] = {"n": inputs[0].shape[0], **({} if tall else {"y": rows}), **({} if broad else {"x": columns}),
-                                        "c": inputs[0].shape[5]}
-            y, x = (Aff.of(whole) if last else Aff.of(name) for name, (whole, _), last in zip("yx", ends, (tall, broad), strict=True))
-            grid, reads = _read([[load(arrays, "in0", [Aff.of("n"), Aff.of(a), Aff.of(b), y, x, Aff.of("c")]) for b in count]
-                                 for a in count], tuple(free))
-            tile, sums = _both_ways(attrs["matrix"], grid, tuple(free))
-            stores = [store(arrays, "out0", [Aff.of("n"), y * size + i, x * size + j, Aff.of("c")], tile[i][j], free)
-                      for i in range(rows if tall else size) for j in range(columns if broad else size)]
-            kernels.append(described("tiles_together", free, arrays, [*reads, *sums, *stores]))
-    return kernels
+    grid, reads = _read([[load(arrays, "in0", [Aff.of("n"), Aff.of(a), Aff.of(b), *plain("yxc")]) for b in count] for a in count],
+                        tuple(free))
+    tile, sums = _both_ways(attrs["matrix"], grid, tuple(free))
+    stores = [store(arrays, "out0", [Aff.of("n"), Aff.of({"y": size}, i), Aff.of({"x": size}, j), Aff.of("c")], value, free)
+              for i, row in enumerate(tile) for j, value in enumerate(row)]
+    return [described("tiles_together", free, arrays, [*reads, *sums, *stores])]
 
 
 OUTPUT: Matrix = ((1, 1, 1, 0), (0, 1, -1, -1))  # A' of F(2x2, 3x3)
@@ -234,9 +221,8 @@ tiles_together = register(Op(
     reference=_together_reference,
     vjp=AFTER,
     kernel=_together_kernel,
-    samples=tuple(of(text, attrs={"matrix": OUTPUT, "spatial": spatial}) for text, spatial in (
-        ("f32[B, 4, 4, 3, 2, 16]", (6, 4)), ("f32[B, 4, 4, 3, 2, 17]", (5, 3)), ("f64[B, 4, 4, 2, 2, 5]", (4, 3)),
-        ("f32[B, 4, 4, 1, 2, 32]", (1, 4)))),
+    samples=tuple(of(text, attrs={"matrix": OUTPUT}) for text in (
+        "f32[B, 4, 4, 3, 2, 16]", "f32[B, 4, 4, 3, 2, 17]", "f64[B, 4, 4, 2, 2, 5]", "f32[B, 4, 4, 1, 2, 32]")),
 ))
 
 

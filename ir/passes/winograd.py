@@ -20,13 +20,13 @@ from .. import build
 from ..graph import Graph, Node, Value
 from ..ops.winograd import FILTER, INPUT, OUTPUT, Matrix
 from ..rebuild import rebuild
-from ..types import f32, is_static
+from ..types import DimLike, f32, is_static
 
 TILE = 2  # results of a tile along each axis
 FEWEST = 32  # channels, of what is read and of what is made
 NEAR = 1 << 13  # products of them at most where tiles are few: then a filter's 16 matrices stay in the second-level cache
 MANY = 36  # tiles of an image, for which larger matrices may come from further away
-WASTE = 1.35  # results of whole tiles for one of the image, at most
+WASTE = 1.1  # results of whole tiles for one of the image, at most
 
 
 def winograd(graph: Graph) -> Graph:
@@ -63,7 +63,7 @@ def _padding(x: Value) -> tuple[Value, tuple[int, int]] | None:
     return node.inputs[0], (int(node.attrs["low"][1]), int(node.attrs["low"][2]))
 
 
-def _tiles(extents: Sequence[object]) -> tuple[int, int]:
+def _tiles(extents: Sequence[DimLike]) -> tuple[int, int]:
     tall, broad = (-(-int(str(n)) // TILE) for n in extents)
     return tall, broad
 
@@ -76,9 +76,10 @@ def _image(old: Value, x: Value) -> tuple[Value, tuple[int, int]]:
     return x.node.inputs[0], (-padded[1][0], -padded[1][1])
 
 
-def _product(tiles: Value, filter: Value, spatial: Sequence[object]) -> Value:
+def _product(tiles: Value, filter: Value, spatial: Sequence[DimLike]) -> Value:
     """The image made of tiles that are multiplied by a filter's, [4, 4, C, O]."""
-    return build.tiles_together(build.tile_products(tiles, filter), OUTPUT, [int(str(n)) for n in spatial])
+    whole = build.tiles_together(build.tile_products(tiles, filter), OUTPUT)
+    return build.slice(whole, (0,) * 4, (whole.shape[0], *spatial, whole.shape[3]))
 
 
 def _forward(node: Node, x: Value, w: Value) -> Value:
@@ -92,7 +93,7 @@ def _input_gradient(node: Node, dy: Value, w: Value) -> Value:
     before = [low for low, _ in node.attrs["padding"] or ((0, 0), (0, 0))]
     about = tuple(row[::-1] for row in FILTER)
     tiles = build.tiles_apart(dy, INPUT, TILE, [low - 2 for low in before], _tiles(spatial))
-    return _product(tiles, build.filter_tile(build.transpose(w, (0, 1, 3, 2)), about), spatial)
+    return _product(tiles, build.transpose(build.filter_tile(w, about), (0, 1, 3, 2)), spatial)
 
 
 def _turned(matrix: Matrix) -> Matrix:

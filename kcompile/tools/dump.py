@@ -31,5 +31,5 @@ def dump(graph: Graph, target: Target, folder: Path) -> Path:
     item = graph
     for n, stage in enumerate(STAGES):
         item = stage.run(item, target)
-        (place / f"{n}-{stage.name}.{SUFFIX.get(stage.name, 'kir')}").write_text(stage.text(item))
+        (place / f"{n:02}-{stage.name}.{SUFFIX.get(stage.name, 'kir')}").write_text(stage.text(item))
     return place

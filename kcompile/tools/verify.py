@@ -13,16 +13,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from ..compiler import lower_to, to_program
 from ..ir.evaluate import evaluate, run_node
 from ..ir.graph import Graph, Node, Value
-from ..ir.passes.again import again
-from ..ir.passes.centre import centre
 from ..ir.passes.describe import describe
 from ..ir.passes.differentiate import differentiate
-from ..ir.passes.fuse import fuse
 from ..ir.passes.plan import plan
-from ..ir.passes.simplify import simplify
-from ..ir.passes.split import split
 from ..ir.passes.widen import widen
 from ..ir.rebuild import rebuild
 from .native import executable_of, run_native
@@ -106,9 +102,9 @@ def _worst_lines(checks: list[Check]) -> list[str]:
 def verify(subject: Subject, batch: int = BATCH, seed: int = 0) -> Verification:
     """Raises TargetError for a subject that is no graph, or whose sizes are not known."""
     traced, given = operands(subject, batch, seed)
-    checks = [*_ops(simplify(differentiate(traced)), given)]
+    checks = [*_ops(lower_to(traced, "filtered"), given)]
     probe, weights = _probe(traced)
-    program = plan(again(centre(split(fuse(describe(simplify(differentiate(probe))))))))
+    program = to_program(probe)
     executable = executable_of(program)
     native, after = run_native(program, given.params, given.states, given.symbols, executable)
     checks += _whole(probe, given, native, after, checks)

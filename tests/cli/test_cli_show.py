@@ -46,8 +46,9 @@ def model(compiled=True):
 
 
 MARKS = {
-    "traced": "graph net.train", "differentiated": "graph net.train", "simplified": "graph net.train", "described": "program",
-    "fused": "program", "planned": "program", "loops": "nest", "scheduled": "nest", "llvm": "define", "assembly": "ret",
+    "traced": "graph net.train", "differentiated": "graph net.train", "simplified": "graph net.train", "filtered": "graph net.train",
+    "described": "program", "fused": "program", "planned": "program", "loops": "nest", "scheduled": "nest", "llvm": "define",
+    "assembly": "ret",
 }
 
 

@@ -31,8 +31,9 @@ for _module in sorted(FOLDER.glob("steps_*.py")):
     importlib.import_module(_module.stem)
 
 # stage -> the step of file tests that makes it, where the names differ
-STEP_OF_STAGE = {"traced": "print", "differentiated": "differentiate", "simplified": "simplify", "described": "describe", "fused": "fuse",
-                 "planned": "plan", "loops": "lower", "scheduled": "schedule", "assembly": "facts"}
+STEP_OF_STAGE = {"traced": "print", "differentiated": "differentiate", "simplified": "simplify", "filtered": "winograd",
+                 "described": "describe", "fused": "fuse", "planned": "plan", "loops": "lower", "scheduled": "schedule",
+                 "assembly": "facts"}
 
 
 @cache

@@ -79,7 +79,7 @@ def test_dump(model, tmp_path, monkeypatch):
     assert {p.name for p in (tmp_path / "dump").iterdir()} == {"net.predict", "net.predict.2"}
     files = sorted(p.name for p in (tmp_path / "dump" / "net.predict").iterdir())
     assert [name.split("-")[1].split(".")[0] for name in files] == list(STAGE_NAMES)
-    text = (tmp_path / "dump" / "net.predict" / "2-simplified.kir").read_text()
+    text = (tmp_path / "dump" / "net.predict" / "02-simplified.kir").read_text()
     assert text.startswith("graph net.predict")
 
 
