@@ -7,7 +7,7 @@ from itertools import pairwise
 
 from kcompile.ir.struct import struct
 
-from ..ir.scalar import Apply
+from ..ir.scalar import Apply, loads_in
 from ..ir.types import f32
 from .access import accesses, divisor, expr_cost, inner_loops, static
 from .nest import FOR, Acc, Accum, Let, Loop, Nest, Store, statements
@@ -20,13 +20,13 @@ LEAST_ROWS = 4  # of a tile: vectors come from the second-level cache, which bri
 MANY_ROWS = 64  # rows at the least, for which packing the other operand is nothing
 PANELS_BYTES = 768 << 10  # of all panels at most: they lie on the stack of a worker
 WORTH = 0.97  # of the time that a tile takes
-WORTH_MORE = 0.985  # and of that with fewer terms side by side
+WORTH_MORE = 0.98  # and of that with fewer terms side by side
 
 
 @struct(frozen=True)
 class Terms:
     """`array`: the operand along the lanes, to be packed; `over`: the loops that sum, outermost first; `count`: terms of the innermost;
-    `depth`: of all; `after`: about as many instructions follow the sum of a vector."""
+    `depth`: of all; `after`: about as many instructions follow the sum of a vector, beside loads and stores."""
 
     array: str
     over: tuple[str, ...]
@@ -71,5 +71,5 @@ def find_terms(nest: Nest, common: list[Loop], vector: Loop, target: Target) -> 
     size = depth * columns * f32.size
     if size > min(target.l2 * 3 // 4, PANELS_BYTES) or rows < MANY_ROWS or (extents[-1] or 0) < LEAST_TRIPS * min(WAYS):
         return None
-    after = sum(expr_cost(s.expr) for s in body if isinstance(s, (Let, Store)))
+    after = sum(expr_cost(s.expr) - 1 - len(loads_in(s.expr)) for s in body if isinstance(s, (Let, Store)))
     return Terms(packed.array, tuple(loop.var for loop in sums), extents[-1] or 0, depth, after)
