@@ -8,7 +8,7 @@ depends on the schedules, whose trips have to be cut where samples end.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 
 from kcompile.ir.struct import replace
 
@@ -88,7 +88,7 @@ def _join(program: Program, calls: list[KernelCall], run: Sequence[int], users: 
     sizes, lifetimes = _lives(program, run, private, most)
     places = {root: (private[root], place) for root, place in first_fit(sizes, lifetimes)[0].items()
               if place + sizes[root] <= PRIVATE_ROOM}
-    asked = _asked(program, calls, run, target, most)
+    asked = _asked(program, calls, run, target, most, places)
     for n in run:
         roots = [program.root(array) if array in program.buffers else "" for array in calls[n].arrays]
         own = tuple([(at, *places[root]) for at, root in enumerate(roots) if root in places])
@@ -116,19 +116,20 @@ def _lives(program: Program, run: Sequence[int], private: Mapping[str, int],
 
 
 def _asked(program: Program, calls: Sequence[KernelCall], run: Sequence[int], target: Target,
-           samples: int) -> tuple[tuple[int, int, int], ...]:
-    """What the calls read of a sample, and have not made: the word of the frame with an array's address, its bytes, and whether it is asked
-    for of these samples (0) or of the next ones (1). Of these, where calls before the one that is the first to read it ask for so much;
-    of the next ones as much as the second-level cache holds beside what the calls still use of these."""
+           samples: int, private: Container[str]) -> tuple[tuple[int, int, int], ...]:
+    """What the calls are the first to read or write of a sample, but for what lies in the thread's own memory: the word of the frame with
+    an array's address, its bytes, and whether it is asked for of these samples (0) or of the next ones (1). Of these, where calls before
+    the one that is the first to use it ask for so much; of the next ones as much as the second-level cache holds beside what the calls
+    still use of these. A line is fetched before it is written, and a map waits for it as for what it reads; sums that ask do not."""
     if any(len(program.steps[n].kernel.arrays) > MOST_ARGS for n in run) or not any(calls[n].kernel.asks for n in run):
         return ()
     uses: dict[str, list[int]] = {}
-    words: dict[str, int] = {}  # of those that are read before they are written
+    words: dict[str, int] = {}
     for k, n in enumerate(run):
         kernel = program.steps[n].kernel
         for at, array in enumerate(kernel.arrays):
             root = program.root(array)
-            if root not in uses and array in kernel.reads:
+            if root not in uses and root not in private and (array in kernel.reads or not calls[n].kernel.asks):
                 words[root] = calls[n].args_word + at
             if not is_static(program.buffers[root].type.size):
                 uses.setdefault(root, []).append(k)

@@ -51,7 +51,7 @@ class KernelCall:
     the frame's. `together`: how many calls, this one among them, every thread goes through with so many samples at a time (`samples`)
     before it takes the next ones; 0 for those inside, 1 for a call of its own. `private`: of arrays that no other call sees but those, so
     that they lie in a thread's own memory: which of `arrays`, the bytes of a sample, and where it begins. `asked`: what the calls that
-    go together ask for meanwhile, of what they will read: the word of the frame with an array's address, the bytes of a sample, and 1
+    go together ask for meanwhile, of what they will use: the word of the frame with an array's address, the bytes of a sample, and 1
     where it is for the next samples, 0 for those that they are at."""
 
     kernel: NativeKernel

@@ -1,5 +1,5 @@
-"""What a thread asks for while it computes, as LLVM text: what later calls of a run read of the samples that it is at,
-and what the first ones read of the samples after these.
+"""What a thread asks for while it computes, as LLVM text: what later calls of a run use of the samples that it is at,
+and what the first ones use of the samples after these.
 
 A thread's words: the place where it is in a stretch of memory, the stretch's end, where the next stretches are told; then these, each as
 its beginning and its end, two zeros after the last.

@@ -29,7 +29,7 @@ MOST_ARGS = 128  # of a call that has private arrays
 # of a sample, and 0 where it is for the samples that they are at, which come first, or 1 for the next ones
 ASKED_COUNT, ASKED_HEAD = range(2)
 ASKED_WORD, ASKED_BYTES, ASKED_AHEAD, ASKED_WORDS = range(4)
-MOST_ASKED = 8
+MOST_ASKED = 12
 # a thread's errands (see errands.py), to which the word before a call's arguments points, where that is not 0
 ERRAND_PLACE, ERRAND_END, ERRAND_NEXT, ERRAND_LIST = range(4)
 ERRAND_WORDS = ERRAND_LIST + 2 * (MOST_ASKED + 1)

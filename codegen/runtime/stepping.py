@@ -74,7 +74,7 @@ def share(first: str, end: str, count: str) -> str:
 # One step: this thread's share of every kernel, in order. Calls that go together share out samples, and go through a few of them at a
 # time; a call of its own is one for which a sample is a trip, and all of them are done at once. Arrays that nobody sees but the calls of
 # one run lie in the thread's own memory, where a few samples after the other take the same place. What later calls and the next few samples
-# will be read from is told to the calls, which ask for it (errands.py). Returns the barrier count to go on with.
+# will use is told to the calls, which ask for it (errands.py). Returns the barrier count to go on with.
 STEP = f"""
 define i64 @kc_step(ptr %frame, i64 %thread, i64 %threads, i64 %target0) {{
 entry:

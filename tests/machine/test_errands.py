@@ -30,19 +30,27 @@ REQUEST = "call void @llvm.prefetch.p0(ptr {}, i32 0, i32 2, i32 1)"
 WIDE = pytest.mark.skipif(Target.host().vector_bytes != 64, reason="kernels ask with vectors of 64 bytes alone")
 
 
-def graph_of_two(also: bool = False) -> Graph:
+def graph_of_two(also: bool = False, kept: bool = False) -> Graph:
     """A map of two arrays, a convolution of its result, and a statistic of that, which makes it a step that trains."""
     graph = Graph("asks")
     x, r = (build.param(graph, name, TensorType((B, 8, 8, 64), f32)) for name in "xr")
     w = build.param(graph, "w", TensorType((1, 1, 64, WIDTH), f32))
     total = build.state(graph, "total", "statistic", TensorType((WIDTH,), f32))
-    y = build.conv(build.mul(build.exp(x), r), w, strides=(1, 1), dilation=(1, 1), groups=1)
+    product = build.mul(build.exp(x), r)
+    y = build.conv(product, w, strides=(1, 1), dilation=(1, 1), groups=1)
     graph.updates["total"] = build.add(total, build.reduce_sum(y, (0, 1, 2)))
+    if kept:
+        graph.outputs.update(product=product, y=y)
     if also:
         q = build.param(graph, "q", TensorType((B, 8, 8, WIDTH), f32))
         other = build.state(graph, "other", "statistic", TensorType((WIDTH,), f32))
         graph.updates["other"] = build.add(other, build.reduce_sum(build.mul(y, q), (0, 1, 2)))
     return graph
+
+
+def graph_that_keeps() -> Graph:
+    """The same, and what is convolved and the result are handed out."""
+    return graph_of_two(kept=True)
 
 
 def graph_of_three() -> Graph:
@@ -121,6 +129,14 @@ def test_these_samples_for_a_later_call() -> None:
     assert [line for line in lines if line[0] == "q"] == [("q", line) for line in range(10 * a_sample)]
     for first in passes[1:]:
         assert lines.index(("q", first * a_sample)) > lines.index(("x", first * SAMPLE // 64)) > lines.index(("q", first * a_sample - 1))
+
+
+@WIDE
+def test_what_is_written() -> None:
+    """Lines are fetched before they are written: what a map hands out is asked for, not what lies in the thread's own memory."""
+    two, kept = ([one[1:] for one in Asked(1 << 20, graph).executable.code.calls[0].asked] for graph in (graph_of_two, graph_that_keeps))
+    assert two == [(SAMPLE, 1)] * 2, "x and r"
+    assert kept == [(SAMPLE, 1)] * 3, "the product, too, and not the convolution, which asks"
 
 
 @WIDE
