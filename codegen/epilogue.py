@@ -12,9 +12,9 @@ from .schedule.stash import row_length, stash, stash_flat, stash_turned
 WRITTEN_OUT = 160  # about as many instructions: more are not written out
 
 
-def is_dear(body: tuple[Stmt, ...]) -> bool:
-    """Whether what follows the sums of a nest would not be written out for a tile of eight vectors or more."""
-    return 8 * sum(expr_cost(s.expr) for s in body if isinstance(s, (Let, Store))) > WRITTEN_OUT
+def is_dear(body: tuple[Stmt, ...], vectors: int = 8) -> bool:
+    """Whether what follows the sums of a nest would not be written out for a tile of so many vectors."""
+    return vectors * sum(expr_cost(s.expr) for s in body if isinstance(s, (Let, Store))) > WRITTEN_OUT
 
 
 def settle_epilogue(nest: Nest, rows: tuple[str, ...], vectors: int) -> Nest:

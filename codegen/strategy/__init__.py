@@ -69,6 +69,8 @@ class _Planner(Maps, Products, TurnedPanels, Rows, Sweeps, Tails):
             self._map(common, vector)
         elif reduces and self._crossed(few=True):
             self.note("columns are few: with the sum as lanes none is dead, and nothing is packed")
+        elif reduces and (vector := self._inward_lanes(common)) is not None:
+            self._panels(common, vector)
         elif reduces and (turned := find_turned(self.nest, common, self.target)) is not None:
             self._turned_panels(common, turned)
         elif inner:

@@ -59,6 +59,7 @@ class Scheduling:
     whole: list[tuple[str, str, tuple[str, ...]]] = field(default_factory=list)  # operands packed whole: array, lanes along, summed over
     narrow: str = ""  # columns of which the last panel has the vectors that are left
     abreast: tuple[Terms, int] | None = None  # terms of a sum that are side by side in the lanes, and how many
+    inward: str = ""  # an operand that is turned for each panel, where lanes lie side by side in the results alone
     kept: list[str] = field(default_factory=list)  # those of them whose panels are kept from call to call
 
     def note(self, text: str) -> None:

@@ -94,7 +94,8 @@ class Panels(Shapes):
     def _pack(self, vector: Loop, shape: Shape, route: Route) -> None:
         for array, over in route.packed:
             self.nest = pack(self.nest, array, vector.var, *over, shape.lanes)
-            self.note(f"{array} is packed for each panel: its rows lie far apart, and many tiles read the panel")
+            why = "lanes lie side by side in the results alone" if self.inward else "its rows lie far apart, and many tiles read the panel"
+            self.note(f"{array} is packed for each panel: {why}")
 
     def _pieces(self, common: list[Loop], shape: Shape) -> Pieces:
         """The pieces that rows are cut into before panels that lie one after the other."""

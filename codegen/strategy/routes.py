@@ -42,6 +42,8 @@ class Routes(Scheduling):
             self.kept = [shape.terms.array] if shape.terms.array in self.nest.still else []
             return Route()
         body = common[-1].body
+        if self.inward:
+            return Route(((self.inward, tuple(loop.var for loop in inner_loops(body))),), outermost=True)
         packed = tuple(far_rows(self.nest, common, body, vector, shape.width, self.target))
         if strip := self._strip(common, vector, shape.rows, shape.tiles, shape.width, bool(packed)):
             return Route(strip=strip)

@@ -97,7 +97,8 @@ class Shapes(Routes):
         back = is_dear(body) and not self.columns and not strips
         each = FAR if far else SPLIT if self._split(body, vector) else NEAR
         choices = partial(best_tiles, vector.extent, lanes, extents, room, whole, each, masked=bool(self.nest.in_place),
-                          apart=self._apart(rows), cores=self.target.cores if own else 1, few=FEW if self.columns else 0, back=back)
+                          apart=self._apart(rows), cores=self.target.cores if own or self.inward else 1,
+                          few=FEW if self.columns else 0, back=back)
         self.choices = choices()
         if borders := self._borders(body):  # which decide how many rows go with so many vectors
             vectors = self.choices[0].vectors
@@ -106,6 +107,8 @@ class Shapes(Routes):
             widths = {tile.vectors for tile in self.choices}
             fit = {n for n in widths if far_rows(self.nest, common, body, vector, lanes * n, self.target)}
             self.choices.sort(key=lambda tile: tile.vectors not in fit)
+        if self.inward:  # a short sum: what follows is best written out behind it
+            self.choices.sort(key=lambda tile: is_dear(body, tile.vectors * tile.height))
         first = self.choices[0]
         self.choices.sort(key=lambda tile: self._crowd(common, tile.rows))
         if self.choices[0] is not first:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 
-from ...ir.types import DimLike
-from ..access import accesses, guess, static, useful_lanes
+from ...ir.types import Dim, DimLike
+from ..access import accesses, divisor, guess, static, useful_lanes
 from ..conflicts import crowded
 from ..epilogue import is_dear, turned_epilogue
 from ..nest import Loop
@@ -51,6 +51,24 @@ class TurnedPanels(Panels):
         lanes, each = useful_lanes(self.nest, self.target, vector), SPLIT if self.target.wide else NEAR
         return priced_tiles(vector.extent, lanes, rows, self._room(common), each=each,
                             masked=bool(self.nest.in_place), back=is_dear(common[-1].body), narrow=narrow)
+
+    def _inward_lanes(self, common: list[Loop]) -> Loop | None:
+        """The lanes of a short sum for each row of a batch (`x @ w.T`, the input gradient of a classifier): the axis along which results
+        lie side by side, if of the operand along it, which no row moves, panels can be turned. Else every tile of the results would be
+        turned, which takes as long as its products."""
+        body = common[-1].body if common else ()
+        sums = [s for s in body if isinstance(s, Loop)]
+        if len(common) != 2 or len(sums) != 1 or not sums[0].plain or (static(sums[0].extent) or LONG_SUM) > SHORT_SUM:
+            return None
+        over, stores = sums[0].var, [a for a in accesses(self.nest, body) if a.store]
+        for loop, row in (common, common[::-1]):
+            extent, loads = static(loop.extent) or 0, [a for a in accesses(self.nest, (sums[0],)) if a.depends_on(loop.var)]
+            if extent >= 4 * useful_lanes(self.nest, self.target, loop) and isinstance(row.extent, Dim) and divisor(row.extent) == 1 \
+                    and all(a.coefficient(loop.var) == 1 for a in stores) and len(loads) == 1 and loads[0].coefficient(over) == 1 \
+                    and not loads[0].guards and not loads[0].depends_on(row.var) and loads[0].array not in self.nest.still:
+                self.inward = loads[0].array
+                return loop
+        return None
 
     def _turned_panels(self, common: list[Loop], turned: Turned) -> None:
         vector, columns, room = turned.lanes.var, turned.columns.var, self._room(common)
