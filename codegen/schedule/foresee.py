@@ -2,7 +2,7 @@
 
     for y in 0..16                                              for y in 0..16
       for g.o in 0..128 step 8                                    for g.o in 0..128 step 8
-        acc s[g.v:vec8]                                             prefetch t[128*18*y + 128*18*3 + g.o]
+        acc s[g.v:vec8]                                             prefetch t[128*18*y + 128*18*3 + g.o], 2
         for ky in 0..3                                    ->        acc s[g.v:vec8]
           each g.v:vec8                                             for ky in 0..3
             s add= t[128*18*y + 128*18*ky + g.o + g.v] * w[...]       ...
