@@ -148,10 +148,12 @@ another process has compiled it (only kcompile keeps what it compiled); `again`:
 One op on warm arrays, against what this machine was measured to do at most ({limits_text(results["kernels"])}).
 
 The limit is the larger of arithmetic and of reading every array once, from the second-level cache where all fit, else from memory.
-The third-level cache lies between, so that arrays that fit it can pass 100 %; so can a kernel of few channels that needs less
-arithmetic than is counted. Arithmetic is measured against multiply-adds on registers, which take turns with the calls of each kernel:
-the clock of this machine moves within seconds. A tile has to load what it multiplies; where that lowers the clock, the figure in
-brackets is the most that it can reach.
+The third-level cache lies between, so that arrays that fit it can pass 100 %; so can a kernel that needs less arithmetic than is
+counted: one of few channels, and many a convolution by 3x3 filters, of whose 36 products 16 are left (see
+[decision 10](decisions/0010-minimal-filtering.md)).
+Arithmetic is measured against multiply-adds on registers, which take turns with the calls of each kernel: the clock of this machine
+moves within seconds. A tile has to load what it multiplies; where that lowers the clock, the figure in brackets is the most that it can
+reach.
 
 ![roofline]({name.name}-kernels.svg)
 

@@ -161,11 +161,14 @@ def _products_reference(t: Array, u: Array) -> Array:
 
 
 def _products_kernel(inputs: Types, outputs: Types, attrs: Attrs) -> list[Kernel]:
+    """Places before elements: threads then share an image by its rows, as those do that make and take the tiles, and no core waits for
+    lines that another has changed."""
     arrays = operands(inputs, outputs)
-    free: dict[str, DimLike] = dict(zip("nabyxo", outputs[0].shape, strict=True))
+    extents = dict(zip("nabyxo", outputs[0].shape, strict=True))
+    free: dict[str, DimLike] = {name: extents[name] for name in "nyxabo"}
     product = multiply(load(arrays, "in0", plain("nabyxc")), load(arrays, "in1", plain("abco")))
     total = reduce("acc", "add", product, free, "c")
-    stored = store(arrays, "out0", plain(free), ref(total), free)
+    stored = store(arrays, "out0", plain("nabyxo"), ref(total), free)
     return [described("tile_products", {**free, "c": inputs[1].shape[2]}, arrays, [total, stored])]
 
 
