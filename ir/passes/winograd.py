@@ -31,13 +31,11 @@ WASTE = 1.1  # results of whole tiles for one of the image, at most
 
 def winograd(graph: Graph) -> Graph:
     """Every convolution and gradient of one for which it pays."""
-    def change(new: Graph, node: Node, inputs: tuple[Value, ...]) -> Sequence[Value] | None:
-        way = WAYS.get(node.op.name)
-        return [way(node, *inputs)] if way is not None and _fits(node) else None
+    chosen = {node for node in graph.links if node.op.name in WAYS and _fits(node)}
 
-    if not any(node.op.name in WAYS for node in graph.links):
-        return graph
-    return rebuild(graph, change)
+    def change(new: Graph, node: Node, inputs: tuple[Value, ...]) -> Sequence[Value] | None:
+        return [WAYS[node.op.name](node, *inputs)] if node in chosen else None
+    return rebuild(graph, change) if chosen else graph
 
 
 def _fits(node: Node) -> bool:
