@@ -264,17 +264,17 @@ def conv_filter_grad(x: Value, dy: Value, kernel_spatial: Axes, strides: Axes, d
 
 def tiles_apart(x: Value, matrix: Sequence[Sequence[float]], stride: int, start: Axes, tiles: Axes) -> Value:
     """The tiles of an image [N, height, width, C], every `stride` pixels from `start` on, each transformed by the matrix [p, q] in both
-    directions: [N, p, p, *tiles, C]."""
+    directions: [N, height, p, p, width, C]; `tiles`: height and width."""
     return make("tiles_apart", x, matrix=_matrix(matrix), stride=int(stride), start=_ints(start), tiles=_ints(tiles))
 
 
 def tile_products(t: Value, u: Value) -> Value:
-    """Tiles [N, p, p, height, width, C] times those of a filter, [p, p, C, O]: [N, p, p, height, width, O]."""
+    """Tiles [N, height, p, p, width, C] times those of a filter, [p, p, C, O]: [N, height, p, p, width, O]."""
     return make("tile_products", t, u)
 
 
 def tiles_together(t: Value, matrix: Sequence[Sequence[float]]) -> Value:
-    """The image [N, r * height, r * width, C] of tiles [N, p, p, height, width, C], each transformed by the matrix [r, p] in both
+    """The image [N, r * height, r * width, C] of tiles [N, height, p, p, width, C], each transformed by the matrix [r, p] in both
     directions."""
     return make("tiles_together", t, matrix=_matrix(matrix))
 

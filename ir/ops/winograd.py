@@ -1,14 +1,16 @@
 """What Winograd's minimal filtering makes of images and filters before and after it multiplies them (Lavin and Gray, arXiv:1509.09308).
 
 A small matrix P [p, q] stands for both directions of a tile: P d P' for a tile d [q, q]. Tiles of an image are transformed apart, and so
-are those of a filter; `passes/winograd.py` has the matrices and says what the three ops are together.
+are those of a filter; `passes/winograd.py` has the matrices and says what the ops are together.
 
-    tiles_apart      t[n, a, b, y, x, c] = sum over i, j of P[a, i] P[b, j] image[n, stride*y + i + top, stride*x + j + left, c]
-    tile_products    m[n, a, b, y, x, o] = sum over c of t[n, a, b, y, x, c] u[a, b, c, o]
-    tiles_together   image[n, r*y + i, r*x + j, c] = sum over a, b of P[i, a] P[j, b] t[n, a, b, y, x, c]      P is [r, p]
+    tiles_apart      t[n, y, a, b, x, c] = sum over i, j of P[a, i] P[b, j] image[n, stride*y + i + top, stride*x + j + left, c]
+    tile_products    m[n, y, a, b, x, o] = sum over c of t[n, y, a, b, x, c] u[a, b, c, o]
+    tiles_together   image[n, r*y + i, r*x + j, c] = sum over a, b of P[i, a] P[j, b] t[n, y, a, b, x, c]      P is [r, p]
     filter_tile      u[a, b, ..] = sum over i, j of P[a, i] P[b, j] w[i, j, ..]
 
-Sums are written out: an entry of 0 costs nothing, one of 1 or -1 no product.
+Sums are written out: an entry of 0 costs nothing, one of 1 or -1 no product. Rows of tiles come before the elements of a tile: threads share
+an image by its rows in all three, so that no core waits for lines that another has changed, and the 16 elements lie a row apart, not as
+far as an image of a power of two pixels has them, where they fight for the same places of the first-level cache.
 """
 
 from __future__ import annotations
@@ -48,7 +50,8 @@ def _floats(op: str, types: Types, rank: int) -> None:
 def _combined(name: str, values: Sequence[Expr], weights: Sequence[float], free: Sequence[str], equations: list[Eq]) -> Expr:
     """The weighted sum of the values, as an equation of that name; of a single value with the weight 1, the value."""
     total: Expr | None = None
-    for value, weight in zip(values, weights, strict=True):
+    added_first = sorted(zip(values, weights, strict=True), key=lambda pair: pair[1] < 0)
+    for value, weight in added_first:
         if weight == 0:
             continue
         if abs(weight) != 1:
@@ -90,7 +93,7 @@ def _apart_infer(types: Types, attrs: Attrs) -> Types:
     (x,) = types
     if x.rank != 4 or not check.known(*x.shape[1:3]):
         check.reject(op, "an image [N, height, width, C] of known extents", x)
-    return (x.with_shape((x.shape[0], rows, rows, *attrs["tiles"], x.shape[3])),)
+    return (x.with_shape((x.shape[0], attrs["tiles"][0], rows, rows, attrs["tiles"][1], x.shape[3])),)
 
 
 def _apart_reference(x: Array, matrix: Matrix, stride: int, start: tuple[int, int], tiles: tuple[int, int]) -> Array:
@@ -105,13 +108,13 @@ def _apart_reference(x: Array, matrix: Matrix, stride: int, start: tuple[int, in
     grid = np.stack([np.stack([windows[:, i:i + stride * (tiles[0] - 1) + 1:stride, j:j + stride * (tiles[1] - 1) + 1:stride]
                                for j in range(size)], 1) for i in range(size)], 1)
     with np.errstate(all="ignore"):
-        return np.asarray(np.einsum("ai,bj,nij...->nab...", transform, transform, grid), x.dtype)
+        return np.asarray(np.einsum("ai,bj,nijyxc->nyabxc", transform, transform, grid), x.dtype)
 
 
 def _apart_kernel(inputs: Types, outputs: Types, attrs: Attrs) -> list[Kernel]:
     arrays = operands(inputs, outputs)
     x, t = inputs[0], outputs[0]
-    free: dict[str, DimLike] = {"n": t.shape[0], "y": t.shape[3], "x": t.shape[4], "c": t.shape[5]}
+    free: dict[str, DimLike] = {"n": t.shape[0], "y": t.shape[1], "x": t.shape[4], "c": t.shape[5]}
     size = range(len(attrs["matrix"][0]))
 
     def element(i: int, j: int) -> Expr:
@@ -122,7 +125,7 @@ def _apart_kernel(inputs: Types, outputs: Types, attrs: Attrs) -> list[Kernel]:
         return load(arrays, "in0", [Aff.of("n"), *places, Aff.of("c")], guards)
     grid, reads = _read([[element(i, j) for j in size] for i in size], tuple(free))
     tile, sums = _both_ways(attrs["matrix"], grid, tuple(free))
-    stores = [store(arrays, "out0", [Aff.of("n"), Aff.of(a), Aff.of(b), *plain("yxc")], value, free)
+    stores = [store(arrays, "out0", [*plain("ny"), Aff.of(a), Aff.of(b), *plain("xc")], value, free)
               for a, row in enumerate(tile) for b, value in enumerate(row)]
     return [described("tiles_apart", free, arrays, [*reads, *sums, *stores])]
 
@@ -149,26 +152,22 @@ def _products_infer(types: Types, attrs: Attrs) -> Types:
     check.element_type(op, types[0], (f32, f64))
     check.same_dtype(op, types)
     t, u = types
-    if t.rank != 6 or u.rank != 4 or (*t.shape[1:3], t.shape[5]) != u.shape[:3]:
-        check.reject(op, "tiles [N, p, p, height, width, C] and those of a filter, [p, p, C, O]", f"{t} and {u}")
+    if t.rank != 6 or u.rank != 4 or (*t.shape[2:4], t.shape[5]) != u.shape[:3]:
+        check.reject(op, "tiles [N, height, p, p, width, C] and those of a filter, [p, p, C, O]", f"{t} and {u}")
     return (t.with_shape((*t.shape[:5], u.shape[3])),)
 
 
 def _products_reference(t: Array, u: Array) -> Array:
-    n, p, q, tall, broad, c = t.shape
     with np.errstate(all="ignore"):
-        return np.asarray(np.matmul(t.reshape(n, p, q, tall * broad, c), u)).reshape(n, p, q, tall, broad, u.shape[3])
+        return np.asarray(np.matmul(t, u))
 
 
 def _products_kernel(inputs: Types, outputs: Types, attrs: Attrs) -> list[Kernel]:
-    """Places before elements: threads then share an image by its rows, as those do that make and take the tiles, and no core waits for
-    lines that another has changed."""
     arrays = operands(inputs, outputs)
-    extents = dict(zip("nabyxo", outputs[0].shape, strict=True))
-    free: dict[str, DimLike] = {name: extents[name] for name in "nyxabo"}
-    product = multiply(load(arrays, "in0", plain("nabyxc")), load(arrays, "in1", plain("abco")))
+    free: dict[str, DimLike] = dict(zip("nyabxo", outputs[0].shape, strict=True))
+    product = multiply(load(arrays, "in0", plain("nyabxc")), load(arrays, "in1", plain("abco")))
     total = reduce("acc", "add", product, free, "c")
-    stored = store(arrays, "out0", plain("nabyxo"), ref(total), free)
+    stored = store(arrays, "out0", plain(free), ref(total), free)
     return [described("tile_products", {**free, "c": inputs[1].shape[2]}, arrays, [total, stored])]
 
 
@@ -179,8 +178,8 @@ tile_products = register(Op(
     reference=_products_reference,
     vjp=AFTER,
     kernel=_products_kernel,
-    samples=(of("f32[B, 4, 4, 2, 3, 16]", "f32[4, 4, 16, 32]"), of("f32[B, 4, 4, 3, 3, 5]", "f32[4, 4, 5, 17]"),
-             of("f64[B, 2, 2, 1, 4, 3]", "f64[2, 2, 3, 4]")),
+    samples=(of("f32[B, 2, 4, 4, 3, 16]", "f32[4, 4, 16, 32]"), of("f32[B, 3, 4, 4, 3, 5]", "f32[4, 4, 5, 17]"),
+             of("f64[B, 1, 2, 2, 4, 3]", "f64[2, 2, 3, 4]")),
 ))
 
 
@@ -190,24 +189,25 @@ def _together_infer(types: Types, attrs: Attrs) -> Types:
     _floats(op, types, 6)
     size, columns = _matrix(op, attrs)
     (t,) = types
-    if t.rank != 6 or t.shape[1:3] != (columns, columns) or not check.known(*t.shape[3:5]):
-        check.reject(op, f"tiles [N, {columns}, {columns}, height, width, C] of known extents", t)
-    return (t.with_shape((t.shape[0], *(size * n for n in t.shape[3:5]), t.shape[5])),)
+    if t.rank != 6 or t.shape[2:4] != (columns, columns) or not check.known(t.shape[1], t.shape[4]):
+        check.reject(op, f"tiles [N, height, {columns}, {columns}, width, C] of known extents", t)
+    return (t.with_shape((t.shape[0], size * t.shape[1], size * t.shape[4], t.shape[5])),)
 
 
 def _together_reference(t: Array, matrix: Matrix) -> Array:
     transform = np.array(matrix, t.dtype)
     with np.errstate(all="ignore"):
-        image = np.einsum("ia,jb,nabyxc->nyixjc", transform, transform, t)
+        image = np.einsum("ia,jb,nyabxc->nyixjc", transform, transform, t)
     n, tall, size, broad, _, channels = image.shape
     return np.asarray(image.reshape(n, tall * size, broad * size, channels), t.dtype)
 
 
 def _together_kernel(inputs: Types, outputs: Types, attrs: Attrs) -> list[Kernel]:
     arrays = operands(inputs, outputs)
-    free: dict[str, DimLike] = dict(zip("nyxc", (inputs[0].shape[0], *inputs[0].shape[3:]), strict=True))
+    n, y, _, _, x, c = inputs[0].shape
+    free: dict[str, DimLike] = {"n": n, "y": y, "x": x, "c": c}
     size, count = len(attrs["matrix"]), range(len(attrs["matrix"][0]))
-    grid, reads = _read([[load(arrays, "in0", [Aff.of("n"), Aff.of(a), Aff.of(b), *plain("yxc")]) for b in count] for a in count],
+    grid, reads = _read([[load(arrays, "in0", [*plain("ny"), Aff.of(a), Aff.of(b), *plain("xc")]) for b in count] for a in count],
                         tuple(free))
     tile, sums = _both_ways(attrs["matrix"], grid, tuple(free))
     stores = [store(arrays, "out0", [Aff.of("n"), Aff.of({"y": size}, i), Aff.of({"x": size}, j), Aff.of("c")], value, free)
@@ -225,7 +225,7 @@ tiles_together = register(Op(
     vjp=AFTER,
     kernel=_together_kernel,
     samples=tuple(of(text, attrs={"matrix": OUTPUT}) for text in (
-        "f32[B, 4, 4, 3, 2, 16]", "f32[B, 4, 4, 3, 2, 17]", "f64[B, 4, 4, 2, 2, 5]", "f32[B, 4, 4, 1, 2, 32]")),
+        "f32[B, 3, 4, 4, 2, 16]", "f32[B, 3, 4, 4, 2, 17]", "f64[B, 2, 4, 4, 2, 5]", "f32[B, 1, 4, 4, 2, 32]")),
 ))
 
 
