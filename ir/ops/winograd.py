@@ -8,9 +8,9 @@ are those of a filter; `passes/winograd.py` has the matrices and says what the o
     tiles_together   image[n, r*y + i, r*x + j, c] = sum over a, b of P[i, a] P[j, b] t[n, y, a, b, x, c]      P is [r, p]
     filter_tile      u[a, b, ..] = sum over i, j of P[a, i] P[b, j] w[i, j, ..]
 
-Sums are written out: an entry of 0 costs nothing, one of 1 or -1 no product. Rows of tiles come before the elements of a tile: threads share
-an image by its rows in all three, so that no core waits for lines that another has changed, and the 16 elements lie a row apart, not as
-far as an image of a power of two pixels has them, where they fight for the same places of the first-level cache.
+Sums are written out: an entry of 0 costs nothing, one of 1 or -1 no product. Rows of tiles come before the elements of a tile: threads
+share an image by its rows in all three, so that no core waits for lines that another has changed, and the 16 elements lie a row apart, not
+as far as an image of a power of two pixels has them, where they fight for the same places of the first-level cache.
 """
 
 from __future__ import annotations

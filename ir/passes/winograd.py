@@ -18,15 +18,16 @@ from collections.abc import Sequence
 
 from .. import build
 from ..graph import Graph, Node, Value
-from ..ops.winograd import FILTER, INPUT, OUTPUT, Matrix
+from ..ops.winograd import FILTER, INPUT, OUTPUT
 from ..rebuild import rebuild
-from ..types import DimLike, f32, is_static
+from ..types import f32, is_static
 
 TILE = 2  # results of a tile along each axis
 FEWEST = 32  # channels, of what is read and of what is made
 NEAR = 1 << 13  # products of them at most where tiles are few: then a filter's 16 matrices stay in the second-level cache
 MANY = 36  # tiles of an image, for which larger matrices may come from further away
 WASTE = 1.1  # results of whole tiles for one of the image, at most
+SHARE = 0.55  # of the products of a direct convolution, which leaves out those by the zeros around an image, at most
 
 
 def winograd(graph: Graph) -> Graph:
@@ -46,56 +47,57 @@ def _fits(node: Node) -> bool:
     if filter.shape[:-2] != (3, 3) or not all(is_static(n) for n in (*image.shape[1:], *node.outputs[0].shape[1:])):
         return False
     channels = [int(str(n)) for n in filter.shape[-2:]]
-    extents = [int(str(n)) for n in node.outputs[0].shape[1:3]]
-    tiles = math.prod(_tiles(extents))
-    if min(channels) < FEWEST or (math.prod(channels) > NEAR and tiles < MANY) or TILE * TILE * tiles > WASTE * math.prod(extents):
+    tiles, results = math.prod(_tiles(node)), math.prod(_extents(node.outputs[0]))
+    if min(channels) < FEWEST or (math.prod(channels) > NEAR and tiles < MANY) or TILE * TILE * tiles > WASTE * results:
         return False
-    return not attrs.get("border") or _padding(image) is not None
+    return (TILE + 2) ** 2 * tiles <= SHARE * _direct(node) and (not attrs.get("border") or _is_padded(node))
 
 
-def _padding(x: Value) -> tuple[Value, tuple[int, int]] | None:
-    """What a pad of zeros surrounds, along an image's height and width, and by how much above and to the left; None for anything else."""
-    node = x.node
-    if node.op.name != "pad" or node.attrs["value"] != 0 or any(node.attrs[end][axis] for end in ("low", "high") for axis in (0, 3)):
-        return None
-    return node.inputs[0], (int(node.attrs["low"][1]), int(node.attrs["low"][2]))
+def _direct(node: Node) -> int:
+    """Products of a direct convolution, for each pair of a channel and a filter."""
+    image = node.inputs[0].node.inputs[0] if _is_padded(node) else node.inputs[0]
+    return math.prod(sum(0 <= start + y + k < inside for y in range(results) for k in range(3))
+                     for start, inside, results in zip(_start(node), _extents(image), _extents(node.outputs[0]), strict=True))
 
 
-def _tiles(extents: Sequence[DimLike]) -> tuple[int, int]:
-    tall, broad = (-(-int(str(n)) // TILE) for n in extents)
-    return tall, broad
+def _extents(image: Value) -> list[int]:
+    """Height and width."""
+    return [int(str(n)) for n in image.shape[1:3]]
 
 
-def _image(old: Value, x: Value) -> tuple[Value, tuple[int, int]]:
-    """An image without its padding, and where the padded one begins in it. `old`: the value in the graph before."""
-    padded = _padding(old)
-    if padded is None:
-        return x, (0, 0)
-    return x.node.inputs[0], (-padded[1][0], -padded[1][1])
+def _is_padded(node: Node) -> bool:
+    """Whether it is a convolution of an image with zeros around it."""
+    pad = node.inputs[0].node
+    return node.op.name == "conv" and pad.op.name == "pad" and pad.attrs["value"] == 0 \
+        and not any(pad.attrs[end][axis] for end in ("low", "high") for axis in (0, 3))
 
 
-def _product(tiles: Value, filter: Value, spatial: Sequence[DimLike]) -> Value:
-    """The image made of tiles that are multiplied by a filter's, [4, 4, C, O]."""
+def _start(node: Node) -> list[int]:
+    """Where, in the image without the zeros around it, the first tile begins."""
+    if node.op.name == "conv_input_grad":
+        return [low - 2 for low, _ in node.attrs["padding"] or ((0, 0), (0, 0))]
+    return [-int(low) for low in node.inputs[0].node.attrs["low"][1:3]] if _is_padded(node) else [0, 0]
+
+
+def _tiles(node: Node) -> list[int]:
+    """How many there are of the result, one below the other and side by side."""
+    return [-(-n // TILE) for n in _extents(node.outputs[0])]
+
+
+def _product(node: Node, image: Value, filter: Value) -> Value:
+    """The result, of an image and a filter's tile [4, 4, C, O]."""
+    tiles = build.tiles_apart(image, INPUT, TILE, _start(node), _tiles(node))
     whole = build.tiles_together(build.tile_products(tiles, filter), OUTPUT)
-    return build.slice(whole, (0,) * 4, (whole.shape[0], *spatial, whole.shape[3]))
+    return build.slice(whole, (0,) * 4, (whole.shape[0], *_extents(node.outputs[0]), whole.shape[3]))
 
 
 def _forward(node: Node, x: Value, w: Value) -> Value:
-    spatial = node.outputs[0].shape[1:3]
-    image, start = _image(node.inputs[0], x)
-    return _product(build.tiles_apart(image, INPUT, TILE, start, _tiles(spatial)), build.filter_tile(w, FILTER), spatial)
+    return _product(node, x.node.inputs[0] if _is_padded(node) else x, build.filter_tile(w, FILTER))
 
 
 def _input_gradient(node: Node, dy: Value, w: Value) -> Value:
-    spatial = node.outputs[0].shape[1:3]
-    before = [low for low, _ in node.attrs["padding"] or ((0, 0), (0, 0))]
     about = tuple(row[::-1] for row in FILTER)
-    tiles = build.tiles_apart(dy, INPUT, TILE, [low - 2 for low in before], _tiles(spatial))
-    return _product(tiles, build.transpose(build.filter_tile(w, about), (0, 1, 3, 2)), spatial)
-
-
-def _turned(matrix: Matrix) -> Matrix:
-    return tuple(zip(*matrix, strict=True))
+    return _product(node, dy, build.transpose(build.filter_tile(w, about), (0, 1, 3, 2)))
 
 
 WAYS = {"conv": _forward, "conv_input_grad": _input_gradient}
