@@ -19,7 +19,7 @@ from collections.abc import Sequence
 from .. import build
 from ..graph import Graph, Node, Value
 from ..ops.winograd import FILTER, INPUT, OUTPUT
-from ..rebuild import rebuild
+from ..rebuild import prune, rebuild
 from ..types import f32, is_static
 
 TILE = 2  # results of a tile along each axis
@@ -36,7 +36,11 @@ def winograd(graph: Graph) -> Graph:
 
     def change(new: Graph, node: Node, inputs: tuple[Value, ...]) -> Sequence[Value] | None:
         return [WAYS[node.op.name](node, *inputs)] if node in chosen else None
-    return rebuild(graph, change) if chosen else graph
+    if not chosen:
+        return graph
+    new = rebuild(graph, change)
+    prune(new)  # pads that only convolutions read
+    return new
 
 
 def _fits(node: Node) -> bool:
