@@ -19,6 +19,7 @@ REASONS = {
     "source": "kcompile's compiler has changed since (its source in ir/ or codegen/)",
     "target": "it was compiled for another processor or with other features",
     "tune": "its tiles were measured then and are not now, or the other way round (KCOMPILE_TUNE)",
+    "winograd": "its convolutions were products of transformed tiles then and are not now, or the other way round (KCOMPILE_WINOGRAD)",
     "text": "the model, its data or its optimizer is another one",
 }
 

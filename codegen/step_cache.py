@@ -39,6 +39,7 @@ def cached_step_code(text: str, program: Callable[[], Program], target: Target, 
         miss.report(options.cache_log, subject, "compiled, because there is no cache")
         return _made(text, program, target, options, compilers)
     parts = {"llvmlite": cache.compiler(), "source": source_digest(), "target": _digest(repr(target)), "tune": str(options.tune),
+             "winograd": str(options.winograd),
              "text": _digest(text)}
     key = _digest("\0".join(parts.values()))
     found = cache.read_entry(folder / key)

@@ -182,10 +182,11 @@ def to_program(graph: Graph, target: Target | None = None) -> Program:
 
 
 def codegen_options() -> Any:
-    """What the environment says to the code generator: KCOMPILE_THREADS, KCOMPILE_CACHE and its log. Raises OptionError."""
+    """What the environment says to the code generator: KCOMPILE_THREADS, KCOMPILE_CACHE and so on. Raises OptionError."""
     from .codegen.options import CodegenOptions
     return CodegenOptions(threads=option("KCOMPILE_THREADS"), cache_dir=option("KCOMPILE_CACHE"),
-                          cache_log=option("KCOMPILE_CACHE_LOG"), tune=option("KCOMPILE_TUNE"))
+                          cache_log=option("KCOMPILE_CACHE_LOG"), tune=option("KCOMPILE_TUNE"),
+                          winograd=option("KCOMPILE_WINOGRAD"))
 
 
 def compile_graph(graph: Graph, name: str = "") -> Executable:
@@ -200,8 +201,7 @@ def compile_graph(graph: Graph, name: str = "") -> Executable:
         from .codegen.executable import compile_program
         executable = compile_program(to_program(graph, target), target, options)  # the passes run, whatever the cache has
     else:
-        direct = "" if option("KCOMPILE_WINOGRAD") else "\0direct"
-        executable = compile_text(fingerprint(graph) + direct, lambda: to_program(graph, target), target, options)
+        executable = compile_text(fingerprint(graph), lambda: to_program(graph, target), target, options)
     for listener in LISTENERS:
         listener(name or graph.name, graph, executable)
     return executable

@@ -49,6 +49,11 @@ def test_another_compiler(log: Log, monkeypatch: pytest.MonkeyPatch) -> None:
     assert "kcompile's compiler has changed since" in log.of(training_program())
 
 
+def test_other_convolutions(log: Log) -> None:
+    log.options = replace(log.options, winograd=False)
+    assert "KCOMPILE_WINOGRAD" in log.of(training_program())
+
+
 def test_another_llvmlite(log: Log, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(cache, "compiler", lambda: "0.0")
     assert log.of(training_program()) == "compiled, because llvmlite is of another version"
