@@ -65,7 +65,7 @@ class MemoryPlan:
 
     def data(self) -> dict[str, Any]:
         return {"name": self.name, "batch": self.batch, "peak": self.peak, "arena": self.arena, "staging": self.staging,
-                "params": self.total("param"), "states": self.total("state"), "outputs": self.total("output"),
+                "params": self.total("param"), "states": self.total("state"), "outputs": self.total("output"), "kept": self.total("kept"),
                 "fullest_step": self.fullest_step, "buffers": [row.data() for row in self.rows]}
 
     def __str__(self) -> str:
