@@ -262,26 +262,26 @@ def conv_filter_grad(x: Value, dy: Value, kernel_spatial: Axes, strides: Axes, d
                 **_conv_attrs(strides, dilation, groups))
 
 
-def tiles_apart(x: Value, matrix: Sequence[Sequence[float]], stride: int, start: Axes, tiles: Axes) -> Value:
+def winograd_input(x: Value, matrix: Sequence[Sequence[float]], stride: int, start: Axes, tiles: Axes) -> Value:
     """The tiles of an image [N, height, width, C], every `stride` pixels from `start` on, each transformed by the matrix [p, q] in both
     directions: [N, height, p, p, width, C]; `tiles`: height and width."""
-    return make("tiles_apart", x, matrix=_matrix(matrix), stride=int(stride), start=_ints(start), tiles=_ints(tiles))
+    return make("winograd_input", x, matrix=_matrix(matrix), stride=int(stride), start=_ints(start), tiles=_ints(tiles))
 
 
-def tile_products(t: Value, u: Value) -> Value:
+def winograd_products(t: Value, u: Value) -> Value:
     """Tiles [N, height, p, p, width, C] times those of a filter, [p, p, C, O]: [N, height, p, p, width, O]."""
-    return make("tile_products", t, u)
+    return make("winograd_products", t, u)
 
 
-def tiles_together(t: Value, matrix: Sequence[Sequence[float]]) -> Value:
+def winograd_output(t: Value, matrix: Sequence[Sequence[float]]) -> Value:
     """The image [N, r * height, r * width, C] of tiles [N, height, p, p, width, C], each transformed by the matrix [r, p] in both
     directions."""
-    return make("tiles_together", t, matrix=_matrix(matrix))
+    return make("winograd_output", t, matrix=_matrix(matrix))
 
 
-def filter_tile(w: Value, matrix: Sequence[Sequence[float]]) -> Value:
+def winograd_filter(w: Value, matrix: Sequence[Sequence[float]]) -> Value:
     """A filter [q, q, ..] transformed by the matrix [p, q] in both directions: [p, p, ..]."""
-    return make("filter_tile", w, matrix=_matrix(matrix))
+    return make("winograd_filter", w, matrix=_matrix(matrix))
 
 
 def _matrix(rows: Sequence[Sequence[float]]) -> tuple[tuple[float, ...], ...]:

@@ -1,12 +1,12 @@
 """What Winograd's minimal filtering makes of images and filters before and after it multiplies them (Lavin and Gray, arXiv:1509.09308).
 
-A small matrix P [p, q] stands for both directions of a tile: P d P' for a tile d [q, q]. Tiles of an image are transformed apart, and so
-are those of a filter; `passes/winograd.py` has the matrices and says what the ops are together.
+A small matrix P [p, q] stands for both directions of a tile: P d P' for a tile d [q, q]. `passes/winograd.py` says
+what the ops are together.
 
-    tiles_apart      t[n, y, a, b, x, c] = sum over i, j of P[a, i] P[b, j] image[n, stride*y + i + top, stride*x + j + left, c]
-    tile_products    m[n, y, a, b, x, o] = sum over c of t[n, y, a, b, x, c] u[a, b, c, o]
-    tiles_together   image[n, r*y + i, r*x + j, c] = sum over a, b of P[i, a] P[j, b] t[n, y, a, b, x, c]      P is [r, p]
-    filter_tile      u[a, b, ..] = sum over i, j of P[a, i] P[b, j] w[i, j, ..]
+    winograd_input      t[n, y, a, b, x, c] = sum over i, j of P[a, i] P[b, j] image[n, stride*y + i + top, stride*x + j + left, c]
+    winograd_products   m[n, y, a, b, x, o] = sum over c of t[n, y, a, b, x, c] u[a, b, c, o]
+    winograd_output     image[n, r*y + i, r*x + j, c] = sum over a, b of P[i, a] P[j, b] t[n, y, a, b, x, c]      P is [r, p]
+    winograd_filter     u[a, b, ..] = sum over i, j of P[a, i] P[b, j] w[i, j, ..]
 
 Sums are written out: an entry of 0 costs nothing, one of 1 or -1 no product. Rows of tiles come before the elements of a tile: threads
 share an image by its rows in all three, so that no core waits for lines that another has changed, and the 16 elements lie a row apart, not
@@ -83,9 +83,9 @@ def _read(grid: Grid, free: Sequence[str]) -> tuple[Grid, list[Eq]]:
     return [[ref(q) for q in row] for row in equations], [q for row in equations for q in row]
 
 
-# -- tiles_apart ------------------------------------------------------------------------------------------------
-def _apart_infer(types: Types, attrs: Attrs) -> Types:
-    op = "tiles_apart"
+# -- winograd_input ------------------------------------------------------------------------------------------------
+def _input_infer(types: Types, attrs: Attrs) -> Types:
+    op = "winograd_input"
     _floats(op, types, 4)
     rows, _ = _matrix(op, attrs)
     check.positive(op, "tiles", attrs["tiles"], 2)
@@ -96,7 +96,7 @@ def _apart_infer(types: Types, attrs: Attrs) -> Types:
     return (x.with_shape((x.shape[0], attrs["tiles"][0], rows, rows, attrs["tiles"][1], x.shape[3])),)
 
 
-def _apart_reference(x: Array, matrix: Matrix, stride: int, start: tuple[int, int], tiles: tuple[int, int]) -> Array:
+def _input_reference(x: Array, matrix: Matrix, stride: int, start: tuple[int, int], tiles: tuple[int, int]) -> Array:
     transform = np.array(matrix, x.dtype)
     size = transform.shape[1]
     reach = [stride * (count - 1) + size for count in tiles]
@@ -111,7 +111,7 @@ def _apart_reference(x: Array, matrix: Matrix, stride: int, start: tuple[int, in
         return np.asarray(np.einsum("ai,bj,nijyxc->nyabxc", transform, transform, grid), x.dtype)
 
 
-def _apart_kernel(inputs: Types, outputs: Types, attrs: Attrs) -> list[Kernel]:
+def _input_kernel(inputs: Types, outputs: Types, attrs: Attrs) -> list[Kernel]:
     arrays = operands(inputs, outputs)
     x, t = inputs[0], outputs[0]
     free: dict[str, DimLike] = {"n": t.shape[0], "y": t.shape[1], "x": t.shape[4], "c": t.shape[5]}
@@ -127,27 +127,27 @@ def _apart_kernel(inputs: Types, outputs: Types, attrs: Attrs) -> list[Kernel]:
     tile, sums = _both_ways(attrs["matrix"], grid, tuple(free))
     stores = [store(arrays, "out0", [*plain("ny"), Aff.of(a), Aff.of(b), *plain("xc")], value, free)
               for a, row in enumerate(tile) for b, value in enumerate(row)]
-    return [described("tiles_apart", free, arrays, [*reads, *sums, *stores])]
+    return [described("winograd_input", free, arrays, [*reads, *sums, *stores])]
 
 
 INPUT: Matrix = ((1, 0, -1, 0), (0, 1, 1, 0), (0, -1, 1, 0), (0, 1, 0, -1))  # B' of F(2x2, 3x3)
 
-tiles_apart = register(Op(
-    name="tiles_apart",
+winograd_input = register(Op(
+    name="winograd_input",
     doc="The tiles of an image, each transformed by a small matrix in both directions; outside the image are zeros.",
-    infer=_apart_infer,
-    reference=_apart_reference,
+    infer=_input_infer,
+    reference=_input_reference,
     vjp=AFTER,
-    kernel=_apart_kernel,
+    kernel=_input_kernel,
     samples=tuple(of(text, attrs={"matrix": matrix, "stride": 2, "start": start, "tiles": tiles}) for text, matrix, start, tiles in (
         ("f32[B, 8, 6, 16]", INPUT, (-1, -1), (4, 3)), ("f32[B, 7, 5, 17]", INPUT, (-1, 0), (4, 2)),
         ("f64[B, 6, 6, 3]", INPUT, (0, -2), (2, 4)), ("f32[B, 6, 5, 32]", ((1, 0), (1, 1), (1, -1), (0, -1)), (0, 0), (3, 3)))),
 ))
 
 
-# -- tile_products ----------------------------------------------------------------------------------------------
+# -- winograd_products ----------------------------------------------------------------------------------------------
 def _products_infer(types: Types, attrs: Attrs) -> Types:
-    op = "tile_products"
+    op = "winograd_products"
     check.arity(op, types, 2)
     check.element_type(op, types[0], (f32, f64))
     check.same_dtype(op, types)
@@ -168,11 +168,11 @@ def _products_kernel(inputs: Types, outputs: Types, attrs: Attrs) -> list[Kernel
     product = multiply(load(arrays, "in0", plain("nyabxc")), load(arrays, "in1", plain("abco")))
     total = reduce("acc", "add", product, free, "c")
     stored = store(arrays, "out0", plain(free), ref(total), free)
-    return [described("tile_products", {**free, "c": inputs[1].shape[2]}, arrays, [total, stored])]
+    return [described("winograd_products", {**free, "c": inputs[1].shape[2]}, arrays, [total, stored])]
 
 
-tile_products = register(Op(
-    name="tile_products",
+winograd_products = register(Op(
+    name="winograd_products",
     doc="Tiles of many channels times those of a filter: a product of matrices for each element of a tile.",
     infer=_products_infer,
     reference=_products_reference,
@@ -183,9 +183,9 @@ tile_products = register(Op(
 ))
 
 
-# -- tiles_together ---------------------------------------------------------------------------------------------
-def _together_infer(types: Types, attrs: Attrs) -> Types:
-    op = "tiles_together"
+# -- winograd_output ---------------------------------------------------------------------------------------------
+def _output_infer(types: Types, attrs: Attrs) -> Types:
+    op = "winograd_output"
     _floats(op, types, 6)
     size, columns = _matrix(op, attrs)
     (t,) = types
@@ -194,7 +194,7 @@ def _together_infer(types: Types, attrs: Attrs) -> Types:
     return (t.with_shape((t.shape[0], size * t.shape[1], size * t.shape[4], t.shape[5])),)
 
 
-def _together_reference(t: Array, matrix: Matrix) -> Array:
+def _output_reference(t: Array, matrix: Matrix) -> Array:
     transform = np.array(matrix, t.dtype)
     with np.errstate(all="ignore"):
         image = np.einsum("ia,jb,nyabxc->nyixjc", transform, transform, t)
@@ -202,7 +202,7 @@ def _together_reference(t: Array, matrix: Matrix) -> Array:
     return np.asarray(image.reshape(n, tall * size, broad * size, channels), t.dtype)
 
 
-def _together_kernel(inputs: Types, outputs: Types, attrs: Attrs) -> list[Kernel]:
+def _output_kernel(inputs: Types, outputs: Types, attrs: Attrs) -> list[Kernel]:
     arrays = operands(inputs, outputs)
     n, y, _, _, x, c = inputs[0].shape
     free: dict[str, DimLike] = {"n": n, "y": y, "x": x, "c": c}
@@ -212,30 +212,30 @@ def _together_kernel(inputs: Types, outputs: Types, attrs: Attrs) -> list[Kernel
     tile, sums = _both_ways(attrs["matrix"], grid, tuple(free))
     stores = [store(arrays, "out0", [Aff.of("n"), Aff.of({"y": size}, i), Aff.of({"x": size}, j), Aff.of("c")], value, free)
               for i, row in enumerate(tile) for j, value in enumerate(row)]
-    return [described("tiles_together", free, arrays, [*reads, *sums, *stores])]
+    return [described("winograd_output", free, arrays, [*reads, *sums, *stores])]
 
 
 OUTPUT: Matrix = ((1, 1, 1, 0), (0, 1, -1, -1))  # A' of F(2x2, 3x3)
 
-tiles_together = register(Op(
-    name="tiles_together",
+winograd_output = register(Op(
+    name="winograd_output",
     doc="An image from its tiles, each transformed by a small matrix in both directions.",
-    infer=_together_infer,
-    reference=_together_reference,
+    infer=_output_infer,
+    reference=_output_reference,
     vjp=AFTER,
-    kernel=_together_kernel,
+    kernel=_output_kernel,
     samples=tuple(of(text, attrs={"matrix": OUTPUT}) for text in (
         "f32[B, 3, 4, 4, 2, 16]", "f32[B, 3, 4, 4, 2, 17]", "f64[B, 2, 4, 4, 2, 5]", "f32[B, 1, 4, 4, 2, 32]")),
 ))
 
 
-# -- filter_tile ------------------------------------------------------------------------------------------------
+# -- winograd_filter ------------------------------------------------------------------------------------------------
 def _filter_infer(types: Types, attrs: Attrs) -> Types:
-    _floats("filter_tile", types, 2)
-    rows, columns = _matrix("filter_tile", attrs)
+    _floats("winograd_filter", types, 2)
+    rows, columns = _matrix("winograd_filter", attrs)
     (w,) = types
     if w.shape[:2] != (columns, columns):
-        check.reject("filter_tile", f"a filter [{columns}, {columns}, ..]", w)
+        check.reject("winograd_filter", f"a filter [{columns}, {columns}, ..]", w)
     return (w.with_shape((rows, rows, *w.shape[2:])),)
 
 
@@ -254,13 +254,13 @@ def _filter_kernel(inputs: Types, outputs: Types, attrs: Attrs) -> list[Kernel]:
     tile, sums = _both_ways(attrs["matrix"], grid, tuple(free))
     stores = [store(arrays, "out0", [Aff.of(a), Aff.of(b), *plain(names)], value, free)
               for a, row in enumerate(tile) for b, value in enumerate(row)]
-    return [described("filter_tile", free, arrays, [*reads, *sums, *stores])]
+    return [described("winograd_filter", free, arrays, [*reads, *sums, *stores])]
 
 
 FILTER: Matrix = ((1, 0, 0), (0.5, 0.5, 0.5), (0.5, -0.5, 0.5), (0, 0, 1))  # G of F(2x2, 3x3)
 
-filter_tile = register(Op(
-    name="filter_tile",
+winograd_filter = register(Op(
+    name="winograd_filter",
     doc="A filter transformed by a small matrix in both of its directions.",
     infer=_filter_infer,
     reference=_filter_reference,

@@ -90,18 +90,18 @@ def _tiles(node: Node) -> list[int]:
 
 def _product(node: Node, image: Value, filter: Value) -> Value:
     """The result, of an image and a filter's tile [4, 4, C, O]."""
-    tiles = build.tiles_apart(image, INPUT, TILE, _start(node), _tiles(node))
-    whole = build.tiles_together(build.tile_products(tiles, filter), OUTPUT)
+    tiles = build.winograd_input(image, INPUT, TILE, _start(node), _tiles(node))
+    whole = build.winograd_output(build.winograd_products(tiles, filter), OUTPUT)
     return build.slice(whole, (0,) * 4, (whole.shape[0], *_extents(node.outputs[0]), whole.shape[3]))
 
 
 def _forward(node: Node, x: Value, w: Value) -> Value:
-    return _product(node, x.node.inputs[0] if _is_padded(node) else x, build.filter_tile(w, FILTER))
+    return _product(node, x.node.inputs[0] if _is_padded(node) else x, build.winograd_filter(w, FILTER))
 
 
 def _input_gradient(node: Node, dy: Value, w: Value) -> Value:
     about = tuple(row[::-1] for row in FILTER)
-    return _product(node, dy, build.transpose(build.filter_tile(w, about), (0, 1, 3, 2)))
+    return _product(node, dy, build.transpose(build.winograd_filter(w, about), (0, 1, 3, 2)))
 
 
 WAYS = {"conv": _forward, "conv_input_grad": _input_gradient}

@@ -20,7 +20,7 @@ from ..ir.passes.widen import widen
 Array = npt.NDArray[Any]
 RUNS = 2
 SUMS = frozenset({"dot", "conv", "conv_input_grad", "conv_filter_grad", "reduce_sum", "cumsum", "window_sum", "window_sum_grad",
-                  "scatter_add", "tile_products"})
+                  "scatter_add", "winograd_products"})
 EXACT = frozenset({"constant", "iota", "dim_size", "random_bits", "neg", "abs", "sign", "floor", "ceil", "round", "maximum", "minimum",
                    "select", "stop_gradient", "reshape", "transpose", "broadcast", "slice", "pad", "concat", "reverse", "take",
                    "reduce_max", "reduce_min", "window_max", "window_max_grad"})  # native code rounds nothing there
