@@ -108,9 +108,9 @@ def export_onnx(folder: Path, exporter: Engine, names: list[str]) -> str:
     return "" if done.returncode == 0 else (done.stderr.strip().splitlines()[-1:] or ["it failed"])[0]
 
 
-def kernel_rows(seconds: float, say, target: str = "host", only: tuple[str, ...] = ("",)) -> list[dict[str, Any]]:
+def kernel_rows(seconds: float, rounds: int, say, target: str = "host", only: tuple[str, ...] = ("",)) -> list[dict[str, Any]]:
     """The lines of kernels.py, as they come, of code for a target. Raises Failed."""
-    command = [sys.executable, str(HERE / "kernels.py"), "--seconds", str(seconds), "--only", *only]
+    command = [sys.executable, str(HERE / "kernels.py"), "--seconds", str(seconds), "--rounds", str(rounds), "--only", *only]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env={**os.environ, "KCOMPILE_TARGET": target})
     rows = []
     with process:

@@ -44,7 +44,7 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=0.6, help="of measuring, each engine in each round")
     parser.add_argument("--patience", type=float, default=150, help="seconds a peer may take to start before it is left out")
     parser.add_argument("--no-kernels", dest="kernels", action="store_false")
-    parser.add_argument("--kernel-seconds", type=float, default=0.05, help="for each kernel and number of threads")
+    parser.add_argument("--kernel-seconds", type=float, default=0.05, help="for each kernel and number of threads, in each round")
     parser.add_argument("--onnx", type=Path, metavar="FOLDER", help="keeps the exported models for another run")
     parser.add_argument("--write", type=Path, default=Path(__file__).parents[1] / "docs" / "performance", metavar="NAME",
                         help="writes NAME.md, NAME-workloads.svg and NAME-kernels.svg (default: docs/performance)")
@@ -69,10 +69,10 @@ def main() -> None:
                 results["workloads"][name] = rows
         if options.kernels:
             say("kernels alone")
-            results["kernels"] = kernel_rows(options.kernel_seconds, say)
+            results["kernels"] = kernel_rows(options.kernel_seconds, options.rounds, say)
             if results["kernels"][0]["vector_bytes"] > SHORTER_BYTES:
                 say(f"code for {SHORTER}")
-                results["shorter"] = kernel_rows(options.kernel_seconds, say, SHORTER, ("contraction", "convolution"))
+                results["shorter"] = kernel_rows(options.kernel_seconds, options.rounds, say, SHORTER, ("contraction", "convolution"))
     if options.json:
         options.json.write_text(json.dumps(results, indent=1))
     report.write(options.write, results)
