@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 LINE = 64  # bytes of a line of the caches
 WAITING_BYTES = 512 << 10  # of sums that wait while others are summed, once or twice: they lie on the stack of a worker
+FULL_L1 = 48 << 10  # bytes of a first-level cache beside which vectors of 64 bytes are worked on whole, not in halves
 _X86_TRIPLE = "x86_64-unknown-linux-gnu"
 # LLVM prefers 256-bit vectors on some processors with AVX-512 and would cut our 512-bit vectors in two.
 _WIDE = "-prefer-256-bit"
@@ -61,6 +62,12 @@ class Target:
         """Columns of the panels in which matrices lie that are trained: two vectors; 0 where they lie row by row. With vectors of 32 bytes
         updates lost more, where rows of activations lie a power of two apart, than products gained."""
         return COLUMNS if self.wide else 0
+
+    @property
+    def filtered_lanes(self) -> int:
+        """Lanes of which few may be dead in the products of minimal filtering: where two multiply-adds of 64 bytes begin in a cycle the
+        transforms beside them weigh twice as much. 1 where nothing is asked."""
+        return self.vector_bytes // 4 if self.wide and self.l1 >= FULL_L1 else 1
 
     @property
     def is_x86(self) -> bool:

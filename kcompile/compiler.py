@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Stage:
-    """One stage: `run` makes it from the one before (`target` matters only from `planned` on, to which it says how wide panels are)."""
+    """One stage: `run` makes it from the one before (`target` matters from `filtered` on)."""
 
     name: str
     doc: str
@@ -96,7 +96,7 @@ def _simplified(graph: Graph, target: Target) -> Graph:
 
 def _filtered(graph: Graph, target: Target) -> Graph:
     from .ir.passes.winograd import winograd
-    return winograd(graph) if option("KCOMPILE_WINOGRAD") else graph
+    return winograd(graph, target.filtered_lanes) if option("KCOMPILE_WINOGRAD") else graph
 
 
 def _described(graph: Graph, target: Target) -> Program:
@@ -149,7 +149,7 @@ def stage_index(name: str) -> int:
 def lower_to(graph: Graph, stage: str, target: Target | None = None, start: str = "traced") -> Any:
     """The object of `stage`, made from `graph` (the object of stage `start`)."""
     last, first = stage_index(stage), stage_index(start)
-    if last >= stage_index("planned") and target is None:
+    if last >= stage_index("filtered") and target is None:
         target = current_target()
     if stage == "assembly" and first <= stage_index("loops"):
         return _assembled(partial(lower_to, graph, "loops", target, start), target)

@@ -27,12 +27,13 @@ FEWEST = 32  # channels, of what is read and of what is made
 NEAR = 1 << 13  # products of them at most where tiles are few: then a filter's 16 matrices stay in the second-level cache
 MANY = 36  # tiles of an image, for which larger matrices may come from further away
 WASTE = 1.1  # results of whole tiles for one of the image, at most
+DEAD = 1.15  # lanes for each that is alive, at most: a direct convolution takes several terms side by side, and has few dead ones
 SHARE = 0.55  # of the products of a direct convolution, which leaves out those by the zeros around an image, at most
 
 
-def winograd(graph: Graph) -> Graph:
-    """Every convolution and gradient of one for which it pays."""
-    chosen = {node for node in graph.links if node.op.name in WAYS and _fits(node)}
+def winograd(graph: Graph, lanes: int = 1) -> Graph:
+    """Every convolution and gradient of one for which it pays. `lanes`: of a vector, where it pays only if few are dead in products."""
+    chosen = {node for node in graph.links if node.op.name in WAYS and _fits(node) and _alive(node, lanes)}
 
     def change(new: Graph, node: Node, inputs: tuple[Value, ...]) -> Sequence[Value] | None:
         return [WAYS[node.op.name](node, *inputs)] if node in chosen else None
@@ -55,6 +56,12 @@ def _fits(node: Node) -> bool:
     if min(channels) < FEWEST or (math.prod(channels) > NEAR and tiles < MANY) or TILE * TILE * tiles > WASTE * results:
         return False
     return (TILE + 2) ** 2 * tiles <= SHARE * _direct(node) and (not attrs.get("border") or _is_padded(node))
+
+
+def _alive(node: Node, lanes: int) -> bool:
+    """Whether the channels that are made nearly fill their vectors."""
+    made = int(str(node.outputs[0].shape[-1]))
+    return -(-made // lanes) * lanes <= DEAD * made
 
 
 def _direct(node: Node) -> int:

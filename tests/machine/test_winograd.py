@@ -25,7 +25,7 @@ from kcompile.ir.types import Dim, TensorType, f32
 
 B = Dim.symbol("B")
 ROWS = 5
-CHANNELS, FILTERS = 48, 35
+CHANNELS, FILTERS = 48, 45
 
 
 def convolved(x: Value, w: Value, padding: int) -> Value:
@@ -77,6 +77,13 @@ def test_results(way: Callable[[Value, Value, int], Value], height: int, width: 
     assert 0 < errors[0] < 3 * errors[1], "as near to the true results as direct convolutions are"
     for threads, rows in ((1, slice(0, ROWS)), (2, slice(0, 1)), (2, slice(3, 5))):
         np.testing.assert_array_equal(result(executable, np.ascontiguousarray(x[rows]), w, threads), y[rows])
+
+
+@pytest.mark.parametrize("way", [convolved, pulled_back])
+def test_few_lanes_are_dead(way: Callable[[Value, Value, int], Value]) -> None:
+    def is_filtered(lanes: int) -> bool:
+        return "winograd_output" in {node.op.name for node in winograd(graph_of(way, 8, 8, 1), lanes).links}
+    assert is_filtered(16) and not is_filtered(64)
 
 
 def test_a_filter_that_changes_is_transformed_again() -> None:
