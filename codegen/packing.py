@@ -10,7 +10,8 @@ import math
 
 from kcompile.ir.struct import struct
 
-from .access import accesses, guess, indirect, static, useful_lanes
+from ..ir.types import Dim, DimLike
+from .access import accesses, divisor, guess, indirect, static, useful_lanes
 from .nest import Loop, Nest, Stmt, loops, statements
 from .target import Target
 
@@ -28,6 +29,12 @@ class Turned:
     columns: Loop
     over: tuple[Loop, ...]
     packed: tuple[str, ...]
+
+
+def part_of(extent: DimLike) -> int:
+    """Terms of a sum of which operands are packed at a time: parts that surely are whole, if there are such."""
+    known = divisor(extent) if isinstance(extent, Dim) else int(extent)
+    return next((n for n in range(PART, PART // 2, -1) if known % n == 0), PART)
 
 
 def store_columns(nest: Nest, common: list[Loop], lanes: Loop) -> Loop | None:

@@ -32,21 +32,25 @@ def strip_rows(nest: Nest, target: Target, common: list[Loop], vector: Loop, row
     after = tuple(s for s in body if isinstance(s, (Let, Store)))
     width, height = static(vector.extent), static(row.extent)
     sums = list(inner_loops(body))
-    if width is None or height is None or width < 2 * columns or len(sums) != 1 or guess(sums[0].extent, MANY) >= LONG_SUM:
+    if width is None or height is None or width < 2 * columns or len(sums) != 1:
+        return None
+    size = max(a.dtype.size for a in accesses(nest, after))
+    long = guess(sums[0].extent, MANY) >= LONG_SUM
+    if long and -(-width // columns) * columns * -(-height // rows) * rows * size <= WAITING_BYTES:  # it is gone through in blocks
         return None
     bare = is_bare(nest, body)
     dear = sum(expr_cost(s.expr) for s in after) * rows * columns // target.lanes(nest.dtype_of(all_stored(after))) > WRITTEN_OUT
-    if not dear and not _far(nest, sums[0], vector, FAR_APART if bare and not target.wide else PAGE):
+    if not dear and not _far(nest, sums[0], vector, FAR_APART if long or (bare and not target.wide) else PAGE):
         return None
     extents = {loop.var: static(loop.extent) for loop in common}
     moved = {a.array: a.dtype.size * math.prod(n or 1 for var, n in extents.items() if a.depends_on(var)) for a in accesses(nest, after)}
     if sum(moved.values()) <= target.l2 // 2:
         return None
     blocks = 1 if dear else column_blocks(nest, body, width, columns)
-    kept = -(-width // columns) * columns * max(a.dtype.size for a in accesses(nest, after)) // blocks
+    kept = -(-width // columns) * columns * size // blocks
     alone = min(WAITING_BYTES, target.l2 * 3 // 4 if bare else target.l2 // 2)
     most = max((STRIP_BYTES if dear else alone) // kept, min(target.l2 // 4 // kept, PACKED_FOR * rows))
-    count = min(most, height * blocks // (STRIPS * target.cores)) // rows
+    count = min(most // rows, -(-height * blocks // (STRIPS * target.cores * rows)))
     return rows * _even(count, -(-height // rows), blocks, target.cores) if count >= 1 and height >= FEW_TILES * rows else None
 
 

@@ -13,7 +13,7 @@ Both operands lie side by side in the caches while all tiles of the strip take t
 to, the tiles ask for the rows of the next panel (prefetch d). The strip's array holds the sums between chunks.
 
 Without a strip, tiles store their sums themselves, which wait in private memory (`sums`), and the first chunk comes last, with what follows
-it. A sum of one chunk is not packed at all.
+it. A sum of one chunk is not packed at all. Where all chunks are surely whole ones, their sums are loops of known length.
 """
 
 from __future__ import annotations
@@ -123,7 +123,7 @@ def _chunked(parts: _Parts, size: int, ahead: bool, scratch: dict[str, tuple[DTy
     tall, apart = (height, 1) if parts.kept else (int(str(row.extent)), size)
     places = [Aff.of({over: tall, row.var: 1, parts.rows.var: apart}),
               Aff.of({over: width, lane.var: 1, **({units[0].var: lanes} if units else {})})]
-    clip = Clip(Aff.of(later), extent)
+    clip = Clip(Aff.of(later), extent) if divisor(extent) % size else None  # else every chunk is a whole one
     here = {over: Aff.of({later: 1, copied: 1})}
 
     # the rows: as many at once as surely are rows of the operand

@@ -6,7 +6,7 @@ from ..access import chain, guess, inner_loops, static
 from ..column_pieces import LARGE_BATCH, Pieces, column_pieces
 from ..epilogue import settle_epilogue
 from ..nest import FOR, Acc, Accum, Loop, Stmt, all_stores, loops, statements
-from ..packing import FAR_APART, PART
+from ..packing import FAR_APART, PART, part_of
 from ..schedule import chunk, edges, jam, keep, pack, pack_all, refill, reorder, repack, rfactor, strip, tile, unroll, why_not_edges
 from ..schedule.chunk import chunkable, operands
 from ..schedule.refill import refilled
@@ -165,8 +165,9 @@ class Panels(Shapes):
             (_, across) = operands(tuple(loops(self.nest, over.var)), tile_row, f"{vector.var}.i.v", over.var) or (None, None)
             kind = self.nest.arrays[across.array] if across else None
             far = kind is not None and guess(kind.size, LARGE_BATCH) * kind.dtype.size > self.target.l2 // 2
-            self.nest = chunk(self.nest, over.var, panel, rows, PART, *(["ahead"] if far else []))
-            self.note(f"{PART} of {over.var} at a time, packed: both operands lie in the first-level cache for all tiles of the strip")
+            part = part_of(over.extent)
+            self.nest = chunk(self.nest, over.var, panel, rows, part, *(["ahead"] if far else []))
+            self.note(f"{part} of {over.var} at a time, packed: both operands lie in the first-level cache for all tiles of the strip")
 
     def _pack_whole(self) -> None:
         for array, var, over in self.whole:

@@ -136,6 +136,26 @@ def test_tiles_that_store_their_sums_themselves(rows: int, size: int, batch: int
     assert_close(kernel, {"g": flat["g"].reshape(37, 45)}, want, "interpreted")
 
 
+@pytest.mark.parametrize("batch", [0, 1, 3])
+@pytest.mark.parametrize(("filters", "step"), [(256, "block"), (260, "chunk")])
+def test_a_long_sum_whose_results_are_too_many_to_wait(filters: int, step: str, batch: int) -> None:
+    """A pointwise filter gradient: up to 512 KB go through the batch in blocks, and more in chunks, which are parts of an image."""
+    kernel = parse_kernel(f"""
+kernel pointwise
+  axes i:504, j:{filters}, n:B, y:14, x:14
+  read x: f32[B, 14, 14, 504], d: f32[B, 14, 14, {filters}]
+  write g: f32[504, {filters}]
+  reduce s[i, j] = add over n, y, x of x[n, y, x, i] * d[n, y, x, j]
+  store g[i, j] = s
+""".lstrip())
+    nest = plan(lower(kernel), Target.named("avx2"))
+    (cut,) = (s for s in nest.steps if s.startswith(("block(", "chunk(")))
+    assert cut.startswith(step) and (step == "block" or ", 98, ahead)" in cut)
+    arrays = inputs(kernel, {"B": batch})
+    got = run_native(Native(nest), arrays, {"B": batch}, shares=2)
+    assert_close(kernel, got, evaluate(kernel, arrays, {"B": batch}), f"{batch} images")
+
+
 @pytest.mark.parametrize(("target", "rows", "columns", "blocks"), [("avx2", 205, 330, 1), ("avx2", 130, 1024, 2), ("avx512", 300, 1024, 2),
                                                                    ("avx512", 150, 1030, 1)])
 def test_a_large_gradient_that_nothing_follows(target: str, rows: int, columns: int, blocks: int) -> None:
