@@ -13,7 +13,7 @@ from ..access import Access, accesses, chain, guess, inner_loops, static, useful
 from ..conflicts import crowd, crowded
 from ..epilogue import is_dear
 from ..nest import Loop, Stmt
-from ..packing import far_rows
+from ..packing import PACKED_BYTES, far_rows
 from ..strips import PAGE
 from ..target import LINE
 from ..terms_abreast import LEAST_ROWS, WAYS, WORTH, WORTH_MORE, Terms, find_terms
@@ -113,7 +113,9 @@ class Shapes(Routes):
         self.choices.sort(key=lambda tile: self._crowd(common, tile.rows))
         if self.choices[0] is not first:
             self.note(f"the rows of a tile of {first} would push each other out of the first-level cache: they lie a power of two apart")
-        better = [t for t in self.choices[:LIKELY] if t.vectors == self.choices[0].vectors
+        # panels that are packed one by one have no blocks of rows
+        alone = own and not self.target.wide and self._panel_bytes(body, vector) > PACKED_BYTES
+        better = [t for t in self.choices[:LIKELY] if not alone and t.vectors == self.choices[0].vectors
                   and self._row_blocks(common, vector, t.rows, lanes * t.vectors)]
         if better:
             self.choices.sort(key=lambda tile: tile != better[0])
