@@ -26,7 +26,7 @@ from .foresee import foresee
 from .lead import lead
 from .loops import ScheduleError, backwards, collapse, parallel, reorder, tile, unroll, vectorize
 from .meanwhile import meanwhile
-from .narrow import narrow, why_not_narrow
+from .narrow import narrow, why_not_back, why_not_narrow
 from .next_panel import next_panel
 from .oncoming import is_oncoming, oncoming
 from .opposite import opposite, why_not_opposite
@@ -69,9 +69,9 @@ def apply(nest: Nest, step: str) -> Nest:
 
 
 __all__ = ["STEPS", "ScheduleError", "abreast", "across", "ahead", "along", "apply", "approach", "backwards", "behind", "block",
-           "block_inside", "can_have_several", "chunk", "collapse", "edges", "errand", "expect", "foresee", "is_oncoming", "jam", "keep",
-           "lead", "meanwhile", "narrow", "next_panel", "oncoming", "opposite", "pack", "pack_all", "parallel", "portion", "prefetch",
-           "refill", "reorder", "repack", "rfactor", "several", "short", "singly", "slide", "slide_sums", "stash", "stash_flat",
-           "stash_turned", "strip", "sweep", "tile", "transpose", "trim", "unpacked", "unroll", "vectorize", "why_not_across",
-           "why_not_along", "why_not_edges", "why_not_narrow", "why_not_opposite", "why_not_short", "why_not_singly", "why_not_slide",
-           "why_not_slide_sums", "why_not_unpacked"]
+           "block_inside", "can_have_several", "chunk", "collapse", "edges", "errand", "expect", "foresee", "is_oncoming", "jam",
+           "keep", "lead", "meanwhile", "narrow", "next_panel", "oncoming", "opposite", "pack", "pack_all", "parallel",
+           "portion", "prefetch", "refill", "reorder", "repack", "rfactor", "several", "short", "singly", "slide", "slide_sums",
+           "stash", "stash_flat", "stash_turned", "strip", "sweep", "tile", "transpose", "trim", "unpacked", "unroll",
+           "vectorize", "why_not_across", "why_not_along", "why_not_back", "why_not_edges", "why_not_narrow", "why_not_opposite",
+           "why_not_short", "why_not_singly", "why_not_slide", "why_not_slide_sums", "why_not_unpacked"]

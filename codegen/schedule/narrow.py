@@ -6,7 +6,9 @@
                         for j.s in 0..1 if 56 - j.o + j.s < 32 { acc c[i<5, j.i.u<3, j.i.v:vec8] ; for k ... } }
 
 It has as many vectors as are left, and code of its own: where `slide` would compute a vector or more twice. The last of them may have dead
-lanes.
+lanes; or they all step back by as many (`back`), and nothing is masked:
+
+    narrow(j.i, back)     for j.s in 0..1 if 53 - j.o + j.s < 32 { ... each j.i.u<3, j.i.v:vec8 { y[j.o + 8*j.i.u + j.i.v - 3] = c } }
 """
 
 from __future__ import annotations
@@ -14,21 +16,27 @@ from __future__ import annotations
 from kcompile.ir.struct import replace
 
 from ...ir.scalar import Aff
-from ..nest import VECTOR, Acc, Clip, Loop, Nest, Stmt, Transpose, loops, map_body, statements
+from ..access import accesses
+from ..nest import VECTOR, Acc, Clip, Loop, Nest, Stmt, Store, Transpose, loops, map_body, statements
 from .loops import ScheduleError, record
 from .singly import is_tile
+from .slide import changed_twice, with_indices
 
 
-def narrow(nest: Nest, columns: str) -> Nest:
-    """Gives the last trip of the loop over the panels of `columns` as many vectors as are left."""
-    step = f"narrow({columns})"
-    reason = why_not_narrow(nest, columns)
+def narrow(nest: Nest, columns: str, back: str = "") -> Nest:
+    """Gives the last trip of the loop over the panels of `columns` as many vectors as are left, which step `back` if that is said."""
+    step = f"narrow({columns}{', back' if back else ''})"
+    reason = why_not_narrow(nest, columns) or (why_not_back(nest, columns) if back else "")
     if reason:
         raise ScheduleError(f"{step}: {reason}")
     axis, unit = columns.removesuffix(".i"), f"{columns}.u"
     clip, lanes, count = _ends(nest, columns)[0], _lanes(nest, columns), int(str(loops(nest, unit)[0].extent))
     extent, width = int(str(clip.extent)), count * lanes
     start, left = clip.base.substitute({unit: Aff()}), -(-(extent % width) // lanes)
+    moved = {f"{axis}.o": Aff.of(f"{axis}.o", extent % width - left * lanes)}
+
+    def place(array: str, index: Aff) -> Aff:
+        return index if array in nest.scratch else index.substitute(moved)  # sums wait where they would
 
     def change(stmt: Stmt) -> tuple[Stmt, ...] | None:
         if not isinstance(stmt, Loop) or not any(is_tile(s, unit) for s in stmt.body):
@@ -36,7 +44,8 @@ def narrow(nest: Nest, columns: str) -> Nest:
         first = next(n for n, s in enumerate(stmt.body) if is_tile(s, unit))
         before, tile = stmt.body[:first], stmt.body[first:]
         full = Loop(f"{axis}.w", 1, _vectors(tile, columns, count, clip), clip=Clip(start + (width - 1), extent))
-        last = Loop(f"{axis}.s", 1, _vectors(tile, columns, left, None if extent % lanes else clip), clip=Clip(start * -1 + extent, width))
+        rest = _vectors(tile, columns, left, clip if back or extent % lanes == 0 else None)
+        last = Loop(f"{axis}.s", 1, with_indices(rest, place) if back else rest, clip=Clip(start * -1 + extent, width))
         return (replace(stmt, body=(*before, full, last)),)
 
     return record(nest, map_body(nest.body, change), step)
@@ -57,6 +66,25 @@ def why_not_narrow(nest: Nest, columns: str) -> str:
     if (ends[0].base.variables - {unit}) & inside:
         return f"{columns} is not of one tile of sums"
     return ""
+
+
+def why_not_back(nest: Nest, columns: str) -> str:
+    """What stands against it that the vectors of the last panel step back; '' for nothing."""
+    panels, homes, ends = f"{columns.removesuffix('.i')}.o", _homes(nest, f"{columns}.u"), _ends(nest, columns)
+    if int(str(ends[0].extent)) % _lanes(nest, columns) == 0:
+        return "no lane of the last panel is dead"
+    inside = tuple(s for home in homes for s in home.inside)
+    found = [a for home in homes for a in accesses(nest, home.body) if a.depends_on(panels)]
+    waiting = {a.array for a in found if a.store and a.array in nest.scratch}
+    if packed := {a.array for a in found if a.array in nest.scratch} - waiting:
+        return f"{', '.join(sorted(packed))} lies in whole panels"
+    clips = [s.clip for s in inside if isinstance(s, Loop)]
+    clips += [clip for s in inside if isinstance(s, Transpose) for clip in (s.lane_clip, s.column_clip)]
+    if any(clip and panels in clip.base.variables and clip not in ends for clip in clips):
+        return f"something else than the vectors ends with {panels}"
+    if any(isinstance(s, Store) and s.accumulate for s in inside):
+        return "it adds to memory"
+    return changed_twice(nest, inside)
 
 
 def _ends(nest: Nest, columns: str) -> list[Clip]:

@@ -68,7 +68,7 @@ def slide(nest: Nest, *tiles: str) -> Nest:
     def place(array: str, index: Aff) -> Aff:
         return index if array in nest.scratch else index.substitute(moved)  # private memory has room for every tile
 
-    return record(nest, _with_indices(tuple(_walk(s, change) for s in nest.body), place), step)
+    return record(nest, with_indices(tuple(_walk(s, change) for s in nest.body), place), step)
 
 
 def _walk(stmt: Stmt, change: Callable[[Stmt], Stmt]) -> Stmt:
@@ -76,7 +76,7 @@ def _walk(stmt: Stmt, change: Callable[[Stmt], Stmt]) -> Stmt:
     return replace(changed, body=tuple(_walk(s, change) for s in changed.body)) if isinstance(changed, Loop) else changed
 
 
-def _with_indices(body: tuple[Stmt, ...], place: Place) -> tuple[Stmt, ...]:
+def with_indices(body: tuple[Stmt, ...], place: Place) -> tuple[Stmt, ...]:
     """A body with other indices: those of accesses by array, those of guards and axis values as if of no array."""
 
     def leaf(e: Expr) -> Expr | None:
@@ -119,7 +119,7 @@ def _in_steps_of_lanes(nest: Nest, tiles: tuple[str, ...]) -> Nest:
             return replace(stmt, lane_clip=clips[0], column_clip=clips[1])
         return stmt
 
-    return replace(nest, body=_with_indices(tuple(_walk(s, change) for s in nest.body), lambda _, index: scaled(index)))
+    return replace(nest, body=with_indices(tuple(_walk(s, change) for s in nest.body), lambda _, index: scaled(index)))
 
 
 def _lanes(loop: Loop) -> int:
@@ -161,11 +161,16 @@ def why_not_slide(nest: Nest, *tiles: str) -> str:
     if any(isinstance(s, Store) and s.accumulate for s in statements(inside)):
         return "it adds to memory"
     stored = {s.array for s in all_stores(inside)}
-    read = {load.array for load in all_loads(inside)}
+    return changed_twice(nest, inside) or _clips(nest, found, extent, step) or _private(nest, found, stored & nest.scratch.keys())
+
+
+def changed_twice(nest: Nest, body: tuple[Stmt, ...]) -> str:
+    """Which arrays statements both read and write, which they must not do twice; '' for none."""
+    stored = {s.array for s in all_stores(body)}
+    read = {load.array for load in all_loads(body)}
     partners = {nest.in_place.get(array, array) for array in stored}
-    if changed := (stored | partners) & read - nest.scratch.keys():
-        return f"{', '.join(sorted(changed))} would be changed twice"
-    return _clips(nest, found, extent, step) or _private(nest, found, stored & nest.scratch.keys())
+    changed = (stored | partners) & read - nest.scratch.keys()
+    return f"{', '.join(sorted(changed))} would be changed twice" if changed else ""
 
 
 def _all_moves_whole(nest: Nest, unit: str, lanes: int) -> bool:
@@ -176,7 +181,7 @@ def _all_moves_whole(nest: Nest, unit: str, lanes: int) -> bool:
         seen.append(index)
         return index
 
-    _with_indices(nest.body, look)
+    with_indices(nest.body, look)
     return all(isinstance(aff.coefficient(unit), int) and int(str(aff.coefficient(unit))) % lanes == 0 for aff in seen)
 
 

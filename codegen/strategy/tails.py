@@ -35,6 +35,7 @@ from ..schedule import (
     slide_sums,
     unpacked,
     why_not_along,
+    why_not_back,
     why_not_narrow,
     why_not_opposite,
     why_not_short,
@@ -91,8 +92,10 @@ class Tails(Scheduling):
         """The vectors of a last panel that is not full: fewer. The rows of such a tile: fewer, or along an axis of unknown length one by
         one."""
         if self.narrow and not why_not_narrow(self.nest, self.narrow):
-            self.nest = narrow(self.nest, self.narrow)
-            self.note(f"the last panel of {self.narrow} has the vectors that are left, and code of its own")
+            back = not why_not_back(self.nest, self.narrow)
+            self.nest = narrow(self.nest, self.narrow, *(["back"] if back else []))
+            how = "; they step back, and nothing is masked" if back else ""
+            self.note(f"the last panel of {self.narrow} has the vectors that are left, and code of its own{how}")
         for loop in [x for x in inner_loops(self.nest.body) if x.mode == UNROLL and x.clip and isinstance(x.clip.extent, int)]:
             assert loop.clip
             if not why_not_short(self.nest, loop.var) and worth_a_short_tile(loop.clip.extent, int(str(loop.extent))):
