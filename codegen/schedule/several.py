@@ -7,8 +7,8 @@
                                                           each k.t<3, i<8, j.u<2, j.v:vec16
                                                             c add= x[784*i + k.t + 96] * w[512*k.t + ... + 49152]
 
-The terms keep their order. What counts the trips takes few of the places where vectors could begin, and a load of each term steps
-as far as several of them: the processor asks for what comes next that much earlier.
+All terms may be one trip. The terms keep their order. What counts the trips takes few of the places where vectors could begin, and a
+load of each term steps as far as several of them: the processor asks for what comes next that much earlier.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ def several(nest: Nest, over: str, count: int) -> Nest:
     step = f"several({over}, {count})"
     found = {id(loop) for loop, _ in tile_sums(nest.body) if loop.var == over and can_have_several(loop, count)}
     if not found or count < 2:
-        raise ScheduleError(f"{step}: no tile's innermost sum is a plain loop over at least {2 * count} of {over} that holds nothing else")
+        raise ScheduleError(f"{step}: no tile's innermost sum is a plain loop over {count}, or {2 * count} or more, of {over} alone")
 
     def change(stmt: Stmt) -> tuple[Stmt, ...] | None:
         if not isinstance(stmt, Loop) or id(stmt) not in found:
@@ -44,6 +44,6 @@ def several(nest: Nest, over: str, count: int) -> Nest:
 
 
 def can_have_several(loop: Loop, count: int) -> bool:
-    """Whether a loop does at least two trips of so many terms, and nothing beside."""
-    return loop.plain and isinstance(loop.extent, int) and loop.extent >= 2 * count \
+    """Whether a loop does at least two trips of so many terms, or one of all, and nothing beside."""
+    return loop.plain and isinstance(loop.extent, int) and (loop.extent >= 2 * count or loop.extent == count) \
         and all(isinstance(s, Accum) or (isinstance(s, Loop) and s.mode != FOR) for s in loop.inside)

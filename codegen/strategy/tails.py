@@ -70,6 +70,8 @@ STORED = 4096  # bytes between what a tile stores and what is asked for when it 
 UNPACKED_TILES = 4  # of rows, up to which panels are read where they lie: to pack one takes as long as two or three
 MOST_TERMS = 4  # of a sum that a trip adds
 WRITTEN_OUT = 64  # products at most that they are
+ALL_WRITTEN_OUT = 168  # the same, of few terms that are all there are: FEW_TERMS of 24 sums
+FEW_TERMS = 7
 WHILE = 16  # vectors that are added up for each line that an epilogue asks for: fewer are soon done, and cost less than the requests
 SHORT_WHILE = 512  # the same, for each line that an epilogue writes: beside more, what memory takes for it is not seen
 NEXT = 8  # elements of an image that are asked for ahead, where a sum goes over it
@@ -247,15 +249,25 @@ class Tails(Scheduling):
             if vectors > largest.get(loop.var, (0, loop))[0]:
                 largest[loop.var] = vectors, loop
         for over, (vectors, loop) in largest.items():
-            counts = [n for n in range(2, min(MOST_TERMS, WRITTEN_OUT // vectors) + 1) if can_have_several(loop, n)]
+            extent = static(loop.extent) or 0
+            most = min(MOST_TERMS, WRITTEN_OUT // vectors, extent // 2)
+            counts = [n for n in range(2, most + 1) if can_have_several(loop, n)]
             if not self.target.wide:
                 samples = any(isinstance(self._size(array), Dim) for array, _ in self._led(loop, vectors))
                 counts = [n for n in counts if not samples and not _shared_by_terms(loop, n)]
+            if self.target.wide and not self.apart and self._few_terms(loop, extent, vectors):
+                counts = [extent]
             if vectors < LEAST_SUMS or not counts:
                 continue
-            count = min(counts, key=lambda n: (int(str(loop.extent)) % n, -n))  # terms that are left are code, too
+            count = min(counts, key=lambda n: (extent % n, -n))  # terms that are left are code, too
             self.nest = several(self.nest, over, count)
-            self.note(f"{count} terms of the sum over {over} are added in each trip")
+            self.note(f"{count} terms of the sum over {over} are added in each trip" if count < extent else
+                      f"all {count} terms of the sum over {over} are written out: they are few")
+
+    def _few_terms(self, loop: Loop, extent: int, vectors: int) -> bool:
+        """Whether all terms of a sum are written out, as a row of a small image has: no trip is counted, and none is left."""
+        return MOST_TERMS <= extent <= FEW_TERMS and extent * vectors <= ALL_WRITTEN_OUT and can_have_several(loop, extent) \
+            and not _shared_by_terms(loop, extent)
 
     def _plain_tile(self) -> bool:
         """Whether 16 registers hold what several terms need: vectors of 32 bytes, all whole, nothing turned, no window."""

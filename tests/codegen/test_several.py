@@ -42,7 +42,7 @@ def steps_of(target: str, terms: int) -> list[str]:
     return [step for step in plan(lower(kernel_of(terms)), Target.named(target)).steps if step.startswith("several")]
 
 
-@pytest.mark.parametrize(("terms", "count"), [(4, 2), (5, 2), (10, 3), (11, 3), (11, 5)])
+@pytest.mark.parametrize(("terms", "count"), [(4, 2), (5, 2), (10, 3), (11, 3), (11, 5), (5, 5)])
 def test_the_same_bits(terms: int, count: int) -> None:
     kernel, target = kernel_of(terms), Target.named("avx2")
     nest = lower(kernel)
@@ -57,6 +57,7 @@ def test_the_same_bits(terms: int, count: int) -> None:
 
 def test_where_it_happens() -> None:
     assert steps_of("avx512", 11) == steps_of("avx512", 10) == ["several(o, 2)"]  # 26 products a term
+    assert steps_of("avx512", 5) == ["several(o, 5)"]  # all there are
     assert steps_of("avx512", 3) == []  # no two trips
     assert steps_of("avx2", 11) == []  # the rows of the next tile are asked for
 
