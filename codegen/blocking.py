@@ -8,9 +8,11 @@ from kcompile.ir.struct import replace
 
 from ..ir.types import Dim
 from .access import MANY, accesses, chain, divisor, guess, static
-from .nest import FOR, Acc, Loop, Nest, statements
+from .nest import FOR, Acc, Loop, Nest, all_loads, statements
 from .schedule.ahead import AT_ONCE, ahead, requests
 from .schedule.block import block, block_inside
+from .schedule.foresee import reached
+from .schedule.lead import tile_sums
 from .schedule.loops import tile
 from .schedule.portion import portion
 from .target import LINE, WAITING_BYTES, Target
@@ -25,6 +27,8 @@ NEAR_TERMS = 96  # of a block that stays in the first-level cache even where its
 TOGETHER = 256  # elements of images at most in a block: what a tile takes of them is about the first-level cache
 LEAST_PART = 16  # terms of a loop of known length
 EACH = 16  # vectors to add for each line that is asked for meanwhile
+CYCLES_OF_A_LINE = 2  # in which the second-level cache brings it
+BUSY = 0.75  # of the time of two multiply-adds in each cycle, which what takes longer holds up
 LEAST_TRIPS = 64  # of a loop that sums and holds no other: fewer cost more to begin than they bring
 
 
@@ -52,7 +56,8 @@ def settle_blocks(nest: Nest, target: Target) -> Nest:
     if parts := _parts(over, step, count * math.prod(d.extent for d in accs[0].dims if not d.vector), target):
         return _in_parts(nest, over, *parts, target)
     size = 1 << max(0, (target.l2 // 4 // step).bit_length() - 1)
-    if inside := _inside(step, over, target):
+    waits = target.twice and _waits_for_lines(over, math.prod(d.extent for d in accs[0].dims if not d.vector))
+    if inside := _inside(step, over, target, waits):
         nest = _shared_out(block_inside(nest, over.var, *inside), accs[0], tiles, target)
         note = f"{inside[1]} of {inside[0]} at a time: {count} tiles read their lines while these lie in the first-level cache"
         return replace(nest, notes=(*nest.notes, note))
@@ -102,15 +107,34 @@ def _near(size: int, step: int, over: Loop, target: Target) -> int:
     return near if inside and near < size and near * math.prod(inside) >= (TERMS if target.wide else NEAR_TERMS) else size
 
 
-def _inside(step: int, over: Loop, target: Target) -> tuple[str, int] | None:
-    """The loop over the rows of an image, and how many of them a block has, where an image is too much for one; else None."""
+def _inside(step: int, over: Loop, target: Target, waits: bool) -> tuple[str, int] | None:
+    """The loop over the rows of an image, and how many of them a block has, where an image is too much for one; else None. With vectors
+    of 64 bytes an image that fits the second-level cache is cut only where tiles would wait for its lines."""
     rows = over.body[0]
     extent = static(rows.extent) if len(over.body) == 1 and isinstance(rows, Loop) and rows.plain else None
-    if not isinstance(rows, Loop) or extent is None or (target.wide and step <= target.l2 // 2):
+    if not isinstance(rows, Loop) or extent is None or (target.wide and step <= (NEAR * target.l1 if waits else target.l2 // 2)):
         return None
     each = math.prod(guess(s.extent, MANY) for s in statements(rows.body) if isinstance(s, Loop) and s.mode == FOR)
     size = -(-NEAR_TERMS // each)
-    return (rows.var, -(-extent // (extent // size))) if extent >= 2 * size else None
+    if extent < 2 * size:
+        return None
+    even = -(-extent // (extent // size))
+    return rows.var, next((n for n in range(even, 2 * even) if extent % n == 0 and 2 * n <= extent), even)
+
+
+def _waits_for_lines(over: Loop, products: int) -> bool:
+    """Whether the lines that tiles of so many `products` take for each term would keep the second-level cache busy nearly as long as the
+    multiply-adds take: as they do where rows that begin anywhere lie across one line more."""
+    lines = 0.0
+    for loop in [x for x, _ in tile_sums((over,))][:1]:
+        for load in dict.fromkeys(all_loads(loop.body)):
+            (index,), here = load.index, LINE // load.dtype.size
+            moved = index.coefficient(loop.var)
+            if not isinstance(moved, int):
+                return False
+            offsets = list(reached(index, [s for s in loop.inside if isinstance(s, Loop) and index.coefficient(s.var) != 0]))
+            lines += sum(len({(moved * n + offset) // here for offset in offsets}) for n in range(here)) / here
+    return lines * CYCLES_OF_A_LINE > BUSY * products / 2
 
 
 def _stays(tiles: list[Loop], acc: Acc, target: Target, nest: Nest) -> bool:

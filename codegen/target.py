@@ -64,10 +64,14 @@ class Target:
         return COLUMNS if self.wide else 0
 
     @property
+    def twice(self) -> bool:
+        """Whether two multiply-adds of 64 bytes begin in a cycle: all that is no multiply-add then weighs twice as much."""
+        return self.wide and self.l1 >= FULL_L1
+
+    @property
     def filtered_lanes(self) -> int:
-        """Lanes of which few may be dead in the products of minimal filtering: where two multiply-adds of 64 bytes begin in a cycle the
-        transforms beside them weigh twice as much. 1 where nothing is asked."""
-        return self.vector_bytes // 4 if self.wide and self.l1 >= FULL_L1 else 1
+        """Lanes of which few may be dead in the products of minimal filtering, whose transforms are dear then; 1 where nothing is asked."""
+        return self.vector_bytes // 4 if self.twice else 1
 
     @property
     def is_x86(self) -> bool:
