@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from ..ir.program import Program
-from ..ir.scalar import SCALAR_OPS, Apply, Load, walk
 from ..ir.types import DimLike, f32, product
 from .target import Target
 
@@ -13,12 +12,7 @@ def estimate(program: Program, target: Target) -> list[tuple[DimLike, float]]:
     lanes = target.lanes(f32)
     out: list[tuple[DimLike, float]] = []
     for step in program.steps:
+        axes = step.kernel.axes
         for equation in step.kernel.equations:
-            cost = 1.0
-            for e in walk(equation.expr):
-                if isinstance(e, Apply):
-                    cost += SCALAR_OPS[e.fn].cost
-                elif isinstance(e, Load):
-                    cost += 1
-            out.append((product(step.kernel.axes[a] for a in equation.axes), cost / lanes))
+            out.append((product([axes[a] for a in equation.axes]), (1.0 + equation.cost) / lanes))
     return out

@@ -153,20 +153,18 @@ class Apply:
     dtype: DType
 
     @lazy
-    def parts(self) -> tuple[Expr, ...]:
-        """See `walk`."""
-        stack: list[Expr] = [self]
-        out = []
-        while stack:
-            e = stack.pop()
+    def inner(self) -> tuple[Expr, ...]:
+        """What `walk` gives behind the expression itself; not with it, for then only a collector of cycles would free it."""
+        out: list[Expr] = []
+        for e in self.args:
             out.append(e)
-            if isinstance(e, Apply):
-                stack.extend(reversed(e.args))
+            if e.__class__ is Apply:
+                out += e.inner  # type: ignore[union-attr]
         return tuple(out)
 
     @lazy
     def loads(self) -> tuple[Load, ...]:
-        return tuple([e for e in self.parts if isinstance(e, Load)])
+        return tuple([e for e in self.inner if isinstance(e, Load)])
 
 
 Expr = Union[Const, Ref, AxisValue, Load, Apply]
@@ -281,7 +279,7 @@ def cast(x: Expr, dtype: DType) -> Expr:
 
 def walk(expr: Expr) -> tuple[Expr, ...]:
     """The expression and all its parts, parents first."""
-    return expr.parts if isinstance(expr, Apply) else (expr,)
+    return (expr, *expr.inner) if isinstance(expr, Apply) else (expr,)
 
 
 def loads_in(expr: Expr) -> tuple[Load, ...]:

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from ..graph import Graph, GraphError, Node, Value
 from ..op import OPS, NoGradient
 from ..ops.pseudo import PSEUDO_OPS, custom_gradient_parts
-from ..rebuild import rebuild, transplant
+from ..rebuild import prune, rebuild, transplant
 
 # The derivative is zero wherever it exists: a cotangent that arrives at one of these may be dropped.
 PIECEWISE_CONSTANT = frozenset({"floor", "ceil", "round", "sign", "floordiv", "stop_gradient"})
@@ -35,7 +35,8 @@ def differentiate(graph: Graph) -> Graph:
     left = next((node for node in stripped.links if node.op.name in PSEUDO_OPS), None)
     if left is not None and any(left in _ancestors(root) for root in stripped.roots()):
         raise GraphError(f"graph {graph.name}: cotangent {left.attrs['name']!r} is read outside its custom_gradient")
-    return rebuild(stripped)
+    prune(stripped)
+    return stripped
 
 
 def backward(graph: Graph, loss: Value, wanted: Sequence[Value]) -> list[Value]:
