@@ -163,6 +163,14 @@ class Graph:
             raise GraphError(f"{node!r} still has users")
         self.links.remove_node(node)
 
+    def dissolve(self) -> None:
+        """Take apart a graph that nobody will read again: nodes and the graph refer to each other, so that only a collector of cycles would
+        free it otherwise."""
+        for node in self.links:
+            node.outputs = ()
+        self.links = Digraph()
+        self.params, self.states, self.outputs, self.updates = {}, {}, {}, {}
+
     @contextmanager
     def scope(self, name: str) -> Iterator[None]:
         """Nodes made inside carry this path component (a layer's name)."""

@@ -78,3 +78,4 @@ def prune(graph: Graph) -> None:
     live = live_nodes(graph)
     for node in sorted((n for n in graph.links if n not in live), reverse=True):
         graph.remove(node)
+        node.outputs = ()  # which refer to the node: see Graph.dissolve

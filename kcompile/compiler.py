@@ -155,7 +155,9 @@ def lower_to(graph: Graph, stage: str, target: Target | None = None, start: str 
         return _assembled(partial(lower_to, graph, "loops", target, start), target)
     item: Any = graph
     for step in STAGES[first + 1 : last + 1]:
-        item = step.run(item, target)
+        before, item = item, step.run(item, target)
+        if isinstance(before, Graph) and before is not graph and before is not item:
+            before.dissolve()
     return item
 
 
