@@ -9,6 +9,7 @@ and extents are the same, and what was asked.
 from __future__ import annotations
 
 from collections.abc import Collection, Hashable
+from typing import Union
 
 from .extents import Extents, compact, numbered, renumbered, with_extents
 from .fusion import axis_mapping, inline, join_labels, merge, side_by_side, store_of, tidy, value_of
@@ -21,6 +22,24 @@ from .struct import replace
 from .structure import structure
 
 _NOTHING: frozenset[str] = frozenset()
+Label = Union[str, tuple["Label", "Label"]]  # of what was made of two kernels, theirs: most are never read
+
+
+def written(label: Label) -> str:
+    """A label for people, see fusion.join_labels."""
+    if isinstance(label, str):
+        return label
+    texts: list[str] = []
+    seen: set[int] = set()
+    waiting: list[Label] = [label]
+    while waiting:
+        one = waiting.pop()
+        if isinstance(one, str):
+            texts.append(one)
+        elif id(one) not in seen:  # what was inlined in several kernels that then became one
+            seen.add(id(one))
+            waiting += one[::-1]
+    return join_labels(*texts)
 
 
 class Form:
@@ -46,7 +65,7 @@ class Form:
 class Placed:
     """A form over the arrays `names` of a program, with its extents, and where it comes from."""
 
-    def __init__(self, form: Form, names: tuple[str, ...], extents: Extents, label: str, source: str) -> None:
+    def __init__(self, form: Form, names: tuple[str, ...], extents: Extents, label: Label, source: str) -> None:
         self.form, self.names, self.extents, self.label, self.source = form, names, extents, label, source
         self.reads = tuple([names[n] for n in form.reads])
         self.writes = tuple([names[n] for n in form.writes])
@@ -58,7 +77,7 @@ class Placed:
     def kernel(self, name: str) -> Kernel:
         """The kernel itself, which remembers its form."""
         own = with_extents(over(self.form.kernel, self.names), self.extents)
-        made = replace(own, name=name, label=self.label, source=self.source)
+        made = replace(own, name=name, label=written(self.label), source=self.source)
         remember(made, "placed", self)
         return made
 
@@ -133,7 +152,7 @@ class Forms:
         made, literal = found
         if literal:
             return meeting.placed(made, consumer.label, consumer.source)
-        return meeting.placed(made, join_labels(producer.label, consumer.label), producer.source or consumer.source)
+        return meeting.placed(made, (producer.label, consumer.label), producer.source or consumer.source)
 
     def merge(self, producer: Placed, consumer: Placed, row: Row) -> Placed:
         """See fusion.merge. The row of the table says how they fit."""
@@ -145,7 +164,7 @@ class Forms:
             mapping = match(meeting.own, consumer.form.kernel, meeting.common())
             assert mapping is not None
             found = self._merged[key] = self._made(merge(meeting.producer(), consumer.form.kernel, mapping), meeting.both)
-        return meeting.placed(found, join_labels(producer.label, consumer.label), producer.source or consumer.source)
+        return meeting.placed(found, (producer.label, consumer.label), producer.source or consumer.source)
 
     def without(self, placed: Placed, dead: Collection[str]) -> Placed:
         """The kernel without its stores to these arrays, and without what only they needed. It may have no equation left."""
@@ -175,7 +194,7 @@ class _Made:
     def __init__(self, form: Form, arrays: tuple[int, ...], extents: tuple[int, ...]) -> None:
         self.form, self.arrays, self.extents = form, arrays, extents
 
-    def placed(self, names: tuple[str, ...], extents: Extents, label: str, source: str) -> Placed:
+    def placed(self, names: tuple[str, ...], extents: Extents, label: Label, source: str) -> Placed:
         """`names`, `extents`: what stands there in the program."""
         return Placed(self.form, tuple([names[n] for n in self.arrays]), tuple([extents[n] for n in self.extents]), label, source)
 
@@ -229,6 +248,6 @@ class _Meeting:
         """The arrays of both, the consumer's first."""
         return *self._consumer.form.arrays, *self.arrays
 
-    def placed(self, made: _Made, label: str, source: str) -> Placed:
+    def placed(self, made: _Made, label: Label, source: str) -> Placed:
         """What came of the meeting, where it stands in the program."""
         return made.placed(self._consumer.names + self._producer.names, self.extents, label, source)

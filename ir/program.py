@@ -6,9 +6,9 @@ share of a kernel's parallel loop, and meets the others where `Step.barrier` say
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, overload
 
 from .kernel import Kernel
 from .lazy import lazy, remember
@@ -102,6 +102,33 @@ class Verdict:
     reason: str
 
 
+class Verdicts(Sequence[Verdict]):
+    """Verdicts that are written when somebody looks at them: who compiles does not."""
+
+    def __init__(self, find: Callable[[], list[Verdict]]) -> None:
+        self._find = find
+
+    @lazy
+    def _found(self) -> list[Verdict]:
+        return self._find()
+
+    @overload
+    def __getitem__(self, n: int) -> Verdict: ...
+    @overload
+    def __getitem__(self, n: slice) -> list[Verdict]: ...
+    def __getitem__(self, n: int | slice) -> Verdict | list[Verdict]:
+        return self._found[n]
+
+    def __len__(self) -> int:
+        return len(self._found)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Sequence) and tuple(self) == tuple(other)
+
+    def __hash__(self) -> int:
+        return hash(tuple(self))
+
+
 @struct(frozen=True)
 class Program:
     """`outputs`: output name -> buffer. `updates`: state buffer -> buffer that holds its new value; the planner turns
@@ -113,7 +140,7 @@ class Program:
     outputs: Mapping[str, str]
     updates: Mapping[str, str] = field(default_factory=dict)
     lifetimes: Mapping[str, Lifetime] = field(default_factory=dict)
-    verdicts: tuple[Verdict, ...] = ()
+    verdicts: Sequence[Verdict] = ()
 
     @lazy
     def placed(self) -> tuple[Placed, ...]:

@@ -159,7 +159,7 @@ class Apply:
         for e in self.args:
             out.append(e)
             if e.__class__ is Apply:
-                out += e.inner  # type: ignore[union-attr]
+                out += e.inner
         return tuple(out)
 
     @lazy

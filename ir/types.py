@@ -50,7 +50,7 @@ class Dim:
 
     def __mul__(self, other: DimLike) -> DimLike:
         if other.__class__ is int and other:  # by far the most frequent: the monomials and their order stay
-            return Dim(tuple([(monomial, factor * other) for monomial, factor in self.terms])) if other != 1 else self  # type: ignore[operator]
+            return Dim(tuple([(monomial, factor * other) for monomial, factor in self.terms])) if other != 1 else self
         if not isinstance(other, (int, np.integer, Dim)):
             return NotImplemented
         total: dict[Monomial, int] = {}

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable
 
-from ..forms import Forms, Placed
+from ..forms import Forms, Label, Placed, written
 from ..fusion_table import APART, EARLY, INLINE, MAPS, PASSED_ON, REDUCTIONS, Row, may_join
-from ..program import Program, Step, Verdict
+from ..program import Program, Step, Verdict, Verdicts
 from ..struct import replace
 
 _NOBODY: frozenset[int] = frozenset()
 _NOTHING: frozenset[str] = frozenset()
+AFTER = 2.0 ** -16  # of a rank: so much after a kernel, what has to come later is before most others
 _LIGHT = frozenset(MAPS + REDUCTIONS)
 
 
@@ -22,17 +23,19 @@ class _Fuser:
         self.forms = Forms()
         self.kernels: dict[int, Placed] = dict(enumerate(program.placed))
         self.sources: dict[int, set[str]] = {}  # what each kernel reads, and the memory it lies in
+        self.ranks: dict[int, float] = {}  # larger than those of all predecessors
         self.heavy: Counter[str] = Counter()  # how many read an array that are neither maps nor reductions
         self.users: dict[str, set[int]] = {}  # the kernels that have an array among their sources
         self.before: dict[int, set[int]] = {}  # the predecessors of a kernel, as far as they have been asked for
         self.writers: dict[str, set[int]] = {}
         self.readers: dict[str, set[int]] = {}
         for n, kernel in self.kernels.items():
+            self.ranks[n] = n
             self.enter(n, kernel)
         self.kept = {*program.outputs.values(), *program.updates.values()}
         self.viewed = {b.of for b in program.buffers.values() if b.of}
         self.kept |= self.viewed  # read through a view: the memory must exist
-        self.verdicts: list[Verdict] = []
+        self.fused: list[tuple[Label, Label, str, Row]] = []
         self.companies: dict[str, frozenset[str]] = {}
 
     def enter(self, n: int, kernel: Placed) -> None:
@@ -88,9 +91,10 @@ class _Fuser:
             return False  # nothing else reads what p writes
         if any(self.roots[a] in writes for a in self.kernels[c].reads if a not in writes):
             return True
-        seen = self.predecessors(c) - {p}
-        stack = list(seen)
-        known = self.before
+        ranks, known = self.ranks, self.before
+        first = ranks[p]
+        stack = [n for n in self.predecessors(c) if ranks[n] > first]  # no path from p leads through others
+        seen = set(stack)
         while stack:
             n = stack.pop()
             more = known.get(n)
@@ -98,11 +102,23 @@ class _Fuser:
                 more = self.predecessors(n)
             if p in more:
                 return True
-            more = more - seen
-            if more:
-                seen |= more
-                stack.extend(more)
+            for m in more:
+                if m not in seen and ranks[m] > first:
+                    seen.add(m)
+                    stack.append(m)
         return False
+
+    def rank(self, n: int) -> None:
+        """A kernel has new successors: their ranks, and those of theirs, become larger than its own."""
+        waiting = [n]
+        while waiting:
+            one = waiting.pop()
+            least = self.ranks[one]
+            for array in self.kernels[one].writes:
+                for user in self.users.get(array, _NOBODY):
+                    if self.ranks[user] <= least and user != one:
+                        self.ranks[user] = least + AFTER
+                        waiting.append(user)
 
     def run(self) -> Program:
         self.drop_unread()
@@ -116,7 +132,7 @@ class _Fuser:
         for name, buffer in self.program.buffers.items():
             if name in keep:
                 buffers[name] = buffer
-        return replace(self.program, steps=steps, buffers=buffers, verdicts=(*self.verdicts, *self.left_apart()))
+        return replace(self.program, steps=steps, buffers=buffers, verdicts=Verdicts(self.verdicts))
 
     def sweep(self, first_inlining: bool) -> bool:
         """One pass over all kernels in order; whether anything was fused."""
@@ -143,7 +159,7 @@ class _Fuser:
             if done:
                 if row.name == PASSED_ON:
                     self.companies[array] = self.company(array)
-                self.verdicts.append(Verdict(producer.label, consumer.label, array, True, row.name, row.reason))
+                self.fused.append((producer.label, consumer.label, array, row))
                 self.apply(row, p, c, array)
                 return True
         return False
@@ -176,6 +192,11 @@ class _Fuser:
         return kernel.form.kind == "map" and len(kernel.writes) == 1 and bool(readers) and all(
             self.decision(n, reader, kernel.writes[0], self.is_sole(kernel.writes[0], reader)).name == PASSED_ON for reader in readers)
 
+    def verdicts(self) -> list[Verdict]:
+        """What was fused, in order, and what was not."""
+        fused = [Verdict(written(p), written(c), array, True, row.name, row.reason) for p, c, array, row in self.fused]
+        return [*fused, *self.left_apart()]
+
     def left_apart(self) -> list[Verdict]:
         """Why the edges that remain were not fused."""
         found = []
@@ -190,7 +211,7 @@ class _Fuser:
                 row = self.decision(p, c, root, self.is_sole(array, c))
                 reason = row.reason if row.action == APART else \
                     "another kernel lies between them" if len(writers) == 1 else "several kernels write parts of it"
-                found.append(Verdict(producer.label, consumer.label, array, False, row.name, reason))
+                found.append(Verdict(written(producer.label), written(consumer.label), array, False, row.name, reason))
         return found
 
     def is_sole(self, array: str, c: int) -> bool:
@@ -209,6 +230,7 @@ class _Fuser:
         merged = self.forms.merge(producer, consumer, row)
         dead = {a for a in merged.writes if a not in self.kept and a not in merged.reads and not self.readers.get(a)}
         self.enter(c, self.forms.without(merged, dead) if dead else merged)
+        self.rank(c)
         self.abandon(set(producer.reads) | set(consumer.reads))
 
     def drop_unread(self) -> None:
