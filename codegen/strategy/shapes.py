@@ -17,7 +17,7 @@ from ..packing import PACKED_BYTES, far_rows
 from ..strips import PAGE
 from ..target import LINE
 from ..terms_abreast import LEAST_ROWS, WAYS, WORTH, WORTH_MORE, Terms, find_terms
-from ..tiles import FAR, FEW, NEAR, SPLIT, Borders, Room, Tile, best_tiles, priced_tiles
+from ..tiles import AT_EASE, FAR, FEW, NEAR, SPLIT, Borders, Room, Tile, best_tiles, priced_tiles
 from ..windows import find_window, taps_tile, window_tile
 from .base import Shape
 from .routes import Routes
@@ -227,7 +227,9 @@ class Shapes(Routes):
         return rows
 
     def _uneven(self, rows: list[Loop], loop: Loop) -> bool:
-        """Whether the rows that 16 registers hold beside two vectors do not divide an axis, but some of them do and all trips of `loop`."""
+        """Whether the rows that registers hold beside two vectors do not divide an axis, but some of them do and all trips of `loop`."""
         most, extents = (self.target.registers - 4) // 2, [static(x.extent) or 1 for x in (*rows, loop)]
-        fits = len(rows) == 1 and extents[0] % most > 0 and most % extents[1] == 0 and extents[0] % (most // extents[1]) == 0
-        return self.target.registers < 32 and extents[1] > 1 and fits
+        heights = range(AT_EASE, most + 1) if self.target.wide else [most] if self.target.registers < 32 else []
+        if len(extents) != 2 or extents[1] == 1 or any(extents[0] % n == 0 for n in heights):
+            return False
+        return any(n % extents[1] == 0 and extents[0] % (n // extents[1]) == 0 for n in heights)

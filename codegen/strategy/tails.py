@@ -48,7 +48,7 @@ from ..schedule.approach import approachable
 from ..schedule.behind import epilogue_behind, waits_for_a_root
 from ..schedule.errand import errands
 from ..schedule.expect import Expected, expected
-from ..schedule.foresee import foreseeable, reached
+from ..schedule.foresee import foreseeable
 from ..schedule.lead import lines, tile_sums
 from ..schedule.meanwhile import trickling
 from ..schedule.next_panel import has_next_panel
@@ -56,6 +56,7 @@ from ..schedule.prefetch import streams
 from ..schedule.stages import divides
 from ..schedule.unpacked import row_stride
 from ..target import LINE
+from ..terms_in_common import kept_for_terms, shared_by_terms
 from ..tiles import IN_FLIGHT, worth_a_short_tile
 from .base import Scheduling
 
@@ -254,7 +255,8 @@ class Tails(Scheduling):
             counts = [n for n in range(2, most + 1) if can_have_several(loop, n)]
             if not self.target.wide:
                 samples = any(isinstance(self._size(array), Dim) for array, _ in self._led(loop, vectors))
-                counts = [n for n in counts if not samples and not _shared_by_terms(loop, n)]
+                counts = [n for n in counts if not samples and not shared_by_terms(loop, n)]
+            counts = [n for n in counts if vectors + kept_for_terms(loop, n) < self.target.registers]
             if self.target.wide and not self.apart and self._few_terms(loop, extent, vectors):
                 counts = [extent]
             if vectors < LEAST_SUMS or not counts:
@@ -267,7 +269,7 @@ class Tails(Scheduling):
     def _few_terms(self, loop: Loop, extent: int, vectors: int) -> bool:
         """Whether all terms of a sum are written out, as a row of a small image has: no trip is counted, and none is left."""
         return MOST_TERMS <= extent <= FEW_TERMS and extent * vectors <= ALL_WRITTEN_OUT and can_have_several(loop, extent) \
-            and not _shared_by_terms(loop, extent)
+            and not shared_by_terms(loop, extent)
 
     def _plain_tile(self) -> bool:
         """Whether 16 registers hold what several terms need: vectors of 32 bytes, all whole, nothing turned, no window."""
@@ -384,18 +386,6 @@ class Tails(Scheduling):
             elif (static(loop.extent) or MANY) > loop.step:
                 break
         return size
-
-
-def _shared_by_terms(over: Loop, count: int) -> bool:
-    """Whether several terms of a sum read the same place: it would be kept in a register from one to the next."""
-    inside = [s for s in over.inside if isinstance(s, Loop)]
-    for load in set(all_loads(over.body)):
-        (index,) = load.index
-        step = index.coefficient(over.var)
-        places = set(reached(index, [loop for loop in inside if index.coefficient(loop.var) != 0]))
-        if not isinstance(step, int) or any(place + step * n in places for place in places for n in range(1, count)):
-            return True
-    return False
 
 
 def _sums(block: Acc, row: str) -> int:

@@ -34,6 +34,16 @@ kernel taps
 """
 
 
+FILTER = """
+kernel filter_gradient
+  axes g:2, u:3, v:3, c:32, o:32, n:B, y:8, x:18
+  read t: f32[B, 10, {width}, 2, 32], d: f32[B, 8, 18, 2, 32]
+  write dw: f32[3, 3, 2, 32, 32]
+  reduce s[u, v, g, c, o] = add over n, y, x of t[n, y + u, x + {apart}*v, g, c] * d[n, y, x, g, o]
+  store dw[u, v, g, c, o] = s
+"""
+
+
 def kernel_of(terms: int):
     return parse_kernel(KERNEL.format(terms=terms).lstrip())
 
@@ -78,3 +88,15 @@ def test_few_registers(channels: int, steps: list[str]) -> None:
 def test_what_an_epilogue_reads_is_asked_for_by_all_terms_of_a_trip() -> None:
     steps = plan(lower(kernel_of(11)), Target.named("avx512")).steps
     assert steps.index("several(o, 2)") < steps.index("expect(r)")
+
+
+@pytest.mark.parametrize(("apart", "several"), [(1, False), (2, True)])
+def test_taps_beside_channels(apart: int, several: bool) -> None:
+    """Tiles have four channels of three taps where no twelve channels or more divide them. Neighbouring positions then read the same unless
+    taps lie further apart: no registers would be left for several of them."""
+    kernel = parse_kernel(FILTER.format(apart=apart, width=18 + 2 * apart).lstrip())
+    nest = plan(lower(kernel), Target.named("avx512"))
+    assert {"tile(c, 4)", "unroll(v)"} <= set(nest.steps)
+    assert ("several(x, 2)" in nest.steps) == several
+    assert {"tile(c, 2)", "unroll(v)"} <= set(plan(lower(kernel), Target.named("avx2")).steps)
+    assert_close(kernel, run_native(Native(nest), arrays := inputs(kernel, {"B": 3}), {"B": 3}), evaluate(kernel, arrays, {"B": 3}), "taps")
