@@ -42,6 +42,8 @@ class Panels(Shapes):
             others = [f"{others[0]}.o", f"{others[0]}.i"]
         if pieces.panels:
             others = [f"{shape.columns[0]}.o", *others]
+        if not (route.packed or route.blocked or shape.window or shape.columns):
+            others = self._matrices_first(common, vector, others)
         before = route.blocked.before if route.blocked else pieces.before
         self._order(others, vector.var, shape.count, names, route.outermost, before)
         if shape.window:

@@ -76,6 +76,24 @@ class Routes(Scheduling):
         others = {loop.var: loop.extent for loop in common if loop.var != vector.var}
         return row_blocks(others, tiles, Traffic(size, streamed, -(-extent // width)), self.target)
 
+    def _matrices_first(self, common: list[Loop], vector: Loop, others: list[str]) -> list[str]:
+        """The loops around in order: where each trip of one has a matrix of its own, and all of these are more than the second-level cache
+        holds and than what the rows of a sample read, all rows take one matrix before the next. Else all matrices come from far away
+        for each row."""
+        inside = tuple(s for s in common[-1].body if isinstance(s, Loop))
+        loads = [a for a in accesses(self.nest, inside) if not a.store]
+        panels, shared = [[a for a in loads if a.depends_on(vector.var) == along] for along in (True, False)]
+        own = [loop for loop in common if loop.var in others and static(loop.extent) and all(a.depends_on(loop.var) for a in panels)]
+        rest = [loop for loop in common if loop.var in others and not any(a.depends_on(loop.var) for a in panels)]
+        size = self._panel_bytes(common[-1].body, vector) * math.prod(static(loop.extent) or 1 for loop in own)
+        read = sum(guess(self.nest.arrays[name].size, 1) * self.nest.arrays[name].dtype.size
+                   for name in {a.array for a in shared} if name in self.nest.arrays)
+        if not own or not rest or len(own) + len(rest) < len(others) or size <= max(self.target.l2 // 2, read):
+            return others
+        self.note(f"a trip of {', '.join(loop.var for loop in own)} has a matrix of its own ({size >> 10} KB in all): all rows take one "
+                  "before the next")
+        return [loop.var for loop in (*own, *rest)]
+
     def _panels_first(self, body: tuple[Stmt, ...], vector: Loop, rows: Sequence[Loop], packed: Sequence[Packed],
                       common: list[Loop], blocked: RowBlocks | None) -> bool:
         """Whether panels are the outermost loop. Where an operand is packed they are, each being packed once, unless there are many
