@@ -10,17 +10,20 @@ the memory belongs to which part of the batch.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 
-from .kernel import ACCUMULATE, STORE, Kernel
+from .kernel import ACCUMULATE, REDUCE, STORE, Kernel
 from .scalar import Aff
-from .types import is_static
+from .types import DimLike, dim_symbols, evaluate_dim, is_static
+
+LARGER = 2  # times as large as what goes in or what comes out
 
 
 class Samples:
     """What the kernels of a program share, and whether they share it sample by sample. `root`: the owner of an array's storage."""
 
     def __init__(self, kernels: Sequence[Kernel], root: Callable[[str], str]) -> None:
+        self.kernels = kernels
         self.reads = [frozenset(map(root, kernel.reads)) for kernel in kernels]
         self.writes = [frozenset(map(root, kernel.writes)) for kernel in kernels]
         self.apart = [frozenset[str]() if axis is None else _apart(kernel, axis, root)
@@ -31,10 +34,36 @@ class Samples:
         both = self.apart[earlier] & self.apart[later]
         return bool(both) and self.crossing(earlier, later) <= both
 
+    def through(self, sizes: Mapping[str, DimLike], temps: Collection[str]) -> Samples:
+        """These, where a kernel may go along with another only for the sake of one of the `temps` that nobody else sees, that a map
+        makes or reads, and that is at least twice as large as what goes into the first or comes out of the second."""
+        return _Through(self, sizes, temps)
+
     def crossing(self, earlier: int, later: int) -> frozenset[str]:
         """The memory that one writes and the other uses."""
         wrote = self.writes[earlier]
         return (wrote & self.reads[later]) | (wrote & self.writes[later]) | (self.reads[earlier] & self.writes[later])
+
+
+class _Through(Samples):
+    def __init__(self, given: Samples, sizes: Mapping[str, DimLike], temps: Collection[str]) -> None:
+        self.kernels, self.temps = given.kernels, temps
+        self.reads, self.writes, self.apart = given.reads, given.writes, given.apart
+        self.sizes = {root: evaluate_dim(size, dict.fromkeys(dim_symbols(size), 1)) for root, size in sizes.items()}
+        self.users: dict[str, set[int]] = {}
+        for n, (read, written) in enumerate(zip(given.reads, given.writes, strict=True)):
+            for root in read | written:
+                self.users.setdefault(root, set()).add(n)
+
+    def linked(self, earlier: int, later: int) -> bool:
+        return super().linked(earlier, later) and all(self._swells(root, earlier, later) for root in self.crossing(earlier, later))
+
+    def _swells(self, root: str, earlier: int, later: int) -> bool:
+        if root not in self.temps or self.users[root] != {earlier, later}:
+            return False
+        ends = ((earlier, self.reads[earlier] & self.apart[earlier]), (later, self.writes[later] & self.apart[later]))
+        return any(REDUCE not in self.kernels[n].sorts and self.sizes[root] >= LARGER * sum(self.sizes[x] for x in around)
+                   for n, around in ends)
 
 
 def sample_axis(kernel: Kernel) -> str | None:

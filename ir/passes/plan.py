@@ -345,7 +345,9 @@ def plan(program: Program, columns: int = COLUMNS) -> Program:
     # (a kernel that does not read the old value has nothing that shares storage with the new one)
     order.kernels = [replace(k, in_place={a: aliases[a] for a in k.writes if aliases.get(a) in k.arrays}) for k in order.kernels]
     learns = any(buffers[root_of(buffers, a)].role in LEARNED for kernel in order.kernels for a in kernel.writes)
-    samples = Samples(order.kernels, partial(root_of, buffers)) if learns else None
+    samples = Samples(order.kernels, partial(root_of, buffers))
+    if not learns:  # what is alive in a run is alive together: only where that is less
+        samples = samples.through({a: b.type.size for a, b in buffers.items()}, {a for a, b in buffers.items() if b.kind == "temp"})
     steps = _held_still(_kept(_barriers(order.phases(samples), order, buffers, samples), buffers), buffers)
     if learns:
         steps, buffers = overwritten(steps, buffers)
