@@ -8,11 +8,12 @@ from .target import Target
 
 
 def estimate(program: Program, target: Target) -> list[tuple[DimLike, float]]:
-    """(points, vector instructions a point) for each equation: StepCode.instructions sums the products."""
+    """(points, vector instructions a point), equations over as many points together: StepCode.instructions sums the products."""
     lanes = target.lanes(f32)
-    out: list[tuple[DimLike, float]] = []
+    found: dict[DimLike, float] = {}
     for step in program.steps:
         axes = step.kernel.axes
         for equation in step.kernel.equations:
-            out.append((product([axes[a] for a in equation.axes]), (1.0 + equation.cost) / lanes))
-    return out
+            points = product([axes[a] for a in equation.axes])
+            found[points] = found.get(points, 0.0) + (1.0 + equation.cost) / lanes
+    return list(found.items())

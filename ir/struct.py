@@ -2,7 +2,7 @@
 
 A process imports a hundred of these classes before its first step, and a compilation makes their objects by the hundred thousand.
 dataclasses compiles six methods of each frozen class one by one, its constructor sets each field by way of `object`, and its `replace`
-looks up everything anew. Here dataclasses only collects the fields. A constructor is compiled once for all classes with as many fields, and
+looks up everything anew; its fields are all that is used here. A constructor is compiled once for all classes with as many fields, and
 then told their names; so are equality, hash and `replace`, when they are first asked for.
 
 The constructor sets attributes as any other class's does: only then does Python keep them beside the object, not in a dictionary, from
@@ -12,9 +12,11 @@ once `refuse_changes` has been called, as the tests do and whoever has passes ch
 
 from __future__ import annotations
 
+import dataclasses
 import functools
+import inspect
 from collections.abc import Callable
-from dataclasses import MISSING, FrozenInstanceError, dataclass, fields
+from dataclasses import MISSING, Field, FrozenInstanceError, field, fields
 from types import CodeType, FunctionType
 from typing import TYPE_CHECKING, Any
 
@@ -35,6 +37,7 @@ else:
         """A copy with some fields changed. What `lazy` attributes have found out about the item is not copied."""
         return item._replaced(**changes)
 
+_FIELD: Any = dataclasses._FIELD  # type: ignore[attr-defined]
 _classes: list[Any] = []
 _refusing = False
 
@@ -50,16 +53,21 @@ def refuse_changes() -> None:
 
 def _made(cls: type) -> type:
     own = {name for name, value in cls.__dict__.items() if value is not None}  # who defines __eq__ alone has None for a __hash__
-    if cls.__doc__ is None:
-        cls.__doc__ = ""  # dataclasses would write a signature there, which takes as long as all the rest
-    made: Any = dataclass(init=False, repr=False, eq=False)(cls)
+    made: Any = cls
+    found: dict[str, Any] = {}
+    for base in cls.__mro__[:0:-1]:
+        found.update(getattr(base, "__dataclass_fields__", {}))
+    for name, kind in inspect.get_annotations(cls).items():
+        found[name] = _field(name, kind, cls.__dict__.get(name, MISSING))
+    made.__dataclass_fields__ = found
+    made.__match_args__ = tuple(found)  # type: ignore[misc]
     if "__init__" not in own:
         made.__init__ = _constructor(made)
     for name, method in (("__eq__", _equal), ("__hash__", _hash), ("__repr__", _text)):
         if name not in own:
             setattr(made, name, method)
-    for name, one in made.__dataclass_fields__.items():
-        if one.default is not MISSING and name in cls.__dict__:
+    for name in found:
+        if name in cls.__dict__:
             delattr(cls, name)  # the constructor knows it; beside an attribute of the class, that of the object is found late
     made._replaced = _replaced
     if _refusing:
@@ -67,6 +75,13 @@ def _made(cls: type) -> type:
     _classes.append(made)
     _name_attributes(made)
     return cls
+
+
+def _field(name: str, kind: Any, default: Any) -> Any:
+    """What dataclasses makes of an annotation. It would ask of each with regular expressions whether it is one that is no field."""
+    one: Any = default if isinstance(default, Field) else field(default=default)
+    one.name, one.type, one._field_type = name, kind, _FIELD
+    return one
 
 
 def _name_attributes(cls: Any) -> None:
