@@ -299,9 +299,9 @@ class Tails(Scheduling):
             return  # windows: see above
         wanted: dict[tuple[str, str], int] = {}
         for loop, vectors in tile_sums(self.nest.body):
-            if loop.step > 1 and not self.nest.still:
-                continue  # a load of each of several terms steps so far that the processor asks in time, and with fewer instructions
             for array, found in self._led(loop, vectors):
+                if loop.step > 1 and not self.nest.still and (self.taps or self._read_again(loop, array, found) > 1):
+                    continue  # a load of each of several terms steps so far that the processor asks a near cache in time
                 trips = min(-(-2 * CYCLES // vectors), self._held(loop, array, found))
                 wanted[array, loop.var] = min(wanted.get((array, loop.var), CYCLES), trips)  # of whole tiles
         for (array, over), trips in wanted.items():
@@ -324,10 +324,14 @@ class Tails(Scheduling):
         stream, and few tiles read them again."""
         apart = found[0].coefficient(loop.var)
         size = self.nest.dtype_of(array).size
+        few = self._read_again(loop, array, found) <= AGAIN
+        return few and isinstance(apart, int) and apart * size * loop.step >= FAR_ROWS and not self.nest.still
+
+    def _read_again(self, loop: Loop, array: str, found: list[Aff]) -> float:
+        """How many tiles read the lines of an array that come from a far cache; infinity where they stay in a near one."""
         around = [x for x in inner_loops(self.nest.body) if loop in x.inside and found[0].coefficient(x.var) == 0]
-        again = math.prod(-(-guess(x.extent, MANY) // x.step) for x in around)
-        far = guess(self._size(array), MANY) * size > self.target.l2 // 2
-        return far and again <= AGAIN and isinstance(apart, int) and apart * size * loop.step >= FAR_ROWS and not self.nest.still
+        far = guess(self._size(array), MANY) * self.nest.dtype_of(array).size > self.target.l2 // 2
+        return math.prod(-(-guess(x.extent, MANY) // x.step) for x in around) if far else math.inf
 
     def _size(self, array: str) -> DimLike:
         """Elements of an array, or of private memory."""

@@ -44,6 +44,16 @@ kernel filter_gradient
 """
 
 
+FIRST = """
+kernel first_layer
+  axes u:3, v:3, o:32, n:B, y:26, x:26
+  read t: f32[B, 28, 28], d: f32[B, 26, 26, 32]
+  write dw: f32[3, 3, 32]
+  reduce s[u, v, o] = add over n, y, x of t[n, y + u, x + v] * d[n, y, x, o]
+  store dw[u, v, o] = s
+"""
+
+
 def kernel_of(terms: int):
     return parse_kernel(KERNEL.format(terms=terms).lstrip())
 
@@ -88,6 +98,11 @@ def test_few_registers(channels: int, steps: list[str]) -> None:
 def test_what_an_epilogue_reads_is_asked_for_by_all_terms_of_a_trip() -> None:
     steps = plan(lower(kernel_of(11)), Target.named("avx512")).steps
     assert steps.index("several(o, 2)") < steps.index("expect(r)")
+
+
+def test_what_one_tile_reads_alone_is_asked_for_all_the_same() -> None:
+    steps = plan(lower(parse_kernel(FIRST.lstrip())), Target.named("avx512")).steps
+    assert [s.split("(")[0] for s in steps[-2:]] == ["several", "lead"]
 
 
 @pytest.mark.parametrize(("apart", "several"), [(1, False), (2, True)])
