@@ -61,6 +61,24 @@ def fold_terms(w: Writer, acc: Acc, x: Operand, ways: int) -> Operand:
     return Operand(text, x.dtype, x.lanes // ways)
 
 
+def fold_terms_of_several(w: Writer, acc: Acc, sums: list[Operand], ways: int) -> list[Operand]:
+    """What `fold_terms` makes of each of no more than `ways` vectors, in the same order: neighbours of two vectors are added up at once, in
+    one vector, and what comes of all of them lies in one in the end."""
+    lanes, kind = sums[0].lanes, scalar_code.register_type(acc.dtype, sums[0].lanes)
+    places = [[(n, lane // ways) for lane in range(lanes)] for n in range(ways)]  # whose column each lane holds a part of
+    parts = [x.text for x in sums] + ["poison"] * (ways - len(sums))
+    while len(parts) > 1:
+        even, odd = ([block + odd + lane + of for block in range(0, lanes, 4) for of in (0, lanes) for lane in (0, 2)] for odd in (0, 1))
+        pairs = list(zip(parts[::2], parts[1::2], strict=True))
+        parts = [_halved(w, acc, kind, lanes, a, b, mask_of(even), mask_of(odd)) for a, b in pairs]
+        places = [[[*a, *b][lane] for lane in even] for a, b in zip(places[::2], places[1::2], strict=True)]
+    columns = lanes // ways
+    order = mask_of(places[0].index((n // columns, n % columns)) for n in range(lanes))
+    whole = w.value(f"shufflevector {kind} {parts[0]}, {kind} poison, {order}")
+    return [Operand(w.value(f"shufflevector {kind} {whole}, {kind} poison, {mask_of(range(n * columns, (n + 1) * columns))}"),
+                    acc.dtype, columns) for n in range(len(sums))]
+
+
 def _halved(w: Writer, acc: Acc, kind: str, lanes: int, a: str, b: str, chosen: str, other: str) -> str:
     if a == b == "poison":
         return a

@@ -19,7 +19,7 @@ from ..nest import Acc, Accum, Clip, Fold, Let, Nest, Prefetch, Store, all_store
 from ..target import Target
 from .abreast import is_contiguous
 from .errands import Claimed
-from .folds import combined, fold_across, fold_lanes, fold_terms
+from .folds import combined, fold_across, fold_lanes, fold_terms, fold_terms_of_several
 from .indices import Index, Operand
 from .memory import suffix as memory_suffix
 from .scopes import Scopes
@@ -36,6 +36,7 @@ class _Block:
     acc: Acc
     over: tuple[str, ...]  # the unrolled dimensions
     values: dict[Key, Operand] = field(default_factory=dict)
+    folded: dict[str, Operand] = field(default_factory=dict)  # of vectors the sums of their terms side by side, made with another's
 
 
 @dataclass
@@ -120,10 +121,23 @@ class Statements(Values):
             assert self.vector and lanes
             total = fold_across(self.w, acc, totals, self.vector.count)
         elif lanes and len(vectors) > 1:
-            total = fold_terms(self.w, acc, totals[0], vectors[-1].extent)
+            total = self._terms_folded(block, totals[0], vectors[-1].extent)
         else:
             total = fold_lanes(self.w, acc, totals[0]) if lanes else totals[0]
         self._define(stmt.name, over, total)
+
+    def _terms_folded(self, block: _Block, total: Operand, ways: int) -> Operand:
+        """The sum of each `ways` neighbouring lanes of a vector, and with it, for what comes next, those of the vectors beside it."""
+        key, known = self._key(block), block.folded
+        if not block.over or block.over[-1] != f"{block.acc.dims[-2].var.removesuffix('.v')}.u" or total.lanes < ways * 2:
+            return fold_terms(self.w, block.acc, total, ways)
+        if total.text not in known:
+            first = key[-1] // ways * ways
+            beside = [x for n in range(first, first + ways) if (x := block.values.get((*key[:-1], n)))]
+            found = fold_terms_of_several(self.w, block.acc, beside, ways) if total in beside and len(beside) > 1 else []
+            known.clear()
+            known.update({x.text: y for x, y in zip(beside, found, strict=False)})
+        return known.get(total.text) or fold_terms(self.w, block.acc, total, ways)
 
     def let(self, stmt: Let) -> None:
         value = self.value(stmt.expr)
