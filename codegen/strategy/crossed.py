@@ -7,7 +7,7 @@ import math
 from collections.abc import Mapping
 
 from ...ir.types import Dim, DimLike
-from ..access import Access, accesses, chain, guess, static, useful_lanes
+from ..access import Access, accesses, chain, guess, inner_loops, static, useful_lanes
 from ..epilogue import is_dear
 from ..nest import Acc, Accum, Loop, Nest, Stmt
 from ..schedule import across, is_oncoming, jam, oncoming, reorder, rfactor, tile, unroll, why_not_across
@@ -96,13 +96,22 @@ class Crossed(Scheduling):
 
     def _oncoming(self) -> None:
         """Asks for the next row of an image along whose rows the tiles slide, too, where the images may not fit a near cache."""
-        if not self.beside:
+        if not (self.beside or self.taps):
             return
         for array, kind in self.nest.arrays.items():
             row = next((loop.var for loop in reversed(chain(self.nest.body)) if is_oncoming(self.nest, array, loop.var)), "")
-            if row and isinstance(kind.size, Dim):
+            if row and isinstance(kind.size, Dim) and (self.beside or self._slides(array, row)):
                 self.nest = oncoming(self.nest, array, row)
                 self.note(f"what the next trip of {row} is the first to read of {array} is asked for while a tile is summed")
+
+    def _slides(self, array: str, row: str) -> bool:
+        """Whether each tile sums fewer rows of an image than there are tiles below one another: in a filter's gradient it is the other
+        way round, and a tile has read nearly all that the next one reads."""
+        around = chain(self.nest.body)
+        read = next(a for a in accesses(self.nest, around[-1].body) if a.array == array and not a.store)
+        moves = [(n, loop.extent) for loop in inner_loops(around[-1].body) if isinstance(n := read.coefficient(loop.var), int)]
+        rows, (_, summed) = next(loop.extent for loop in around if loop.var == row), max(moves, key=lambda move: move[0])
+        return guess(summed) < guess(rows)
 
     def _across(self) -> None:
         """Sums that are cut into lanes are folded side by side."""
