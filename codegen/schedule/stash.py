@@ -139,7 +139,10 @@ def stash_turned(nest: Nest, columns: str, lanes: str) -> Nest:
         column, lane = by_name[columns], by_name[lanes]
         unit = next((loop for loop in chain if loop.var not in (columns, lanes)), None)
         width, count = int(str(column.extent)), int(str(lane.extent))
-        rows = count * (int(str(unit.extent)) if unit else 1)
+        # vectors of another axis than the lanes: it has a loop of its own
+        beside = unit if unit and unit.var != f"{lanes.removesuffix('.v')}.u" else None
+        units = int(str(unit.extent)) if unit else 1
+        rows = count if beside else count * units
         row, across = f"{lanes}.r", f"{columns}.v"
         together = Aff.of({lanes: 1, **({unit.var: count} if unit else {})})
         body = chain[-1].body
@@ -151,18 +154,21 @@ def stash_turned(nest: Nest, columns: str, lanes: str) -> Nest:
         loads: dict[str, Load] = {}
         for name in names:
             dtype = accs[name].dtype
-            scratch[f"tile.{name}"] = (dtype, width * rows)
+            scratch[f"tile.{name}"] = (dtype, width * count * units)
             first.append(Let(f"{name}.t", Ref(name, dtype)))
             to = together * width + Aff.of(columns)
             turned.append(Transpose(f"tile.{name}", to, f"{name}.t", lanes, count, None, columns, width, None))
-            loads[name] = Load(f"tile.{name}", (Aff.of({row: width, across: 1}),), dtype)
+            loads[name] = Load(f"tile.{name}", (Aff.of({row: width, across: 1, **({beside.var: count * width} if beside else {})}),), dtype)
         kept: tuple[Stmt, ...] = (replace(column, clip=None, body=(replace(lane, clip=None, body=tuple(first)),)), *turned)
         if unit:
             kept = (replace(unit, body=kept),)
-        moved = {lanes: Aff.of(row), columns: Aff.of(across), **({unit.var: Aff()} if unit else {})}
+        moved = {lanes: Aff.of(row), columns: Aff.of(across), **({unit.var: Aff()} if unit and not beside else {})}
         later = with_loads(substitute(body, moved), loads)
         vector = Loop(across, width, later, mode=VECTOR, clip=_moved(column.clip, moved))
         done = True
+        if beside:
+            alone = Loop(row, rows, (vector,), clip=_moved(lane.clip, moved))
+            return (*kept, replace(beside, body=(alone,), mode=FOR))
         if width % count and rows * width % count == 0 and not (column.clip or lane.clip) and _one_piece(later, row, across, width):
             start = f"{lanes}.e"
             flat = substitute(later, {row: Aff(), across: Aff.of({start: 1, across: 1})})

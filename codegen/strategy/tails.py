@@ -374,12 +374,16 @@ class Tails(Scheduling):
                 self.note(f"while {over} is summed, {what} of what the thread will do next is asked for")
 
     def _read_by_a_tile(self, over: Loop, found: list[Aff]) -> int:
-        """Bytes of the lines that a tile reads while it sums."""
-        trips = 1
+        """Bytes of the lines that a tile reads while it sums. What one trip of an outer loop reads where another did, as the taps of an
+        image's rows do, counts once."""
+        trips, places = 1, set(found)
         for loop in inner_loops(self.nest.body):
             if loop is over or (over in loop.inside and not any(isinstance(s, Acc) for s in loop.inside)):
-                trips *= -(-guess(loop.extent, MANY) // loop.step) if found[0].coefficient(loop.var) != 0 else 1
-        return trips * len(found) * LINE
+                moved = found[0].coefficient(loop.var)
+                trips *= -(-guess(loop.extent, MANY) // loop.step) if moved != 0 else 1
+                if isinstance(moved, int) and moved != 0:
+                    places = {place for place in places if place + moved * loop.step not in places}
+        return trips * len(places) * LINE
 
     def _read_meanwhile(self, over: Loop, found: list[Aff]) -> int:
         """Bytes of the lines that are read before one of them is read again."""

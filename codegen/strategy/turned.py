@@ -5,13 +5,13 @@ from __future__ import annotations
 import math
 
 from ...ir.types import Dim, DimLike
-from ..access import accesses, divisor, guess, static, useful_lanes
+from ..access import accesses, divisor, guess, inner_loops, static, useful_lanes
 from ..conflicts import crowded
 from ..epilogue import is_dear, turned_epilogue
 from ..nest import Loop
 from ..packing import Turned, find_turned
 from ..schedule import jam, pack, parallel, reorder, tile, transpose, unroll
-from ..tiles import NEAR, SPLIT, Tile, best_tiles, priced_tiles
+from ..tiles import MOST_VECTORS, NEAR, SPLIT, Tile, best_tiles, priced_tiles, wasted
 from .panels import Panels
 
 SHORT_SUM = 64  # trips up to which what a tile stores takes as long as its products
@@ -20,6 +20,8 @@ SIX = 6  # where 16 registers hold the sums of no more beside two vectors: eight
 LONG_SUM = 256  # trips beside which it is nothing that what follows takes pieces of rows
 TURNING = 12  # multiply-adds that it costs for each vector, with what is asked of an epilogue
 WORTH_TURNING = 0.95  # of the time that a tile takes
+ALIKE = 0.995  # of what vectors along the lanes cost: prices are rounded
+UNEVEN = 1.006  # where those of 64 bytes do not fill their panels: more is gained than the model says
 
 
 class TurnedPanels(Panels):
@@ -38,18 +40,50 @@ class TurnedPanels(Panels):
         columns, trips = turned.columns, math.prod(guess(loop.extent) for loop in turned.over)
         other = [(price, tile) for price, tile in self._priced(common, turned.lanes, {columns.var: columns.extent}, narrow=True)
                  if trips >= LONG_SUM or tile.height == static(columns.extent)]
+        beside = self._beside_lanes(common, turned) if trips >= LONG_SUM else None
+        if taps := self._of_taps(common, turned, beside) if beside else []:
+            other = taps
+        else:
+            beside = None
         saved = straight[0][0] - other[0][0] if straight and other else 0.0
         if saved * trips < TURNING or other[0][0] > WORTH_TURNING * straight[0][0]:
             return False
-        self.narrow, self.choices = f"{turned.lanes.var}.i", [tile for _, tile in other]
-        self._turned_tiles(common, turned)
+        self.narrow, self.choices = "" if beside else f"{turned.lanes.var}.i", [tile for _, tile in other]
+        self._turned_tiles(common, turned, beside)
         return True
 
+    def _beside_lanes(self, common: list[Loop], turned: Turned) -> Loop | None:
+        """A short loop that moves what the lanes take and nothing else (the taps of a filter along y): a vector for each of its trips may
+        stand where vectors along the lanes would, of which the last ones are dead."""
+        inside = tuple(s for s in common[-1].body if isinstance(s, Loop))
+        loads = [a for a in accesses(self.nest, inside) if not a.store]
+        bounding = {var for loop in inner_loops(inside) if loop.where for var in loop.where.index.variables}
+
+        def moves_lanes(loop: Loop) -> bool:
+            return all((a.coefficient(loop.var) != 0) == (a.coefficient(turned.lanes.var) != 0) for a in loads) \
+                and loop.var not in bounding and not any(loop.var in g.index.variables for a in loads for g in a.guards)
+        others = [loop for loop in common if loop not in (turned.lanes, turned.columns)]
+        return next((loop for loop in others if 1 < (static(loop.extent) or 1) <= MOST_VECTORS and moves_lanes(loop)), None)
+
+    def _of_taps(self, common: list[Loop], turned: Turned, beside: Loop) -> list[tuple[float, Tile]]:
+        """Tiles of a vector for each trip of a loop, by what they cost; none where vectors along the lanes cost less."""
+        columns, taps = {turned.columns.var: turned.columns.extent}, static(beside.extent) or 1
+        lanes = useful_lanes(self.nest, self.target, turned.lanes)
+        dead = wasted(turned.lanes.extent, lanes)
+
+        def best(taps: int, each: float) -> list[tuple[float, Tile]]:
+            found = self._priced(common, turned.lanes, columns, narrow=not taps, each=each, taps=taps)
+            return [(cost * dead, tile) for cost, tile in found if tile.vectors == taps] if taps else found
+        mine, others = best(taps, SPLIT), best(0, SPLIT)
+        uneven = (static(turned.lanes.extent) or 0) % (lanes * others[0][1].vectors) > 0
+        worth = UNEVEN if uneven and self.target.wide else ALIKE
+        return best(taps, NEAR) if mine and mine[0][0] < worth * others[0][0] else []
+
     def _priced(self, common: list[Loop], vector: Loop, rows: dict[str, DimLike],
-                narrow: bool = False) -> list[tuple[float, Tile]]:
-        """Tiles by what they cost, where vectors are not packed."""
-        lanes, each = useful_lanes(self.nest, self.target, vector), SPLIT if self.target.wide else NEAR
-        return priced_tiles(vector.extent, lanes, rows, self._room(common), each=each,
+                narrow: bool = False, each: float = 0.0, taps: int = 0) -> list[tuple[float, Tile]]:
+        """Tiles by what they cost, where vectors are not packed; for one along the lanes as if they had as many as there are `taps`."""
+        lanes, each = useful_lanes(self.nest, self.target, vector), each or (SPLIT if self.target.wide else NEAR)
+        return priced_tiles(lanes * taps or vector.extent, lanes, rows, self._room(common), each=each,
                             masked=bool(self.nest.in_place), back=is_dear(common[-1].body), narrow=narrow)
 
     def _inward_lanes(self, common: list[Loop]) -> Loop | None:
@@ -80,15 +114,17 @@ class TurnedPanels(Panels):
             self.choices.sort(key=lambda tile: self._crowded(common, vector, lanes * tile.vectors))
         self._turned_tiles(common, turned)
 
-    def _turned_tiles(self, common: list[Loop], turned: Turned) -> None:
+    def _turned_tiles(self, common: list[Loop], turned: Turned, beside: Loop | None = None) -> None:
         vector, columns, over = turned.lanes.var, turned.columns.var, [loop.var for loop in turned.over]
         lanes = useful_lanes(self.nest, self.target, turned.lanes)
         best = self._chosen()
         count, width = best.vectors, best.height
-        self._cut(vector, lanes * count, lanes)
+        self._cut(vector, lanes if beside else lanes * count, lanes)
         self.nest = unroll(tile(self.nest, columns, width), f"{columns}.i")
-        others = [x.var for x in common if x.var not in (vector, columns)]
-        units = [f"{vector}.i.u"] if count > 1 else []
+        if beside:
+            self.nest = unroll(self.nest, beside.var)
+        others = [x.var for x in common if x.var not in (vector, columns) and x is not beside]
+        units = [beside.var] if beside else [f"{vector}.i.u"] if count > 1 else []
         self.nest = reorder(self.nest, *others, f"{vector}.o", f"{columns}.o", f"{columns}.i", *units, f"{vector}.i.v")
         for var in (f"{vector}.i.v", *units, f"{columns}.i"):
             self.nest = jam(self.nest, var)
@@ -97,7 +133,8 @@ class TurnedPanels(Panels):
         for array in turned.packed:
             self.nest = pack(self.nest, array, vector, *over, lanes)
             self.note(f"{array} is packed for each panel, so that lanes along {vector} lie side by side")
-        self.note(f"vectors along {vector}: {lanes} lanes, {count} side by side; {width} columns of {columns}, stored transposed")
+        which = f"one for each of {beside.var}" if beside else f"{count} side by side"
+        self.note(f"vectors along {vector}: {lanes} lanes, {which}; {width} columns of {columns}, stored transposed")
         if turned.packed and not others:
             self.nest = parallel(self.nest, f"{columns}.o")
             self.note(f"threads share {columns}.o; each packs for itself")

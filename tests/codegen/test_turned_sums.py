@@ -56,3 +56,11 @@ def test_where_it_happens() -> None:
         steps = plan(lower(kernel_of(c, o)), Target.named("avx512")).steps
         return [step.split("(")[1].split(",")[0] for step in steps if step.startswith("vectorize(")]
     assert lanes_along(37, 53) == ["v.c.i"] and lanes_along(24, 48) == ["o.i"] and lanes_along(24, 32) == ["o.i"]
+
+
+@pytest.mark.parametrize(("target", "c", "o", "taps"), [("avx2", 20, 20, True), ("avx2", 16, 20, False), ("avx512", 36, 36, True),
+                                                        ("avx512", 40, 48, False)])
+def test_vectors_of_several_taps(target: str, c: int, o: int, taps: bool) -> None:
+    """Where vectors along the lanes would be dead in part, or tiles small, each of a tile is of another tap along y."""
+    nest = plan(lower(kernel_of(c, o)), Target.named(target))
+    assert ("jam(u)" in nest.steps) == taps
