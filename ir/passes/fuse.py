@@ -146,9 +146,10 @@ class _Fuser:
         consumer = self.kernels[c]
         kind = consumer.form.kind
         for array in consumer.reads:
-            p = self.writer(array)
-            if p is None or p == c:
+            writers = self.writers.get(array, _NOBODY)
+            if len(writers) != 1 or c in writers:
                 continue
+            p, = writers
             producer = self.kernels[p]
             if not may_join(producer.form.kind, kind, only_inline):
                 continue

@@ -111,21 +111,32 @@ def _read_before_written(kernel: Kernel, pairs: Mapping[str, str]) -> bool:
 
     A `let` that reads the state is safe after the store if the store needs it too: then it has been evaluated.
     """
-    needs: dict[str, frozenset[str]] = {}  # let or reduction -> those that it needs, through others too
+    equations = kernel.equations
+    used: list[frozenset[str]] = []
+    for target, state in pairs.items():
+        at = next((n for n, q in enumerate(equations) if q.kind == STORE and q.name == target), len(equations))
+        if at + 1 >= len(equations) or state not in kernel.loads:
+            continue  # nothing comes after it, or reads the state
+        used = used or _needs(kernel)
+        reading = {q.name for q in equations if q.kind == LET and any(e.array == state for e in q.loads)}
+        late = reading - used[at]  # after the store: lets that it has not evaluated
+        for q, names in zip(equations[at + 1:], used[at + 1:], strict=True):
+            if names & late or any(e.array == state for e in q.loads):
+                return False
+            if q.kind == STORE and q.name == target:
+                late = reading - names
+    return True
+
+
+def _needs(kernel: Kernel) -> list[frozenset[str]]:
+    """The lets and reductions that each equation needs, through others too."""
+    needs: dict[str, frozenset[str]] = {}
     used: list[frozenset[str]] = []
     for q in kernel.equations:
         used.append(q.refs.union(*(needs.get(r, frozenset()) for r in q.refs)))
         if q.kind in (LET, REDUCE):
             needs[q.name] = used[-1]
-    for target, state in pairs.items():
-        reading = {q.name for q in kernel.equations if q.kind == LET and any(e.array == state for e in q.loads)}
-        late: frozenset[str] | None = None  # after the store: lets that it has not evaluated
-        for q, names in zip(kernel.equations, used, strict=True):
-            if late is not None and (any(e.array == state for e in q.loads) or names & late):
-                return False
-            if q.kind == STORE and q.name == target:
-                late = frozenset(reading) - names
-    return True
+    return used
 
 
 def arranged(kernel: Kernel, pairs: Mapping[str, str]) -> Kernel | None:
