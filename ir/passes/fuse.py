@@ -109,16 +109,25 @@ class _Fuser:
         return False
 
     def rank(self, n: int) -> None:
-        """A kernel has new successors: their ranks, and those of theirs, become larger than its own."""
+        """A kernel has new successors, whose ranks must be larger than its own: it comes as early as it may, and where that is not
+        enough, they later."""
+        ranks = self.ranks
+        if all(ranks[s] > ranks[n] for s in self.successors(n)):
+            return
+        ranks[n] = max((ranks[m] for m in self.predecessors(n)), default=-1.0) + AFTER
         waiting = [n]
         while waiting:
             one = waiting.pop()
-            least = self.ranks[one]
-            for array in self.kernels[one].writes:
-                for user in self.users.get(array, _NOBODY):
-                    if self.ranks[user] <= least and user != one:
-                        self.ranks[user] = least + AFTER
-                        waiting.append(user)
+            least = ranks[one]
+            for user in self.successors(one):
+                if ranks[user] <= least:
+                    ranks[user] = least + AFTER
+                    waiting.append(user)
+
+    def successors(self, n: int) -> set[int]:
+        found = set().union(*[self.users.get(array, _NOBODY) for array in self.kernels[n].writes])
+        found.discard(n)
+        return found
 
     def run(self) -> Program:
         self.drop_unread()
