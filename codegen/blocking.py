@@ -58,7 +58,9 @@ def settle_blocks(nest: Nest, target: Target) -> Nest:
     size = 1 << max(0, (target.l2 // 4 // step).bit_length() - 1)
     waits = target.twice and _waits_for_lines(over, math.prod(d.extent for d in accs[0].dims if not d.vector))
     if inside := _inside(step, over, target, waits):
-        nest = _shared_out(block_inside(nest, over.var, *inside), accs[0], tiles, target)
+        nest = block_inside(nest, over.var, *inside)
+        if not waits or step > target.l2 // 2:  # else cores share the tiles one after the other, of which many take the same lines
+            nest = _shared_out(nest, accs[0], tiles, target)
         note = f"{inside[1]} of {inside[0]} at a time: {count} tiles read their lines while these lie in the first-level cache"
         return replace(nest, notes=(*nest.notes, note))
     least = 1 if any(isinstance(s, Loop) and s.mode == FOR for s in statements(over.body)) else LEAST_TRIPS
