@@ -300,7 +300,7 @@ class Tails(Scheduling):
         wanted: dict[tuple[str, str], int] = {}
         for loop, vectors in tile_sums(self.nest.body):
             for array, found in self._led(loop, vectors):
-                if loop.step > 1 and not self.nest.still and (self.taps or self._read_again(loop, array, found) > 1):
+                if loop.step > 1 and not self.nest.still and (self.taps or not self._read_once(loop, array, found)):
                     continue  # a load of each of several terms steps so far that the processor asks a near cache in time
                 trips = min(-(-2 * CYCLES // vectors), self._held(loop, array, found))
                 wanted[array, loop.var] = min(wanted.get((array, loop.var), CYCLES), trips)  # of whole tiles
@@ -332,6 +332,15 @@ class Tails(Scheduling):
         around = [x for x in inner_loops(self.nest.body) if loop in x.inside and found[0].coefficient(x.var) == 0]
         far = guess(self._size(array), MANY) * self.nest.dtype_of(array).size > self.target.l2 // 2
         return math.prod(-(-guess(x.extent, MANY) // x.step) for x in around) if far else math.inf
+
+    def _read_once(self, loop: Loop, array: str, found: list[Aff]) -> bool:
+        """Whether one tile alone reads what comes from a far cache: others are further on by more than all that it reads."""
+        around = [(x, found[0].coefficient(x.var)) for x in inner_loops(self.nest.body) if x is loop or loop in x.inside]
+        if self._read_again(loop, array, found) > 1 or not all(isinstance(n, int) for _, n in around):
+            return False
+        moves = [(x, int(str(n)), any(isinstance(s, Acc) for s in x.inside)) for x, n in around]
+        reach = max(n * guess(x.extent, MANY) for x, n, tiles in moves if not tiles)
+        return all(n * x.step >= reach for x, n, tiles in moves if tiles and (static(x.extent) or MANY) > x.step)
 
     def _size(self, array: str) -> DimLike:
         """Elements of an array, or of private memory."""
