@@ -8,7 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from ...ir.scalar import Aff, Guard
+from kcompile.ir.struct import replace
+
+from ...ir.scalar import Aff, Guard, Load
 from ...ir.types import Dim, DimLike
 from .. import scalar_code
 from ..nest import (
@@ -28,6 +30,7 @@ from ..nest import (
     Store,
     Transpose,
     all_stores,
+    map_body,
     statements,
 )
 from ..target import Target
@@ -114,7 +117,10 @@ class _Function(Statements):
 
     def _loop(self, loop: Loop) -> None:
         self.extents[loop.var] = loop.extent
-        if loop.parallel:
+        taken = self._taken_up(loop)
+        if taken:
+            self._where(*taken)
+        elif loop.parallel:
             self._parallel(loop)
         elif loop.mode == UNROLL:
             for value in range(0, int(str(loop.extent)), loop.step):
@@ -133,6 +139,49 @@ class _Function(Statements):
                 self.body(loop.body)
         else:
             self._run_time(loop)
+
+    def _taken_up(self, loop: Loop) -> tuple[Guard, tuple[Stmt, ...]] | None:
+        """Of loops whose tile adds sums that have waited, if there are any yet: the guard, and the same without it. One branch takes the
+        place of a choice of address for every vector, and of adding zeros."""
+        body: tuple[Stmt, ...] = (loop,)
+        group: set[str] = set()
+        while len(body) == 1 and isinstance(body[0], Loop) and body[0].mode != FOR:
+            group.add(body[0].var)
+            body = body[0].body
+        if len(group) < 2 or len(body) != 1 or not isinstance(body[0], Accum):
+            return None
+        name, load = body[0].name, body[0].expr
+        if not isinstance(load, Load) or len(load.guards) != 1 or load.guards[0].index.variables & group \
+                or load.array not in self.nest.scratch or self.accs[name].acc.op != "add":
+            return None
+        bare = (Accum(name, replace(load, guards=(), other=None)),)
+        return load.guards[0], map_body((loop,), lambda s: bare if isinstance(s, Accum) else None)
+
+    def _where(self, guard: Guard, body: tuple[Stmt, ...]) -> None:
+        """Sums that are taken where the guard holds."""
+        w, scopes = self.w, self.scopes
+        index = self.integer(guard.index)[0]
+        low = w.value(f"icmp sge i64 {index}, {self.dim(guard.lo)}")
+        high = w.value(f"icmp slt i64 {index}, {self.dim(guard.hi)}")
+        holds = w.value(f"and i1 {low}, {high}")
+        updated = dict.fromkeys(s.name for s in statements(body) if isinstance(s, Accum))
+        entered = {(name, key): operand for name in updated for key, operand in self.accs[name].values.items()}
+        inside, after = w.fresh_label("taken"), w.fresh_label("after")
+        before, self.block = self.block, inside
+        scopes.push()
+        w.label(inside)
+        self.body(body)
+        w.line(f"br label %{after}")
+        lines = scopes.pop()
+        w.line(f"br i1 {holds}, label %{inside}, label %{after}")
+        w.lines.extend(lines)
+        w.label(after)
+        for (name, key), old in entered.items():
+            phi, new = w.fresh("c"), self.accs[name].values[key]
+            kind = scalar_code.register_type(old.dtype, old.lanes)
+            w.line(f"{phi} = phi {kind} [ {old.text}, %{before} ], [ {new.text}, %{self.block} ]")
+            self.accs[name].values[key] = Operand(phi, old.dtype, old.lanes)
+        self.block = after
 
     def _iteration(self, loop: Loop, value: int) -> None:
         """One iteration of an unrolled loop."""

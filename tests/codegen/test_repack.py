@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from kcompile.codegen.emit import emit
 from kcompile.codegen.lower import lower
 from kcompile.codegen.nest import Nest
 from kcompile.codegen.schedule import ScheduleError, apply
@@ -51,6 +52,12 @@ def test_the_bits_are_those_of_one_operand_packed(rows: int, piece: int, size: i
         got = run_native(few, stored(kernel, arrays), {"B": batch}, shares=2)
         for written in kernel.writes:
             np.testing.assert_array_equal(got[written], want[written], err_msg=f"{rows} rows, {batch}: not packed where it is short")
+
+
+def test_sums_that_wait_are_taken_up_behind_one_branch() -> None:
+    """No address is chosen for every vector of a tile."""
+    text = emit(scheduled(14, "repack(k, j.panel.i, 16)"), Target.named("avx512"), "update")
+    assert "kc_zero_cell" not in text and "%taken" in text
 
 
 @pytest.mark.parametrize("step", ["repack(k, j.panel.i, 2)", "repack(k, j.panel.i, 2, 1)"])
