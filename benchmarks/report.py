@@ -153,7 +153,8 @@ counted: one of few channels, and many a convolution by 3x3 filters, of whose 36
 [decision 10](decisions/0010-minimal-filtering.md)).
 Arithmetic is measured against multiply-adds on registers, which take turns with the calls of each kernel: the clock of this machine
 moves within seconds. A tile has to load what it multiplies; where that lowers the clock, the figure in brackets is the most that it can
-reach. Of {results['rounds']} rounds over all kernels the shortest time of each counts: what a neighbour does to the caches of a core, no clock shows.
+reach. Of {results['rounds']} rounds over all kernels the shortest time of each counts: what a neighbour does to the caches of a core, no
+clock shows.
 
 ![roofline]({name.name}-kernels.svg)
 

@@ -17,6 +17,7 @@ from .scalar import Aff
 from .types import DimLike, dim_symbols, evaluate_dim, is_static
 
 LARGER = 2  # times as large as what goes in or what comes out
+NEAR = 1 << 20  # bytes of a sample at most, which stay in a second-level cache: more come from memory all the same
 
 
 class Samples:
@@ -36,7 +37,8 @@ class Samples:
 
     def through(self, sizes: Mapping[str, DimLike], temps: Collection[str]) -> Samples:
         """These, where a kernel may go along with another only for the sake of one of the `temps` that nobody else sees, that a map
-        makes or reads, and that is at least twice as large as what goes into the first or comes out of the second."""
+        makes or reads, that stays in a near cache, and that is at least twice as large as what goes into the first or comes out of the
+        second. `sizes`: in bytes, by the owner of the storage."""
         return _Through(self, sizes, temps)
 
     def crossing(self, earlier: int, later: int) -> frozenset[str]:
@@ -59,7 +61,7 @@ class _Through(Samples):
         return super().linked(earlier, later) and all(self._swells(root, earlier, later) for root in self.crossing(earlier, later))
 
     def _swells(self, root: str, earlier: int, later: int) -> bool:
-        if root not in self.temps or self.users[root] != {earlier, later}:
+        if root not in self.temps or self.users[root] != {earlier, later} or self.sizes[root] > NEAR:
             return False
         ends = ((earlier, self.reads[earlier] & self.apart[earlier]), (later, self.writes[later] & self.apart[later]))
         return any(REDUCE not in self.kernels[n].sorts and self.sizes[root] >= LARGER * sum(self.sizes[x] for x in around)

@@ -347,7 +347,8 @@ def plan(program: Program, columns: int = COLUMNS) -> Program:
     learns = any(buffers[root_of(buffers, a)].role in LEARNED for kernel in order.kernels for a in kernel.writes)
     samples = Samples(order.kernels, partial(root_of, buffers))
     if not learns:  # what is alive in a run is alive together: only where that is less
-        samples = samples.through({a: b.type.size for a, b in buffers.items()}, {a for a, b in buffers.items() if b.kind == "temp"})
+        sizes = {a: b.type.size * b.type.dtype.size for a, b in buffers.items()}
+        samples = samples.through(sizes, {a for a, b in buffers.items() if b.kind == "temp"})
     steps = _held_still(_kept(_barriers(order.phases(samples), order, buffers, samples), buffers), buffers)
     if learns:
         steps, buffers = overwritten(steps, buffers)
