@@ -86,6 +86,13 @@ def test_few_lanes_are_dead(way: Callable[[Value, Value, int], Value]) -> None:
     assert is_filtered(16) and not is_filtered(64)
 
 
+@pytest.mark.parametrize(("size", "along"), [(8, True), (40, False)])
+def test_samples_together_where_tiles_stay_near(size: int, along: bool) -> None:
+    """Tiles of 40x40 pixels with 48 channels are 1.2 MB."""
+    steps = plan(fuse(describe(winograd(graph_of(convolved, size, size, 1))))).steps
+    assert any(step.along for step in steps) == along
+
+
 def test_a_filter_that_changes_is_transformed_again() -> None:
     graph = graph_of(convolved, 8, 8, 1)
     executable = executable_of(graph)
