@@ -16,9 +16,12 @@ from ..target import Target
 from ..tiles import Tile, wasted
 from ..windows import find_edge, find_taps, taps_tile
 from .crossed import find_slid
+from .directions import Directions
 from .maps import Maps
 from .products import Products
+from .requests import Requests
 from .rows import Rows
+from .sums import Sums
 from .sweeps import Sweeps
 from .tails import Tails
 from .turned import TurnedPanels
@@ -40,7 +43,7 @@ def tile_choices(nest: Nest, target: Target) -> list[Tile]:
     return planner.choices
 
 
-class _Planner(Maps, Products, TurnedPanels, Rows, Sweeps, Tails):
+class _Planner(Maps, Products, TurnedPanels, Rows, Sweeps, Tails, Sums, Directions, Requests):
     """One strategy after the other, until one suits."""
 
     def run(self) -> Nest:
@@ -87,6 +90,7 @@ class _Planner(Maps, Products, TurnedPanels, Rows, Sweeps, Tails):
         self._whole_tiles()
         self._unpacked()
         self._prefetch()
+        self._turn_back()
         self._approach()
         self._behind()
         self._foresee()

@@ -4,19 +4,42 @@ from __future__ import annotations
 
 from ..access import chain, guess, inner_loops, static
 from ..column_pieces import LARGE_BATCH, Pieces, column_pieces
+from ..conflicts import WAY
 from ..epilogue import settle_epilogue
 from ..nest import FOR, Acc, Accum, Loop, Stmt, all_stores, loops, statements
 from ..packing import FAR_APART, PART, part_of
-from ..schedule import chunk, edges, jam, keep, pack, pack_all, refill, reorder, repack, rfactor, strip, tile, unroll, why_not_edges
+from ..schedule import (
+    along,
+    chunk,
+    edges,
+    jam,
+    keep,
+    pack,
+    pack_all,
+    refill,
+    reorder,
+    repack,
+    rfactor,
+    strip,
+    tile,
+    unpacked,
+    unroll,
+    why_not_along,
+    why_not_edges,
+    why_not_unpacked,
+)
 from ..schedule.chunk import chunkable, operands
 from ..schedule.refill import refilled
 from ..schedule.repack import why_not_repack
+from ..schedule.unpacked import row_stride
 from ..strips import column_blocks, is_bare
 from ..tiles import rows_of_a_sample
 from ..windows import Window
 from .base import Shape
 from .routes import Route
 from .shapes import Shapes
+
+UNPACKED_TILES = 4  # of rows, up to which panels are read where they lie: to pack one takes as long as two or three
 
 
 class Panels(Shapes):
@@ -177,6 +200,27 @@ class Panels(Shapes):
             self.nest = pack_all(self.nest, array, var, *over, lanes)
             if array not in self.kept and not self.abreast:
                 self.note(f"{array} is packed whole: its rows lie far apart, and many rows of the result read it")
+
+    def _unpacked(self) -> None:
+        """Panels that are packed at every call are read where they lie if the batch has few rows."""
+        for array in [name.removeprefix("pack.") for name in self.nest.scratch if name.startswith("pack.")]:
+            for rows in [var.removesuffix(".i") for var in self.tiled]:
+                if not why_not_unpacked(self.nest, array, rows):
+                    tiles = self._unpacked_tiles(array, rows)
+                    few = tiles * loops(self.nest, f"{rows}.o")[0].step
+                    self.nest = unpacked(self.nest, array, rows, few)
+                    self.note(f"up to {few} rows of {rows} read {array} where it lies: to pack it would take longer")
+                    if not why_not_along(self.nest, array, rows):
+                        self.nest = along(self.nest, array, rows)
+                        self.note(f"of more rows the first tile packs {array} while it sums")
+
+    def _unpacked_tiles(self, array: str, rows: str) -> int:
+        """Tiles of rows up to which a panel is read where it lies. One, where the first of more may pack it and that costs little: with
+        short vectors, or where all lines of a panel have one place in the first-level cache, which each tile would read from far away."""
+        packs_along = any(True for _ in loops(self.nest, f"{rows}.w"))
+        apart = row_stride(self.nest, array)
+        near = isinstance(apart, int) and apart * self.nest.dtype_of(array).size % WAY == 0
+        return 1 if packs_along and (near or not self.target.wide) else UNPACKED_TILES
 
     def _keep(self) -> None:
         for array in self.kept:
