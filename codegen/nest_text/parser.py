@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from kcompile.ir.struct import replace
 
 from ...ir.kernel import INDEX, LET
-from ...ir.scalar import Aff
-from ...ir.text.scalars import Scope, parse_aff, parse_expr, parse_guard, parse_index
+from ...ir.scalar import REDUCERS, Aff
+from ...ir.text.scalars import Scope, parse_aff, parse_dtype, parse_expr, parse_guard, parse_index
 from ...ir.text.tokens import Cursor, unquote
-from ...ir.types import DTYPES, Dim, DimLike, TensorType
+from ...ir.types import Dim, DimLike, TensorType
 from ..nest import FOR, UNROLL, VECTOR, Acc, AccDim, Accum, Clip, Errand, Fold, Let, Loop, Nest, Panel, Prefetch, Stmt, Store, Transpose
 
 
@@ -147,7 +149,7 @@ class _Parser:
         if c.accept("fold"):
             name = c.name("a name")
             c.expect("=")
-            source = c.name("an accumulator")
+            source = self.known(self.accs, "an accumulator")
             c.expect("over")
             over = [c.name("a variable")]
             while c.accept(","):
@@ -166,6 +168,14 @@ class _Parser:
                 self.scope.variables.add(name)
             return Let(name, expr, counts)
         raise c.error("a statement: parallel, for, each, acc, fold, prefetch, errand, let, index, a store, or the name of an accumulator")
+
+    def known(self, names: Mapping[str, object], expected: str) -> str:
+        """A name that is one of those."""
+        token = self.cursor.token
+        name: str = self.cursor.name(expected)
+        if names.get(name) is None:
+            raise self.cursor.error(expected, token)
+        return name
 
     def sums(self, word: str) -> bool:
         """Whether a statement such as `acc add= ...` begins here."""
@@ -257,9 +267,9 @@ class _Parser:
                 c.expect(",")
             dims.append(AccDim(*self.dimension()))
         c.expect(":")
-        dtype = DTYPES[c.kind("name", "an element type").text]
+        dtype = parse_dtype(c)
         c.expect("=")
-        op = c.name("add, mul, max or min")
+        op = self.known(REDUCERS, "add, mul, max or min")
         folded: list[str] = []
         if c.accept("folded"):
             folded.append(c.name("a variable"))
@@ -290,7 +300,7 @@ class _Parser:
     def transpose(self, array: str, index: Aff) -> Transpose:
         c = self.cursor
         c.expect("transpose")
-        value = c.name("the name of a let")
+        value = self.known(self.scope.results, "the name of a let")
         c.expect("over")
         columns, width, _ = self.dimension()
         column_clip = self.clip(columns)

@@ -183,7 +183,7 @@ def _application(cursor: Cursor, scope: Scope, name: str, token: Token) -> _Call
     if name == "index":
         aff = parse_aff(cursor, scope)
         cursor.expect(",")
-        dtype = _dtype(cursor)
+        dtype = parse_dtype(cursor)
         cursor.expect(")")
         return AxisValue(aff, dtype)
     if name in DTYPES:
@@ -202,7 +202,8 @@ def _application(cursor: Cursor, scope: Scope, name: str, token: Token) -> _Call
     return _Call(name, args, token)
 
 
-def _dtype(cursor: Cursor) -> DType:
+def parse_dtype(cursor: Cursor) -> DType:
+    """The element type that stands here. Raises ParseError."""
     token = cursor.kind("name", "an element type")
     if token.text not in DTYPES:
         raise cursor.error("an element type", token)
@@ -223,7 +224,7 @@ def _constant(cursor: Cursor) -> _Call | Expr:
     else:
         raise cursor.error("a number", word)
     call = _Call("", [], token, value)
-    return _resolve(cursor, call, _dtype(cursor)) if cursor.accept(":") else call
+    return _resolve(cursor, call, parse_dtype(cursor)) if cursor.accept(":") else call
 
 
 def _guarded(cursor: Cursor, scope: Scope, load: Load) -> Load:

@@ -28,7 +28,15 @@ def test_round_trip(name: str) -> None:
         assert (again.trips, again.symbols) == (stage.trips, stage.symbols)
 
 
-def test_a_mistake_is_named_with_its_place() -> None:
-    text = print_nest(lower(parse_kernel(ALL["dense"].strip() + "\n"))).replace("c add=", "d add=")
-    with pytest.raises(ParseError, match=r"<text>:\d+:\d+: expected .*accumulator"):
-        parse_nest(text)
+@pytest.mark.parametrize(("right", "wrong", "expected"), [
+    ("c add=", "d add=", "the name of an accumulator"),
+    ("]: f32 = add", "]: f99 = add", "an element type"),
+    ("]: f32 = add", "]: f32 = sub", "add, mul, max or min"),
+    ("        y[", "        fold q = d over j\n        y[", "an accumulator"),
+    ("        y[", "        y[50*i + j] = transpose v over j<4, k:vec4\n        y[", "the name of a let"),
+])
+def test_a_mistake_is_named_with_its_place(right: str, wrong: str, expected: str) -> None:
+    text = print_nest(lower(parse_kernel(ALL["dense"].strip() + "\n")))
+    assert right in text
+    with pytest.raises(ParseError, match=rf"<text>:\d+:\d+: expected .*{expected}"):
+        parse_nest(text.replace(right, wrong))
