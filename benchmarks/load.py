@@ -57,7 +57,7 @@ def main() -> None:
     parser.add_argument("--busy", type=int, default=None, help="processes beside the fit; as many as processors by default")
     parser.add_argument("--seconds", type=float, default=2.0)
     options = parser.parse_args()
-    from kcompile.codegen.target import usable_cores
+    from kcompile.codegen.host import usable_cores
     cores = usable_cores()
     busy = cores if options.busy is None else options.busy
     rows, worst = [], 0.0

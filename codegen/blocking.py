@@ -28,7 +28,7 @@ TOGETHER = 256  # elements of images at most in a block: what a tile takes of th
 LEAST_PART = 16  # terms of a loop of known length
 EACH = 16  # vectors to add for each line that is asked for meanwhile
 CYCLES_OF_A_LINE = 2  # in which the second-level cache brings it
-BUSY = 0.84  # of the time of two multiply-adds in each cycle, which what takes longer holds up
+BUSY = 0.84  # of the time of a trip's multiply-adds, which what takes longer holds up
 LEAST_TRIPS = 64  # of a loop that sums and holds no other: fewer cost more to begin than they bring
 
 
@@ -56,7 +56,7 @@ def settle_blocks(nest: Nest, target: Target) -> Nest:
     if parts := _parts(over, step, count * math.prod(d.extent for d in accs[0].dims if not d.vector), target):
         return _in_parts(nest, over, *parts, target)
     size = 1 << max(0, (target.l2 // 4 // step).bit_length() - 1)
-    waits = target.twice and _waits_for_lines(over)
+    waits = target.wide and _waits_for_lines(over, target)
     if inside := _inside(step, over, target, waits):
         nest = block_inside(nest, over.var, *inside)
         if not waits or step > target.l2 // 2:  # else cores share the tiles one after the other, of which many take the same lines
@@ -124,7 +124,7 @@ def _inside(step: int, over: Loop, target: Target, waits: bool) -> tuple[str, in
     return rows.var, next((n for n in range(even, 2 * even) if extent % n == 0 and 2 * n <= extent), even)
 
 
-def _waits_for_lines(over: Loop) -> bool:
+def _waits_for_lines(over: Loop, target: Target) -> bool:
     """Whether the lines that a tile takes in a trip of its sum would keep the second-level cache busy nearly as long as the
     multiply-adds take: as they do where rows that begin anywhere lie across one line more."""
     found = list(tile_sums((over,)))[:1]
@@ -137,7 +137,7 @@ def _waits_for_lines(over: Loop) -> bool:
                 return False
             offsets = list(reached(index, [s for s in loop.inside if isinstance(s, Loop) and index.coefficient(s.var) != 0]))
             lines += sum(len({(moved * n + offset) // here for offset in offsets}) for n in range(here)) / here
-    return lines * CYCLES_OF_A_LINE > BUSY * sum(products for _, products in found) / 2
+    return lines * CYCLES_OF_A_LINE > BUSY * sum(products for _, products in found) / target.multiply_adds
 
 
 def _stays(tiles: list[Loop], acc: Acc, target: Target, nest: Nest) -> bool:

@@ -25,8 +25,8 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument("program", help="a Python file; or a .kir text, with --passes")
     run.add_argument("arguments", nargs=argparse.REMAINDER, help="passed on to the program")
     add_tools(commands)
-    listing = commands.add_parser("list", help="list ops, rules, stages or options")
-    listing.add_argument("what", help="ops, rules, stages or options")
+    listing = commands.add_parser("list", help="list ops, rules, stages, options or targets")
+    listing.add_argument("what", help="ops, rules, stages, options or targets")
     listing.add_argument("--json", action="store_true", help="for programs to read")
     return parser
 

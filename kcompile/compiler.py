@@ -169,8 +169,7 @@ def stage_text(graph: Graph, stage: str, target: Target | None = None, **options
 def current_target() -> Target:
     """The target that KCOMPILE_TARGET names; this machine by default."""
     from .codegen.target import Target
-    name = option("KCOMPILE_TARGET")
-    return Target.host(codegen_options()) if name == "host" else Target.named(name)
+    return Target.named(option("KCOMPILE_TARGET"), codegen_options())
 
 
 def to_program(graph: Graph, target: Target | None = None) -> Program:

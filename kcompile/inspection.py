@@ -167,7 +167,7 @@ def _called(function: Any, path: str, name: str) -> Any:
 
 
 def listing(what: str, as_json: bool = False) -> str:
-    """A table of the ops, rules, stages or options, a line each, or an object of them as JSON. Raises TargetError."""
+    """A table of the ops, rules, stages, options or targets, a line each, or an object of them as JSON. Raises TargetError."""
     if what == "ops":
         from .ir import build  # noqa: F401  (defines every op)
         from .ir.op import OPS
@@ -180,8 +180,12 @@ def listing(what: str, as_json: bool = False) -> str:
     elif what == "options":
         from .options import OPTIONS
         rows = [(o.name, f"{o.doc} (default: {o.shown_default or 'none'})") for o in OPTIONS.values()]
+    elif what == "targets":
+        from .codegen.target import NAMED, Target
+        from .compiler import codegen_options
+        rows = [(name, str(target)) for name, target in (*NAMED.items(), ("host", Target.host(codegen_options())))]
     else:
-        raise TargetError(f"cannot list {what!r}; expected ops, rules, stages or options")
+        raise TargetError(f"cannot list {what!r}; expected ops, rules, stages, options or targets")
     if as_json:
         return json.dumps(dict(rows), indent=2)
     width = max(len(name) for name, _ in rows)

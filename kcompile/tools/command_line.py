@@ -27,7 +27,7 @@ def add_tools(commands: Parsers) -> None:
     show.add_argument("--layer", default=None, metavar="PATH", help="only what this layer (or op) made")
     show.add_argument("--kernel", default=None, metavar="K", help="only this kernel, such as k3")
     show.add_argument("--batch", type=int, default=None, metavar="N", help="for this batch size in place of the symbol B")
-    show.add_argument("--target", default=None, dest="cpu", metavar="CPU", help="host, avx512, avx2, neon or scalar")
+    show.add_argument("--target", default=None, dest="cpu", metavar="CPU", help="see `kcompile list targets`")
     show.add_argument("--dot", default=None, metavar="FILE", help="also write the graph (or program) as Graphviz text")
 
     why = _target(commands, "explain", "why ops were fused or not, where buffers lie, why loops are as they are", json=True)

@@ -136,7 +136,7 @@ def test_mistakes_are_one_line(command, program, arguments, parts):
 def test_an_option_that_cannot_be_used(command, program, monkeypatch):
     monkeypatch.setenv("KCOMPILE_TARGET", "pentium")
     done = command("show", "net.py:model", "--stage", "assembly")
-    assert done.returncode == 2 and "KCOMPILE_TARGET='pentium': expected one of host" in done.stderr.splitlines()[-1]
+    assert done.returncode == 2 and "KCOMPILE_TARGET='pentium': no target is called 'pentium'" in done.stderr.splitlines()[-1]
 
 
 def test_mistakes_in_a_program_are_errors_of_the_same_kind():
