@@ -100,17 +100,18 @@ class Shapes(Routes):
                           apart=self._apart(rows), cores=self.target.cores if own or self.inward else 1,
                           few=FEW if self.columns else 0, back=back)
         self.choices = choices()
-        if borders := self._borders(body):  # which decide how many rows go with so many vectors
-            vectors = self.choices[0].vectors
-            self.choices = sorted(choices(borders=borders), key=lambda tile: tile.vectors != vectors)
-        if far_rows(self.nest, common, body, vector, lanes, self.target):
-            widths = {tile.vectors for tile in self.choices}
-            fit = {n for n in widths if far_rows(self.nest, common, body, vector, lanes * n, self.target)}
-            self.choices.sort(key=lambda tile: tile.vectors not in fit)
-        if self.inward:  # a short sum: what follows is best written out behind it
-            self.choices.sort(key=lambda tile: is_dear(body, tile.vectors * tile.height))
-        first = self.choices[0]
-        self.choices.sort(key=lambda tile: self._crowd(common, tile.rows))
+        borders, vectors = self._borders(body), self.choices[0].vectors
+        if borders:  # which decide how many rows go with so many vectors
+            self.choices = choices(borders=borders)
+        widths = {tile.vectors for tile in self.choices} if far_rows(self.nest, common, body, vector, lanes, self.target) else set()
+        packable = {n for n in widths if far_rows(self.nest, common, body, vector, lanes * n, self.target)}
+
+        def drawbacks(tile: Tile) -> tuple[bool, ...]:
+            """What weighs more than what a tile costs by the model, the first most. Of a short sum what follows is best written out."""
+            dear = bool(self.inward) and is_dear(body, tile.vectors * tile.height)
+            return dear, tile.vectors not in packable, bool(borders) and tile.vectors != vectors
+        first = min(self.choices, key=drawbacks)
+        self.choices.sort(key=lambda tile: (self._crowd(common, tile.rows), *drawbacks(tile)))
         if self.choices[0] is not first:
             self.note(f"the rows of a tile of {first} would push each other out of the first-level cache: they lie a power of two apart")
         # panels that are packed one by one have no blocks of rows
