@@ -133,8 +133,8 @@ def test_with_wide_vectors_only_large_images_are_cut() -> None:
         assert any(s.startswith(step) for s in plan(lower(LONG), replace(avx512, l2=l2)).steps), l2
 
 
-@pytest.mark.parametrize(("channels", "l1", "cut"), [(100, 48, True), (100, 32, False), (64, 48, False)])
-def test_images_are_cut_where_lines_take_as_long_as_products(channels: int, l1: int, cut: bool) -> None:
+@pytest.mark.parametrize(("channels", "multiply_adds", "cut"), [(100, 2, True), (100, 1, False), (64, 2, False)])
+def test_images_are_cut_where_lines_take_as_long_as_products(channels: int, multiply_adds: int, cut: bool) -> None:
     kernel = parse_kernel(f"""
 kernel filter_gradient
   axes u:3, v:3, c:{channels}, o:{channels}, n:B, y:14, x:14
@@ -143,7 +143,7 @@ kernel filter_gradient
   reduce s[u, v, c, o] = add over n, y, x of t[n, y + u, x + v, c] * d[n, y, x, o]
   store dw[u, v, c, o] = s
 """.lstrip())
-    steps = plan(lower(kernel), replace(Target.named("avx512"), l1=l1 << 10, l2=2 << 20)).steps
+    steps = plan(lower(kernel), Target.named(f"avx512,multiply_adds={multiply_adds},l2=2M")).steps
     assert ("block_inside(n, y, 7)" in steps) == cut
 
 
