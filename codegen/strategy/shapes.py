@@ -88,8 +88,8 @@ class Shapes(Routes):
         """The register tile of a contraction: by the cost model, but a panel that can be packed and blocks of rows are worth more."""
         body = common[-1].body
         packed = far_rows(self.nest, common, body, vector, 2 * lanes, self.target)
-        own = bool(packed) and not any(array in self.nest.still for array, _ in packed)  # a core packs its panels for itself
-        far = self._panel_bytes(body, vector) > self.target.l2 // 2 and not packed \
+        own = bool(packed or self.inward) and not any(array in self.nest.still for array, _ in packed)  # a core packs its panels for itself
+        far = self._panel_bytes(body, vector) > self.target.l2 // 2 and not packed and not self.inward \
             and any(static(loop.extent) is None for loop in common)  # else the sum is gone through in blocks, which are near
         whole = LINES_OF_ROWS if len(rows) == 1 and self._lines_are_lost(common, vector, rows[0], lanes) else ()
         extents = {loop.var: loop.extent for loop in rows}
@@ -97,7 +97,7 @@ class Shapes(Routes):
         back = is_dear(body) and not self.columns and not strips
         each = FAR if far else SPLIT if self._split(body, vector) else NEAR
         choices = partial(best_tiles, vector.extent, lanes, extents, room, whole, each, masked=bool(self.nest.in_place),
-                          apart=self._apart(rows), cores=self.target.cores if own or self.inward else 1,
+                          apart=self._apart(rows), cores=self.target.cores if own else 1,
                           few=FEW if self.columns else 0, back=back)
         self.choices = choices()
         borders, vectors = self._borders(body), self.choices[0].vectors

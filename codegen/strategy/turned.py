@@ -9,7 +9,7 @@ from ..access import accesses, divisor, guess, inner_loops, static, useful_lanes
 from ..conflicts import crowded
 from ..epilogue import is_dear, turned_epilogue
 from ..nest import Loop
-from ..packing import Turned, find_turned
+from ..packing import PACKED_BYTES, Turned, find_turned
 from ..schedule import jam, pack, parallel, reorder, tile, transpose, unroll
 from ..tiles import MOST_VECTORS, NEAR, SPLIT, Tile, best_tiles, priced_tiles, wasted
 from .panels import Panels
@@ -93,17 +93,20 @@ class TurnedPanels(Panels):
                             masked=bool(self.nest.in_place), back=is_dear(common[-1].body), narrow=narrow)
 
     def _inward_lanes(self, common: list[Loop]) -> Loop | None:
-        """The lanes of a short sum for each row of a batch (`x @ w.T`, the input gradient of a classifier): the axis along which results
-        lie side by side, if of the operand along it, which no row moves, panels can be turned. Else every tile of the results would be
-        turned, which takes as long as its products."""
+        """The lanes of a sum for each row, of which there are many (`x @ w.T`, the input gradient of a classifier, or of a pointwise
+        convolution): the axis along which results lie side by side, if of the operand along it, which no row moves, panels can be turned.
+        Else every tile of the results would be turned, which takes as long as the products of a short sum. Of a batch, whose rows may be
+        few, the panels of a long one would take longer."""
         body = common[-1].body if common else ()
         sums = [s for s in body if isinstance(s, Loop)]
-        if len(common) != 2 or len(sums) != 1 or not sums[0].plain or (static(sums[0].extent) or LONG_SUM) > SHORT_SUM:
+        if len(common) != 2 or len(sums) != 1 or not sums[0].plain:
             return None
-        over, stores = sums[0].var, [a for a in accesses(self.nest, body) if a.store]
+        over, depth, stores = sums[0].var, static(sums[0].extent), [a for a in accesses(self.nest, body) if a.store]
         for loop, row in (common, common[::-1]):
             extent, loads = static(loop.extent) or 0, [a for a in accesses(self.nest, (sums[0],)) if a.depends_on(loop.var)]
-            if extent >= 4 * useful_lanes(self.nest, self.target, loop) and isinstance(row.extent, Dim) and divisor(row.extent) == 1 \
+            lanes = useful_lanes(self.nest, self.target, loop)
+            if depth is not None and extent >= 4 * lanes and isinstance(row.extent, Dim) \
+                    and (depth <= SHORT_SUM if divisor(row.extent) == 1 else 2 * lanes * depth * 4 <= PACKED_BYTES) \
                     and all(a.coefficient(loop.var) == 1 for a in stores) and len(loads) == 1 and loads[0].coefficient(over) == 1 \
                     and not loads[0].guards and not loads[0].depends_on(row.var) and loads[0].array not in self.nest.still:
                 self.inward = loads[0].array

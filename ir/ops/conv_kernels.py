@@ -3,9 +3,9 @@
     conv              y[n, y, x, o] = sum over ky, kx, c of x[n, y*s + ky*d, x*s + kx*d, c] * w[ky, kx, c, o], where x is guarded
                       against its border of zeros
     conv_filter_grad  dw[ky, kx, c, o] = sum over n, y, x of the same x times dy[n, y, x, o]
-    conv_input_grad   the filter reversed and transposed into a temporary, then for each of the s*s phases of the input positions a sum
-                      over that phase's taps and o, where dy is guarded against its border or, where that is dearer, padded into
-                      another temporary; positions of padding are not computed
+    conv_input_grad   the filter reversed and transposed into a temporary (but for large pointwise ones), then for each of
+                      the s*s phases of the input positions a sum over that phase's taps and o, where dy is guarded against its
+                      border or, where that is dearer, padded into another temporary; positions of padding are not computed
 
 With groups there is a free axis g more; channel axes of extent 1 within a group are left out, so that in a depthwise
 convolution g itself is the last axis, of unit stride.
@@ -14,6 +14,7 @@ convolution g itself is the last axis, of unit stride.
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Sequence
 
 from ..kernel import Eq, Kernel
@@ -27,6 +28,9 @@ from .spatial import Phase, phases, spatial_names, spatial_of
 Arrays = dict[str, TensorType]
 BORDER = 0.12  # the share of a sum's terms beyond the border of the image from which they are better not computed
 FEW = 4  # channels of a result that are no lanes: where channels are summed, these are
+POSITIONS = 32  # of an image that read a panel of a filter
+WIDE = 256  # channels whose panels are packed: rows of a kilobyte
+MATRIX = 128 << 10  # elements of a filter that a core's caches do not hold beside an image
 SUMMED = 8  # channels at least that are lanes of a sum
 
 
@@ -150,7 +154,8 @@ def input_grad_kernels(inputs: Types, outputs: Types, attrs: Attrs) -> list[Kern
     bounded = _bounded(by_axis, spatial_of(dy.shape), channels)
     low, high = _padding(by_axis, spatial_of(dy.shape), bounded)
     padded = dy.with_shape((dy.shape[0], *(a + n + b for a, n, b in zip(low, spatial_of(dy.shape), high, strict=True)), dy.shape[-1]))
-    turned = {} if channels.sums_in_lanes(channels.inner, channels.outer) else {"tmp0": _turned(w)}
+    as_it_lies = channels.sums_in_lanes(channels.inner, channels.outer) or _packed_anyway(w, dx, attrs, channels)
+    turned = {} if as_it_lies else {"tmp0": _turned(w)}
     arrays = operands(inputs, outputs, **turned, tmp1=padded)
     kernels = [_turn_filter(arrays)] if turned else []
     source = "in0"
@@ -160,6 +165,14 @@ def input_grad_kernels(inputs: Types, outputs: Types, attrs: Attrs) -> list[Kern
     for chosen in itertools.product(*by_axis):
         kernels.append(_phase_kernel(arrays, source, chosen, low, bounded, window, channels, dx))
     return kernels
+
+
+def _packed_anyway(w: TensorType, dx: TensorType, attrs: Attrs, channels: _Channels) -> bool:
+    """Whether the filter is a large matrix, of which every schedule copies a panel before many positions read it: it turns it then, and
+    there need not be a copy of all of it."""
+    positions = math.prod(n for n in spatial_of(dx.shape) if isinstance(n, int))
+    plain = all(n == 1 for n in (*w.shape[:-2], *attrs["strides"])) and not any(map(any, attrs["padding"] or ()))
+    return plain and channels.groups == 1 and positions >= POSITIONS and channels.inner >= WIDE and channels.inner * channels.outer > MATRIX
 
 
 def _bounded(by_axis: list[list[Phase]], extents: Sequence[DimLike], channels: _Channels) -> list[bool]:
