@@ -15,13 +15,15 @@ from kcompile.ir.struct import replace
 from ..ir.arena import first_fit
 from ..ir.program import Lifetime, Program
 from ..ir.types import Dim, TensorType, dim_symbols, evaluate_dim, is_static
-from .nest import Errand, Let, Loop, Nest, Stmt
+from .access import expr_cost, guess
+from .nest import VECTOR, Errand, Let, Loop, Nest, Stmt, stmt_expr
 from .runtime.layout import MOST_ARGS, MOST_ASKED
 from .step import KernelCall
 from .target import LINE, Target
 
 WORKING = 0.9  # of the second-level cache, for what calls use of the samples that they are at and for what they ask for of the next ones
 LEAST_ASKED = 4096  # bytes of a sample: less comes by itself
+WORTH_A_CALL = 40_000  # vector instructions: some microseconds, of which a line that goes from one core to another takes some hundredths
 PRIVATE_ROOM = 512 << 10  # of a thread's stack
 
 
@@ -40,6 +42,29 @@ def trips_of_a_sample(nest: Nest) -> int:
     for inner, by in nest.trips.factors[1:]:
         unit *= -(-int(str(inner)) // by)
     return unit if rows % step == 0 else 0
+
+
+def trips_worth_a_call(nest: Nest) -> int:
+    """The least trips of the loops that threads share which are worth a call of their own; 0 where a call does something else, too."""
+    rest = [s for s in nest.body if not isinstance(s, Let)]
+    if len(rest) != 1 or not isinstance(rest[0], Loop) or not rest[0].parallel:
+        return 0
+    inner = rest[0].body
+    while len(inner) == 1 and isinstance(inner[0], Loop) and inner[0].parallel:
+        inner = inner[0].body
+    return max(1, round(WORTH_A_CALL / max(1, _instructions(inner))))
+
+
+def _instructions(body: Sequence[Stmt]) -> int:
+    """Rough vector instructions of one execution of a body."""
+    total = 0
+    for stmt in body:
+        if isinstance(stmt, Loop):
+            total += _instructions(stmt.body) * (1 if stmt.mode == VECTOR else -(-guess(stmt.extent) // stmt.step))
+        else:
+            expr = stmt_expr(stmt)
+            total += expr_cost(expr) if expr is not None else 1
+    return total
 
 
 def asked_in_a_sample(nest: Nest) -> int:

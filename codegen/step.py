@@ -35,7 +35,8 @@ class PanelKernel:
 class NativeKernel:
     """What a call of a kernel's function must pass: dims for `symbols`, a share of `trips`, and after its arrays the panels. `unit`:
     the trips of a sample, where samples come one after the other; 0 where trips are no part of one sample or a call copies operands.
-    `asks`: for how many lines of what its thread will do next it asks in a sample (see runtime/errands.py)."""
+    `asks`: for how many lines of what its thread will do next it asks in a sample (see runtime/errands.py). `piece`: the least trips that
+    are worth a call of their own (see runtime/claims.py), 0 where a call has more to do than its trips."""
 
     name: str
     symbols: tuple[str, ...]
@@ -43,6 +44,7 @@ class NativeKernel:
     panels: tuple[PanelKernel, ...] = ()
     unit: int = 0
     asks: int = 0
+    piece: int = 0
 
 
 @struct(frozen=True)
@@ -124,7 +126,8 @@ def call_table(code: StepCode, addresses: Mapping[str, int], together: bool = Tr
         words = addresses[call.kernel.name], call.trips_word, call.dims_word, call.args_word
         if together and call.together != 1:
             place = told + len(private) if call.private or call.asked else 0
-            calls.append(call_words(*words, call.barrier and number > 0, call.together, call.samples, call.kernel.unit, place))
+            calls.append(call_words(*words, call.barrier and number > 0, call.together, call.samples, call.kernel.unit, place,
+                                    max(1, call.samples // 4)))
             if place:
                 private += [len(call.arrays), len(call.private), *(word for one in call.private for word in one)]
                 most = max([most, *(begin + call.samples * size for _, size, begin in call.private)])
@@ -132,7 +135,7 @@ def call_table(code: StepCode, addresses: Mapping[str, int], together: bool = Tr
                 calls[-1][layout.STEP_ASKED] = told + len(private)
                 private += [len(call.asked), *(word for one in call.asked for word in one)]
         else:
-            calls.append(call_words(*words, number > 0 and (call.barrier or not call.together)))
+            calls.append(call_words(*words, number > 0 and (call.barrier or not call.together), piece=call.kernel.piece))
     return [*table_of(calls, most), *private]
 
 
@@ -142,11 +145,11 @@ def table_of(calls: list[list[int]], private: int = 0) -> list[int]:
 
 
 def call_words(address: int, trips: int, dims: int, args: int, meets: bool, together: int = 1, samples: int = WHOLE,
-               unit: int = 1, private: int = 0) -> list[int]:
+               unit: int = 1, private: int = 0, piece: int = 0) -> list[int]:
     """The words of one call: its kernel's address, its words of the frame, whether threads meet before it, how many calls go through
     the samples together, how many of these at a time, the trips of one, the word of the table that tells its private arrays,
-    and that of what is asked for, which is entered later."""
-    return [address, trips, dims, args, meets, together, samples, unit, private, 0]
+    and that of what is asked for, which is entered later, and the least samples that a thread claims, 0 for shares that stay."""
+    return [address, trips, dims, args, meets, together, samples, unit, private, 0, piece]
 
 
 def fill_frame(code: StepCode, words: list[int], symbols: Mapping[str, int]) -> None:

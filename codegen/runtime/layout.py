@@ -4,7 +4,9 @@ from __future__ import annotations
 
 # pool
 POOL_STARTED, POOL_LAST, POOL_DONE, POOL_MAILBOXES, MAILBOX_WORDS, MAX_WORKERS = 0, 1, 16, 32, 16, 255
-POOL_WORDS = POOL_MAILBOXES + MAILBOX_WORDS * MAX_WORKERS
+POOL_CLAIMS = POOL_MAILBOXES + MAILBOX_WORDS * MAX_WORKERS  # of every thread of a call: see claims.py
+CLAIM_WORDS = 16
+POOL_WORDS = POOL_CLAIMS + CLAIM_WORDS * (MAX_WORKERS + 1)
 # mailbox: sequence number (the word slept on), asleep, then the job and the pool's count of finished workers
 MAIL_SEQUENCE, MAIL_ASLEEP, MAIL_FUNCTION, MAIL_CONTEXT, MAIL_THREAD, MAIL_THREADS, MAIL_DONE = range(7)
 # call: what kc.call runs
@@ -15,11 +17,12 @@ CLOSE_CALLS = 500_000  # nanoseconds between two small calls that find workers a
 # frame: what a step reads; after the table shared by its threads and that of its calls the rest is laid by codegen.step_text
 FRAME_SHARED, FRAME_CALLS, FRAME_WORDS = range(3)
 # calls: their number, the bytes of memory that each thread has for itself, then for each the kernel's function, its words of the frame,
-# whether threads meet before it, how many calls go through the samples together, how many samples at a time, the trips of a sample, and
-# the words of the table where its private arrays and what it asks for are told (0: it has none)
+# whether threads meet before it, how many calls go through the samples together, how many samples at a time, the trips of a sample,
+# the words of the table where its private arrays and what it asks for are told (0: it has none), and the least samples that a thread may
+# claim (0: none)
 STEPS_COUNT, STEPS_PRIVATE, STEPS_HEAD = range(3)
 (STEP_KERNEL, STEP_TRIPS, STEP_DIMS, STEP_ARGS, STEP_MEETS, STEP_TOGETHER, STEP_SAMPLES, STEP_UNIT, STEP_PRIVATE, STEP_ASKED,
- STEP_WORDS) = range(11)
+ STEP_PIECE, STEP_WORDS) = range(12)
 # private arrays of a call: how many arguments it has, how many of them are private, then for each its number, the bytes of a sample, and
 # the byte of the thread's own memory where it begins
 PRIVATE_ARGS, PRIVATE_COUNT, PRIVATE_HEAD = range(3)

@@ -82,6 +82,7 @@ class NativeCall:
         self.words[layout.CALL_SMALL] = small
         self.shared[:] = 0
         self.shared[waiting.SHARED_SPIN] = self.shared[waiting.SHARED_MOST_SPIN] = waiting.SPIN if threads <= self.pool.cores else 0
+        self.shared[waiting.SHARED_CLAIMS] = self.pool.address + 8 * layout.POOL_CLAIMS
         self.threads, self.small = threads, small
 
     def run(self) -> None:

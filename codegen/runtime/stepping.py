@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from .claims import MOST_CLAIMED
 from .layout import (
     ERRAND_BEFORE,
     ERRAND_END,
@@ -48,6 +49,7 @@ from .layout import (
     STEP_DIMS,
     STEP_KERNEL,
     STEP_MEETS,
+    STEP_PIECE,
     STEP_PRIVATE,
     STEP_SAMPLES,
     STEP_TOGETHER,
@@ -59,6 +61,7 @@ from .layout import (
     STEPS_PRIVATE,
     fields,
 )
+from .waiting import SHARED_CLAIMS
 
 
 def share(first: str, end: str, count: str) -> str:
@@ -72,7 +75,8 @@ def share(first: str, end: str, count: str) -> str:
 
 
 # One step: this thread's share of every kernel, in order. Calls that go together share out samples, and go through a few of them at a
-# time; a call of its own is one for which a sample is a trip, and all of them are done at once. Arrays that nobody sees but the calls of
+# time; a call of its own is one for which a sample is a trip, and all of them are done at once. Where there is enough to do, samples are
+# claimed as threads come to them (claims.py). Arrays that nobody sees but the calls of
 # one run lie in the thread's own memory, where a few samples after the other take the same place. What later calls and the next few samples
 # will use is told to the calls, which ask for it (errands.py). Returns the barrier count to go on with.
 STEP = f"""
@@ -81,6 +85,9 @@ entry:
 {fields("frame", shared=(FRAME_SHARED, "ptr"), calls=(FRAME_CALLS, "ptr"))}
 {fields("calls", count=(STEPS_COUNT, "i64"), private_bytes=(STEPS_PRIVATE, "i64"))}
   %table = getelementptr i64, ptr %calls, i64 {STEPS_HEAD}
+  %claims.place = getelementptr i64, ptr %shared, i64 {SHARED_CLAIMS}
+  %claims = load ptr, ptr %claims.place
+  %several = icmp ne i64 %threads, 1
   %private = alloca i8, i64 %private_bytes, align 64
   %own.room = alloca [{ERRAND_BEFORE + MOST_ARGS} x i64], align 64
   %own.args = getelementptr i64, ptr %own.room, i64 {ERRAND_BEFORE}
@@ -97,7 +104,7 @@ call:
   %offset = mul i64 %n, {STEP_WORDS}
   %entry.call = getelementptr i64, ptr %table, i64 %offset
 {fields("entry.call", trips_word=(STEP_TRIPS, "i64"), meets=(STEP_MEETS, "i64"), together=(STEP_TOGETHER, "i64"),
-         few=(STEP_SAMPLES, "i64"), unit=(STEP_UNIT, "i64"), asked=(STEP_ASKED, "i64"))}
+         few=(STEP_SAMPLES, "i64"), unit=(STEP_UNIT, "i64"), asked=(STEP_ASKED, "i64"), piece=(STEP_PIECE, "i64"))}
   store i64 0, ptr %errands
   store i64 0, ptr %errands.end
   %following = add i64 %n, %together
@@ -118,20 +125,37 @@ divide:
 cut:
   %samples = phi i64 [ %trips, %share ], [ %whole, %divide ]
 {share("first", "end", "samples")}
-  br label %few.more
+  %pieces = mul i64 %piece, %threads
+  %worth = shl i64 %pieces, 1
+  %much = icmp uge i64 %samples, %worth
+  %little = icmp ult i64 %samples, {MOST_CLAIMED}
+  %divisible = icmp ne i64 %piece, 0
+  %claimed.1 = and i1 %several, %divisible
+  %claimed.2 = and i1 %claimed.1, %much
+  %claimed = and i1 %claimed.2, %little
+  br i1 %claimed, label %few.claim, label %few.more
+few.claim:
+  %got = call i64 @kc.claim(ptr %claims, i64 %thread, i64 %threads, i64 %samples, i64 %piece, i64 %few)
+  %got.at = and i64 %got, 4294967295
+  %got.to = lshr i64 %got, 32
+  %got.any = icmp ne i64 %got, 0
+  br i1 %got.any, label %few.call, label %done
 few.more:
-  %at = phi i64 [ %first, %cut ], [ %to, %go ]
-  %any = icmp ult i64 %at, %end
+  %own.at = phi i64 [ %first, %cut ], [ %to, %few.done ]
+  %any = icmp ult i64 %own.at, %end
+  %left = sub i64 %end, %own.at
+  %most = call i64 @llvm.umin.i64(i64 %left, i64 %few)
+  %own.to = add i64 %own.at, %most
   br i1 %any, label %few.call, label %done
 few.call:
-  %left = sub i64 %end, %at
-  %most = call i64 @llvm.umin.i64(i64 %left, i64 %few)
-  %to = add i64 %at, %most
+  %at = phi i64 [ %own.at, %few.more ], [ %got.at, %few.claim ]
+  %to = phi i64 [ %own.to, %few.more ], [ %got.to, %few.claim ]
+  %last = call i64 @llvm.umax.i64(i64 %end, i64 %to)
   %asking = icmp ne i64 %asked, 0
   br i1 %asking, label %ask, label %work
 ask:
   %asked.list = getelementptr i64, ptr %calls, i64 %asked
-  call void @kc.errands(ptr %errands, ptr %frame, ptr %asked.list, i64 %at, i64 %to, i64 %end, i64 %few)
+  call void @kc.errands(ptr %errands, ptr %frame, ptr %asked.list, i64 %at, i64 %to, i64 %last, i64 %few)
   br label %work
 work:
   %m = phi i64 [ %n, %few.call ], [ %n, %ask ], [ %m.next, %go ]
@@ -154,13 +178,14 @@ go:
   call void %kernel(ptr %given, ptr %dims, i64 %lo, i64 %hi)
   %m.next = add i64 %m, 1
   %again = icmp ult i64 %m.next, %following
-  br i1 %again, label %work, label %few.more
+  br i1 %again, label %work, label %few.done
+few.done:
+  br i1 %claimed, label %few.claim, label %few.more
 done:
   br label %next
 out:
   ret i64 %target
 }}
-declare i64 @llvm.umin.i64(i64, i64)
 define internal void @kc.privately(ptr %own, ptr %args, ptr %list, ptr %private, i64 %at) {{
 entry:
 {fields("list", count=(PRIVATE_ARGS, "i64"), privates=(PRIVATE_COUNT, "i64"))}

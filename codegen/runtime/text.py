@@ -7,6 +7,7 @@ A worker sleeps on its own mailbox, so that one that takes no part in a call can
 from __future__ import annotations
 
 from ..text_builder import join
+from .claims import CLAIM
 from .errands import ERRANDS
 from .layout import (
     CALL_CONTEXT,
@@ -24,6 +25,7 @@ from .layout import (
     MAIL_THREAD,
     MAIL_THREADS,
     MAILBOX_WORDS,
+    POOL_CLAIMS,
     POOL_DONE,
     POOL_LAST,
     POOL_MAILBOXES,
@@ -167,6 +169,8 @@ together:
   store atomic i64 0, ptr %done release, align 8
   %done.sleepers = getelementptr i64, ptr %done, i64 {SLEEPERS}
   store atomic i64 0, ptr %done.sleepers release, align 8
+  %claims = getelementptr i64, ptr %pool, i64 {POOL_CLAIMS}
+  call void @kc.claims.begin(ptr %claims, i64 %wanted)
   br label %post
 post:
   %worker = phi i64 [ 0, %together ], [ %following, %posted ]
@@ -215,4 +219,4 @@ finished:
 
 def runtime_text(triple: str) -> str:
     """The runtime's module: exports kc_call, kc_step, kc_loop, and kc_copy for rows that are gathered as they are."""
-    return join([support(triple), BARRIER, _WORKER, _CALL, STEP, ERRANDS, LOOP, copy_text()])
+    return join([support(triple), BARRIER, _WORKER, _CALL, CLAIM, STEP, ERRANDS, LOOP, copy_text()])

@@ -9,7 +9,7 @@ threads on one processor, which it may do for seconds: then soon there are few.
 from __future__ import annotations
 
 # shared: what the threads of one call share; arrivals and the rest lie on separate cache lines
-SHARED_ARRIVED, SHARED_SPIN, SHARED_MOST_SPIN, SHARED_LOADED, SHARED_WORDS = 0, 16, 17, 18, 32
+SHARED_ARRIVED, SHARED_SPIN, SHARED_MOST_SPIN, SHARED_LOADED, SHARED_CLAIMS, SHARED_WORDS = 0, 16, 17, 18, 19, 32
 SLEEPERS = 1  # after a word that is waited for: how many sleep until it grows
 SPIN = 400  # pauses before the first yield, at most: about 10 us
 LEAST_SPIN = 16  # and at least: half as many after every wait for which they were not enough, all again after one for which they were

@@ -1,0 +1,135 @@
+"""How threads share the trips of a call where one may be slower than another, as LLVM text.
+
+A thread has a share of its own and claims it piece by piece, half of what is left at a time; one that has nothing left claims from the
+end of another's share, half of what is left there. So nobody waits for a core that is disturbed, for longer than a piece takes, while a
+core that is not keeps what its caches hold. The bits do not depend on it: no trip's result depends on who makes it, or when.
+
+A thread's words, on lines of their own: its share, and the number of the share-out that the thread is at. A share is one word that is
+exchanged whole: the number of its share-out, the first trip that nobody has claimed, and the one behind the last. Whoever comes first
+lays out the next share, its thread or another; that may be when nothing is left of the one before. So nothing is cleared between calls,
+and there is no barrier: a thread that finds the number of a later share-out knows that its own has been claimed by others. The last piece
+of a share is left to its owner, who comes to it soon: else undisturbed cores, too, would take each other's, out of the other's cache.
+"""
+
+from __future__ import annotations
+
+from .layout import CLAIM_WORDS
+
+CLAIM_BITS = 20  # of a trip; as many as are left count share-outs, of which two threads are never half of all apart
+MOST_CLAIMED = 1 << CLAIM_BITS  # trips: more are shared out beforehand
+PARTS = 32  # of a share, for the least that is claimed of it
+MOST_ASKED_THREADS = 16  # threads that one without work looks at
+
+_TRIP = MOST_CLAIMED - 1
+_NUMBER = (1 << 64 - 2 * CLAIM_BITS) - 1
+
+# Returns the first trip of what is claimed and, 32 bits higher, the one behind the last; 0 where nothing is left, and then the thread
+# is at the next share-out. `piece`: the least to be claimed, `most`: the most; of every thread's share there is some (count >= threads).
+CLAIM = f"""
+define internal i64 @kc.claim(ptr %claims, i64 %thread, i64 %threads, i64 %count, i64 %piece, i64 %most) {{
+entry:
+  %own.words = mul i64 %thread, {CLAIM_WORDS}
+  %own = getelementptr i64, ptr %claims, i64 %own.words
+  %number.place = getelementptr i64, ptr %own, i64 1
+  %number = load i64, ptr %number.place
+  %number.up = sub i64 %number, 1
+  %before = and i64 %number.up, {_NUMBER}
+  %tag = shl i64 %number, {2 * CLAIM_BITS}
+  %asked = call i64 @llvm.umin.i64(i64 %threads, i64 {MOST_ASKED_THREADS})
+  %rest = sub i64 %threads, 1
+  %share = udiv i64 %count, %threads
+  %part = udiv i64 %share, {PARTS}
+  %smallest = call i64 @llvm.umax.i64(i64 %part, i64 %piece)
+  br label %one
+one:
+  %k = phi i64 [ 0, %entry ], [ %k.next, %nothing ]
+  %v.sum = add i64 %thread, %k
+  %v.over = icmp uge i64 %v.sum, %threads
+  %v.back = sub i64 %v.sum, %threads
+  %v = select i1 %v.over, i64 %v.back, i64 %v.sum
+  %words = mul i64 %v, {CLAIM_WORDS}
+  %place = getelementptr i64, ptr %claims, i64 %words
+  br label %look
+look:
+  %seen = load atomic i64, ptr %place monotonic, align 8
+  %theirs = lshr i64 %seen, {2 * CLAIM_BITS}
+  %lo.up = lshr i64 %seen, {CLAIM_BITS}
+  %lo = and i64 %lo.up, {_TRIP}
+  %hi = and i64 %seen, {_TRIP}
+  %some = icmp ult i64 %lo, %hi
+  %now = icmp eq i64 %theirs, %number
+  br i1 %now, label %current, label %other
+current:
+  %there = sub i64 %hi, %lo
+  %tempting = icmp ugt i64 %there, %smallest
+  %own.share = icmp eq i64 %k, 0
+  %allowed = or i1 %tempting, %own.share
+  %taken = and i1 %some, %allowed
+  br i1 %taken, label %take, label %nothing
+other:
+  %last = icmp eq i64 %theirs, %before
+  %used = xor i1 %some, true
+  %due = and i1 %last, %used
+  br i1 %due, label %lay, label %nothing
+lay:
+  %scaled = mul i64 %count, %v
+  %scaled.up = add i64 %scaled, %rest
+  %first = udiv i64 %scaled.up, %threads
+  %scaled.next = add i64 %scaled.up, %count
+  %end = udiv i64 %scaled.next, %threads
+  br label %take
+take:
+  %from = phi i64 [ %lo, %current ], [ %first, %lay ]
+  %until = phi i64 [ %hi, %current ], [ %end, %lay ]
+  %left = sub i64 %until, %from
+  %left.up = add i64 %left, 1
+  %half = lshr i64 %left.up, 1
+  %least = call i64 @llvm.umax.i64(i64 %half, i64 %smallest)
+  %size.most = call i64 @llvm.umin.i64(i64 %least, i64 %most)
+  %size = call i64 @llvm.umin.i64(i64 %size.most, i64 %left)
+  %mine = icmp eq i64 %k, 0
+  %front = add i64 %from, %size
+  %back = sub i64 %until, %size
+  %new.lo = select i1 %mine, i64 %front, i64 %from
+  %new.hi = select i1 %mine, i64 %until, i64 %back
+  %new.lo.up = shl i64 %new.lo, {CLAIM_BITS}
+  %new.trips = or i64 %new.lo.up, %new.hi
+  %new = or i64 %new.trips, %tag
+  %exchange = cmpxchg ptr %place, i64 %seen, i64 %new seq_cst seq_cst
+  %done = extractvalue {{ i64, i1 }} %exchange, 1
+  br i1 %done, label %claimed, label %look
+claimed:
+  %at = select i1 %mine, i64 %from, i64 %back
+  %to = select i1 %mine, i64 %front, i64 %until
+  %to.up = shl i64 %to, 32
+  %answer = or i64 %to.up, %at
+  ret i64 %answer
+nothing:
+  %k.next = add i64 %k, 1
+  %others = icmp ult i64 %k.next, %asked
+  br i1 %others, label %one, label %out
+out:
+  %following = add i64 %number, 1
+  %wrapped = and i64 %following, {_NUMBER}
+  store i64 %wrapped, ptr %number.place
+  ret i64 0
+}}
+declare i64 @llvm.umin.i64(i64, i64)
+declare i64 @llvm.umax.i64(i64, i64)
+define internal void @kc.claims.begin(ptr %claims, i64 %threads) {{
+entry:
+  br label %one
+one:
+  %n = phi i64 [ 0, %entry ], [ %n.next, %one ]
+  %words = mul i64 %n, {CLAIM_WORDS}
+  %place = getelementptr i64, ptr %claims, i64 %words
+  store atomic i64 0, ptr %place monotonic, align 8
+  %number = getelementptr i64, ptr %place, i64 1
+  store i64 1, ptr %number
+  %n.next = add i64 %n, 1
+  %more = icmp ult i64 %n.next, %threads
+  br i1 %more, label %one, label %done
+done:
+  ret void
+}}
+"""
