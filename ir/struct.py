@@ -2,8 +2,9 @@
 
 A process imports a hundred of these classes before its first step, and a compilation makes their objects by the hundred thousand.
 dataclasses compiles six methods of each frozen class one by one, its constructor sets each field by way of `object`, and its `replace`
-looks up everything anew; its fields are all that is used here. A constructor is compiled once for all classes with as many fields, and
-then told their names; so are equality, hash and `replace`, when they are first asked for.
+looks up everything anew. All that is taken of it is what `field` says of a default; its own functions know nothing of these classes. A
+constructor is compiled once for all classes with as many fields, and then told their names; so are equality, hash and `replace`, when they
+are first asked for.
 
 The constructor sets attributes as any other class's does: only then does Python keep them beside the object, not in a dictionary, from
 which reading one takes four times as long. So nothing stands in the way of an assignment from outside but the type checker, and,
@@ -12,11 +13,10 @@ once `refuse_changes` has been called, as the tests do and whoever has passes ch
 
 from __future__ import annotations
 
-import dataclasses
 import functools
 import inspect
 from collections.abc import Callable
-from dataclasses import MISSING, Field, FrozenInstanceError, field, fields
+from dataclasses import MISSING, Field, FrozenInstanceError
 from types import CodeType, FunctionType
 from typing import TYPE_CHECKING, Any
 
@@ -37,7 +37,6 @@ else:
         """A copy with some fields changed. What `lazy` attributes have found out about the item is not copied."""
         return item._replaced(**changes)
 
-_FIELD: Any = dataclasses._FIELD  # type: ignore[attr-defined]
 _classes: list[Any] = []
 _refusing = False
 
@@ -56,10 +55,10 @@ def _made(cls: type) -> type:
     made: Any = cls
     found: dict[str, Any] = {}
     for base in cls.__mro__[:0:-1]:
-        found.update(getattr(base, "__dataclass_fields__", {}))
-    for name, kind in inspect.get_annotations(cls).items():
-        found[name] = _field(name, kind, cls.__dict__.get(name, MISSING))
-    made.__dataclass_fields__ = found
+        found.update(getattr(base, "__struct_fields__", {}))
+    for name in inspect.get_annotations(cls):
+        found[name] = cls.__dict__.get(name, MISSING)
+    made.__struct_fields__ = found  # by name: a default, a `field` that has one or makes one, or MISSING
     made.__match_args__ = tuple(found)  # type: ignore[misc]
     if "__init__" not in own:
         made.__init__ = _constructor(made)
@@ -77,35 +76,29 @@ def _made(cls: type) -> type:
     return cls
 
 
-def _field(name: str, kind: Any, default: Any) -> Any:
-    """What dataclasses makes of an annotation. It would ask of each with regular expressions whether it is one that is no field."""
-    one: Any = default if isinstance(default, Field) else field(default=default)
-    one.name, one.type, one._field_type = name, kind, _FIELD
-    return one
-
-
 def _name_attributes(cls: Any) -> None:
     """Objects share the names of their attributes as long as the first ones have them all: lazy ones, too."""
     first = object.__new__(cls)
-    for name in (*cls.__dataclass_fields__, *(name for name, value in cls.__dict__.items() if isinstance(value, lazy))):
+    for name in (*cls.__struct_fields__, *(name for name, value in cls.__dict__.items() if isinstance(value, lazy))):
         object.__setattr__(first, name, None)
 
 
 def _constructor(cls: Any) -> Any:
     lines, defaults, factories = [], [], {}
-    for n, one in enumerate(fields(cls)):
+    for n, default in enumerate(cls.__struct_fields__.values()):
         lines.append(f"self.{{{n}}} = {{{n}}}")
-        if one.default_factory is not MISSING:
-            factories[n] = one.default_factory
+        if isinstance(default, Field) and default.default_factory is not MISSING:
+            factories[n] = default.default_factory
             lines[-1] += f" if {{{n}}} is not MISSING else made[{n}]()"
-        if one.default is not MISSING or n in factories:
-            defaults.append(one.default)
+        known = default.default if isinstance(default, Field) else default
+        if known is not MISSING or n in factories:
+            defaults.append(known)
     return _method(cls, "__init__(self{given})", tuple(lines) or ("pass",), tuple(defaults), {"made": factories, "MISSING": MISSING})
 
 
 def _method(cls: Any, head: str, lines: tuple[str, ...], defaults: tuple[Any, ...] = (), known: dict[str, Any] | None = None) -> Any:
     """A method of these lines, where {0} is the first field, ..., {given} all of them as arguments, {self} and {other} their values."""
-    names = [one.name for one in fields(cls)]
+    names = list(cls.__struct_fields__)
     code = _template(head, lines, len(names))
     its = {f"f{n}_": name for n, name in enumerate(names)}
     code = code.replace(co_names=tuple([its.get(name, name) for name in code.co_names]),
@@ -149,7 +142,7 @@ def _hash(self: Any) -> int:
 def _replaced(self: Any, **changes: Any) -> Any:
     """Until somebody replaces a field."""
     cls = self.__class__
-    count = len(cls.__dataclass_fields__)
+    count = len(cls.__struct_fields__)
     lines = [f"_.{{{n}}} = self.{{{n}}} if {{{n}}} is KEPT else {{{n}}}" for n in range(count)]
     cls._replaced = _method(cls, "_replaced(self{given})", ("_ = make(self.__class__)", *lines, "return _"), (MISSING,) * count,
                             {"make": object.__new__, "KEPT": MISSING})
@@ -157,12 +150,12 @@ def _replaced(self: Any, **changes: Any) -> Any:
 
 
 def _text(self: Any) -> str:
-    parts = [f"{one.name}={getattr(self, one.name)!r}" for one in fields(self)]
+    parts = [f"{name}={getattr(self, name)!r}" for name in self.__struct_fields__]
     return f"{self.__class__.__qualname__}({', '.join(parts)})"
 
 
 def _refuse_set(self: Any, name: str, value: Any) -> None:
-    if name not in self.__class__.__dataclass_fields__ or name in self.__dict__:
+    if name not in self.__class__.__struct_fields__ or name in self.__dict__:
         raise FrozenInstanceError(f"cannot assign to field {name!r}")
     object.__setattr__(self, name, value)  # the constructor's
 

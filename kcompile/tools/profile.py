@@ -8,12 +8,13 @@ is the difference between the step and the sum of its kernels, and is printed as
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ..ir.kernel import ACCUMULATE, REDUCE, Kernel
 from ..ir.program import Program
 from ..ir.scalar import Apply, Guard, vanishing, walk
+from ..ir.struct import replace
 from ..ir.types import TensorType, evaluate_dim
 from .native import arrays_for, executable_of
 from .operands import operands

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -15,6 +14,7 @@ from kcompile.codegen.schedule import apply
 from kcompile.codegen.strategy import plan
 from kcompile.codegen.target import Target
 from kcompile.ir.scalar import Aff, Load, walk
+from kcompile.ir.struct import replace
 from kcompile.ir.text.kernels import parse_kernel
 from kcompile.ir.types import evaluate_dim
 

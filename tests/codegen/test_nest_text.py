@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 
 from kcompile.codegen.lower import lower
 from kcompile.codegen.nest_text import parse_nest, print_nest
 from kcompile.codegen.strategy import plan
 from kcompile.codegen.target import Target
+from kcompile.ir.struct import replace
 from kcompile.ir.text.kernels import parse_kernel
 from kcompile.ir.text.tokens import ParseError
 

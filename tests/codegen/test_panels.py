@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
 
@@ -17,6 +15,7 @@ from kcompile.codegen.strategy import plan, tile_choices
 from kcompile.codegen.target import Target
 from kcompile.ir.kernel import Kernel
 from kcompile.ir.panels import through_panels
+from kcompile.ir.struct import replace
 from kcompile.ir.text.kernels import parse_kernel
 
 from .harness import Array, Native

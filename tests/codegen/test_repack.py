@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
 
@@ -13,6 +11,7 @@ from kcompile.codegen.nest import Nest
 from kcompile.codegen.schedule import ScheduleError, apply
 from kcompile.codegen.strategy import plan
 from kcompile.codegen.target import Target
+from kcompile.ir.struct import replace
 
 from .harness import Native
 from .test_native import assert_close, evaluate, inputs, run_native

@@ -1,7 +1,5 @@
 """Kernels of one structure are those whose text, under neutral names, is one."""
 
-from dataclasses import replace
-
 import pytest
 
 from kcompile.codegen.step_text import canonical
@@ -13,6 +11,7 @@ from kcompile.ir.passes.plan import plan
 from kcompile.ir.passes.simplify import simplify
 from kcompile.ir.random_graphs import random_graph
 from kcompile.ir.scalar import Aff, Const, Guard, Load, apply
+from kcompile.ir.struct import replace
 from kcompile.ir.structure import structure
 from kcompile.ir.text.kernels import print_kernel
 from kcompile.ir.types import TensorType, f32

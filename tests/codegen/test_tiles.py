@@ -1,12 +1,11 @@
 """Register tiles: what is chosen holds in the registers, wastes little, and is there for every shape."""
 
-from dataclasses import replace
-
 import pytest
 
 from kcompile.codegen.conflicts import crowd, crowded
 from kcompile.codegen.target import Target
 from kcompile.codegen.tiles import FAR, NEAR, Room, best_tiles, cost, wasted
+from kcompile.ir.struct import replace
 from kcompile.ir.types import Dim
 
 ROOMS = {"avx2": Room(16, 12), "avx512": Room(32, 28), "two sums": Room(16, 6, 2)}

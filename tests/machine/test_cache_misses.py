@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+import dataclasses
 from pathlib import Path
 
 import pytest
@@ -11,6 +11,7 @@ from kcompile.codegen import cache, step_cache
 from kcompile.codegen.executable import compile_program
 from kcompile.codegen.options import CodegenOptions
 from kcompile.codegen.target import Target
+from kcompile.ir.struct import replace
 
 from .programs import training_program
 
@@ -50,7 +51,7 @@ def test_another_compiler(log: Log, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_other_convolutions(log: Log) -> None:
-    log.options = replace(log.options, winograd=False)
+    log.options = dataclasses.replace(log.options, winograd=False)
     assert "KCOMPILE_WINOGRAD" in log.of(training_program())
 
 

@@ -4,7 +4,6 @@ next, each line once and in order."""
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
@@ -19,6 +18,7 @@ from kcompile.codegen.target import Target
 from kcompile.ir import build
 from kcompile.ir.graph import Graph
 from kcompile.ir.kernel import Kernel
+from kcompile.ir.struct import replace
 from kcompile.ir.types import Dim, TensorType, f32
 
 from .programs import planned

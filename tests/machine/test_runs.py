@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -17,6 +16,7 @@ from kcompile.codegen.step_cache import decode, encode
 from kcompile.codegen.target import Target
 from kcompile.ir import build
 from kcompile.ir.graph import Graph, Value
+from kcompile.ir.struct import replace
 from kcompile.ir.types import Dim, TensorType, f32
 
 from .programs import planned

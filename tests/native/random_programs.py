@@ -16,7 +16,7 @@ import gc
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -41,6 +41,7 @@ from kcompile.ir.passes.split import split
 from kcompile.ir.passes.widen import widen
 from kcompile.ir.program import Lifetime, Program
 from kcompile.ir.random_graphs import random_arrays, random_graph, shrink
+from kcompile.ir.struct import replace
 from kcompile.ir.text import print_graph
 from kcompile.ir.types import evaluate_dim, f32
 
