@@ -6,7 +6,7 @@ a process loads before it trains. `Graph.digraph` is one, made for whoever wants
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterator
+from collections.abc import Hashable, Iterator, Sequence
 from typing import Generic, TypeVar
 
 N = TypeVar("N", bound=Hashable)
@@ -23,6 +23,13 @@ class Digraph(Generic[N]):
         """Nothing happens where it is there."""
         self._successors.setdefault(node, {})
         self._predecessors.setdefault(node, {})
+
+    def append(self, node: N, sources: Sequence[N]) -> None:
+        """Add a node that is not there, and an edge to it from each of the others."""
+        self._successors[node] = {}
+        self._predecessors[node] = dict.fromkeys(sources)
+        for source in sources:
+            self._successors[source][node] = None
 
     def add_edge(self, source: N, target: N) -> None:
         self._successors[source][target] = None

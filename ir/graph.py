@@ -131,14 +131,22 @@ class Graph:
         for value in inputs:
             if value.node.graph is not self:
                 raise GraphError(f"{op.name}: operand {value!r} belongs to another graph")
-        inferred = tuple(op.infer(tuple(v.type for v in inputs), attrs))
+        inferred = tuple(op.infer(tuple([v.type for v in inputs]), attrs))
         if types is not None and tuple(types) != inferred:
             raise GraphError(f"{op.name}: inferred {inferred}, but {tuple(types)} was stated")
-        node = Node(self, self._next, op, tuple(inputs), attrs, inferred, self._path, self._source)
+        return self._append(op, tuple(inputs), attrs, inferred)
+
+    def copy(self, node: Node, inputs: tuple[Value, ...]) -> tuple[Value, ...]:
+        """Append a node as another graph has it; its types are inferred anew only where those of its operands have changed."""
+        for value, old in zip(inputs, node.inputs, strict=True):
+            if value.node.graph is not self or (value.type is not old.type and value.type != old.type):
+                return self.add(node.op, inputs, node.attrs)
+        return self._append(node.op, inputs, node.attrs, node.types)
+
+    def _append(self, op: Op, inputs: tuple[Value, ...], attrs: Attrs, types: tuple[TensorType, ...]) -> tuple[Value, ...]:
+        node = Node(self, self._next, op, inputs, attrs, types, self._path, self._source)
         self._next += 1
-        self.links.add_node(node)
-        for value in inputs:
-            self.links.add_edge(value.node, node)
+        self.links.append(node, [value.node for value in inputs])
         return node.outputs
 
     def replace_uses(self, old: Value, new: Value) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 
-from .graph import Graph, Node, Value
+from .graph import Graph, GraphError, Node, Value
 
 # change(new graph, old node, its inputs in the new graph) -> values for the old node's outputs, or None to copy it
 Change = Callable[[Graph, Node, tuple[Value, ...]], Sequence[Value] | None]
@@ -33,18 +33,20 @@ def rebuild(graph: Graph, change: Change | None = None, nodes: Iterable[Node] | 
         live = live_nodes(graph)
         nodes = [node for node in graph.nodes() if node in live]
     new = Graph(graph.name)
-    mapping: dict[Value, Value] = {}
+    made: dict[int, Sequence[Value]] = {}  # by the number of the old node
     for node in nodes:
-        inputs = tuple([mapping[value] for value in node.inputs])
+        inputs = tuple([made[value.node.number][value.index] for value in node.inputs])
         new.locate(node.path, node.source)
         values = change(new, node, inputs) if change else None
         if values is None:
-            values = new.add(node.op, inputs, node.attrs)
-        mapping.update(zip(node.outputs, values, strict=True))
+            values = new.copy(node, inputs)
+        elif len(values) != len(node.outputs):
+            raise GraphError(f"{node!r} has {len(node.outputs)} outputs, but {len(values)} stand for them")
+        made[node.number] = values
     new.locate("", "")
     for old_table, new_table in ((graph.params, new.params), (graph.states, new.states),
                                  (graph.outputs, new.outputs), (graph.updates, new.updates)):
-        new_table.update((name, mapping[value]) for name, value in old_table.items())
+        new_table.update((name, made[value.node.number][value.index]) for name, value in old_table.items())
     return new
 
 

@@ -14,7 +14,6 @@ new comes from memory, in short pieces, which no processor sees as a stream.
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Sequence
 
 from kcompile.ir.struct import replace
@@ -114,10 +113,11 @@ def moved_by(index: Aff, loop: Loop) -> int | None:
 
 def reached(index: Aff, loops: Sequence[Loop]) -> set[int]:
     """Where loops of known extent lead an index, from where it stands at their first trips."""
-    ranges = []
+    found = {0}
     for loop in loops:
         extent, coefficient = static(loop.extent), index.coefficient(loop.back or loop.var)
         if extent is None or not isinstance(coefficient, int):
             return set()
-        ranges.append([coefficient * (min(n, loop.last_whole) if loop.back else n) for n in range(0, extent, loop.step)])
-    return {sum(moves) for moves in itertools.product(*ranges)}
+        moves = {coefficient * (min(n, loop.last_whole) if loop.back else n) for n in range(0, extent, loop.step)}
+        found = {offset + move for offset in found for move in moves}  # many meet, as windows overlap
+    return found
