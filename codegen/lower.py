@@ -8,7 +8,9 @@ in each pass that uses it, or kept in a row buffer where it is dear (an exponent
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
+
+from kcompile.ir.struct import struct
 
 from ..ir.kernel import ACCUMULATE, INDEX, LET, REDUCE, STORE, Eq, Kernel, expr_refs, expr_variables
 from ..ir.kernel_edit import without_unit_axes
@@ -21,7 +23,7 @@ DEAR = 6  # a let of at least this cost is kept in a row buffer rather than eval
 ROW_BUFFER_BYTES = 128 << 10  # row buffers lie on the stack of a worker
 
 
-@dataclass
+@struct(frozen=False)
 class _Pass:
     """Statements under one set of loops (`rest`, outermost first); `before` and `after` stand around the loops.
 

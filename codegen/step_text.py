@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Hashable
 
 from kcompile.ir.struct import replace
@@ -103,19 +102,20 @@ class _Modules:
         self.target, self.emitted = target, emitted
         self.done: list[str] = []
         self.open: dict[str, list[str]] = {}
+        self.lines: dict[str, int] = {}
 
     def add(self, text: str) -> None:
         head = head_for(text, self.target)
-        group = self.open.setdefault(head, [])
-        group.append(text)
-        if sum(t.count("\n") for t in group) >= MODULE_LINES:
+        self.open.setdefault(head, []).append(text)
+        self.lines[head] = self.lines.get(head, 0) + text.count("\n")
+        if self.lines[head] >= MODULE_LINES:
             self._close(head)
 
     def _close(self, head: str) -> None:
         if self.open[head]:
             self.done.append(head + join(self.open[head]))
             self.emitted(self.done[-1])
-            self.open[head] = []
+            self.open[head], self.lines[head] = [], 0
 
     def finished(self) -> list[str]:
         for head in self.open:
@@ -131,7 +131,7 @@ def head_for(text: str, target: Target) -> str:
 def has_many_sums(text: str, target: Target) -> bool:
     """Whether a loop adds up vectors in half of the registers or more."""
     most = target.registers // 2
-    return text.count(" = phi <") >= most and re.search(rf"(?:  %\S+ = phi <[^\n]*\n){{{most}}}", text) is not None
+    return text.count(" = phi <") >= most and any(block.count(" = phi <") >= most for block in text.split(":\n"))
 
 
 def has_final_addresses(text: str, target: Target) -> bool:

@@ -29,9 +29,8 @@ if TYPE_CHECKING:
     from dataclasses import replace
 else:
     def struct(frozen: bool) -> Callable[[type], type]:
-        """A class whose annotations are its fields: equal where these are, hashable, never changed (there is no other kind)."""
-        assert frozen
-        return _made
+        """A class whose annotations are its fields: equal where these are; `frozen`: hashable, and never changed."""
+        return _made if frozen else _made_open
 
     def replace(item: Any, **changes: Any) -> Any:
         """A copy with some fields changed. What `lazy` attributes have found out about the item is not copied."""
@@ -51,6 +50,14 @@ def refuse_changes() -> None:
 
 
 def _made(cls: type) -> type:
+    return _with_methods(cls, frozen=True)
+
+
+def _made_open(cls: type) -> type:
+    return _with_methods(cls, frozen=False)
+
+
+def _with_methods(cls: type, frozen: bool) -> type:
     own = {name for name, value in cls.__dict__.items() if value is not None}  # who defines __eq__ alone has None for a __hash__
     made: Any = cls
     found: dict[str, Any] = {}
@@ -62,16 +69,17 @@ def _made(cls: type) -> type:
     made.__match_args__ = tuple(found)  # type: ignore[misc]
     if "__init__" not in own:
         made.__init__ = _constructor(made)
-    for name, method in (("__eq__", _equal), ("__hash__", _hash), ("__repr__", _text)):
+    for name, method in (("__eq__", _equal), ("__hash__", _hash if frozen else None), ("__repr__", _text)):
         if name not in own:
             setattr(made, name, method)
     for name in found:
         if name in cls.__dict__:
             delattr(cls, name)  # the constructor knows it; beside an attribute of the class, that of the object is found late
     made._replaced = _replaced
-    if _refusing:
-        made.__setattr__, made.__delattr__ = _refuse_set, _refuse_delete
-    _classes.append(made)
+    if frozen:
+        if _refusing:
+            made.__setattr__, made.__delattr__ = _refuse_set, _refuse_delete
+        _classes.append(made)
     _name_attributes(made)
     return cls
 

@@ -9,13 +9,13 @@ end; `lower_to` stops where one wants to look.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from .ir.fingerprint import fingerprint
 from .ir.graph import Graph
 from .ir.program import Program
+from .ir.struct import struct
 from .options import option
 
 # Passes and code generation are imported where they run: a step that the cache has needs neither.
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from .codegen.target import Target
 
 
-@dataclass(frozen=True)
+@struct(frozen=True)
 class Stage:
     """One stage: `run` makes it from the one before (`target` matters from `filtered` on)."""
 

@@ -6,7 +6,7 @@ addition further on each trip, as LLVM's loop strength reduction would have it.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from operator import itemgetter
 
 from kcompile.ir.struct import struct
@@ -54,7 +54,7 @@ class Lanes:
     ways: int = 1
 
 
-@dataclass
+@struct(frozen=False)
 class Sums:
     """The innermost loop around what is being written, where it adds to accumulators. `moving`: variables of the loop, what they are
     without its counter, and the counter's factor."""

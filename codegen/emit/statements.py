@@ -9,8 +9,10 @@ from __future__ import annotations
 import functools
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import field
 from itertools import product
+
+from kcompile.ir.struct import struct
 
 from ...ir.scalar import Apply, Expr, Load, vanishing
 from ...ir.types import DimLike, DType, boolean, i64
@@ -29,7 +31,7 @@ from .values import Values
 Key = tuple[int, ...]
 
 
-@dataclass
+@struct(frozen=False)
 class _Block:
     """The accumulators declared by one Acc: the current value of each instance."""
 
@@ -39,7 +41,7 @@ class _Block:
     folded: dict[str, Operand] = field(default_factory=dict)  # of vectors the sums of their terms side by side, made with another's
 
 
-@dataclass
+@struct(frozen=False)
 class _LetValues:
     """The values of a let (or fold), one for each setting of the unrolled variables around its definition."""
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Union
 
 from ...ir.types import DType, f32, f64
@@ -19,13 +18,11 @@ Operand = Union["Vec", float, int]
 FLOAT, INTEGER, CONDITION = "f", "i", "b"
 
 
-@dataclass(frozen=True, eq=False)
 class Vec:
     """An operand of a Math: kind is FLOAT, INTEGER (as wide as the float) or CONDITION (i1)."""
 
-    math: Math
-    name: str
-    kind: str
+    def __init__(self, math: Math, name: str, kind: str) -> None:
+        self.math, self.name, self.kind = math, name, kind
 
     def _binary(self, float_op: str, int_op: str, other: Operand, swapped: bool = False) -> Vec:
         a, b = self.name, self.math.operand(other, self.kind)

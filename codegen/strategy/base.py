@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from kcompile.ir.struct import replace, struct
 
@@ -41,7 +41,7 @@ class Shape:
         return self.count * math.prod(self.tiles.values())
 
 
-@dataclass
+@struct(frozen=False)
 class Scheduling:
     """A nest on its way, and the target; every decision is a step of the nest, with a note that says why."""
 
