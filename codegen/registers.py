@@ -90,6 +90,12 @@ def constant_value(operand: str) -> float | None:
     return None
 
 
+def integer_value(operand: str) -> int | None:
+    """The number in an integer constant operand; None for anything else."""
+    literal = operand.removesuffix(")").split(" ")[-1]
+    return int(literal) if is_constant(operand) and literal.removeprefix("-").isdigit() else None
+
+
 def from_memory(w: Writer, dtype: DType, lanes: int, value: str) -> str:
     """A loaded value of memory_type as a value of register_type."""
     if dtype == boolean:

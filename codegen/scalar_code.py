@@ -15,6 +15,7 @@ from .registers import (
     constant,
     constant_value,
     from_memory,
+    integer_value,
     is_constant,
     memory_type,
     register_type,
@@ -224,6 +225,9 @@ def _shift(instruction: str) -> Callable[[_Call], str]:
         a, b = c.args
         bits = 8 * c.of.size
         name = "shl" if instruction == "shl" else "ashr" if c.of.kind == "i" else "lshr"
+        count = integer_value(b)
+        if count is not None and 0 <= count < bits:
+            return c.op(name, a, b)
         inside = c.compare("ult", b, c.const(bits))  # a negative count is a large one
         if name == "ashr":
             return c.op(name, a, c.select(inside, b, c.const(bits - 1)))
