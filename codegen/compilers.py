@@ -12,7 +12,7 @@ import contextlib
 import os
 import sys
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 
 from . import cache
 from .garbage import collect
@@ -26,10 +26,11 @@ SWITCH_SECONDS = 0.0005  # how long a thread that comes out of LLVM waits for th
 
 
 class Compilers:
-    """`submit` each module as soon as its text is there; `objects` waits for all."""
+    """`submit` each module as soon as its text is there; `objects` waits for all. `meanwhile`: what this process has to do anyway, done
+    while a helper compiles the last modules."""
 
-    def __init__(self, target: Target, options: CodegenOptions, name: str) -> None:
-        self.target, self.options, self.name = target, options, name
+    def __init__(self, target: Target, options: CodegenOptions, name: str, meanwhile: Callable[[], None] = lambda: None) -> None:
+        self.target, self.options, self.name, self.meanwhile = target, options, name, meanwhile
         self._objects: dict[str, bytes] = {}
         self._submitted: set[str] = set()
         self._helper: Helper | None = None
@@ -72,6 +73,7 @@ class Compilers:
                 self.submit(text)
         if self._helper is not None and self._helper.thread is not None:
             collect()
+            self.meanwhile()
         self.close()
         if self._error is not None:
             raise self._error

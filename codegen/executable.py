@@ -61,12 +61,13 @@ def compile_program(program: Program, target: Target | None = None, options: Cod
 
 
 def compile_text(text: str, program: Callable[[], Program], target: Target | None = None,
-                 options: CodegenOptions | None = None) -> Executable:
-    """The same, for whatever `text` tells apart: `program` makes the planned program where the cache has nothing for the text."""
+                 options: CodegenOptions | None = None, meanwhile: Callable[[], None] = lambda: None) -> Executable:
+    """The same, for whatever `text` tells apart: `program` makes the planned program where the cache has nothing for the text.
+    `meanwhile`: see Compilers."""
     options = options or CodegenOptions()
     target = target or Target.host(options)
     _check_runs_here(target)
-    compilers = Compilers(target, options, "kcompile")
+    compilers = Compilers(target, options, "kcompile", meanwhile)
     try:
         return Executable(cached_step_code(text, program, target, options, compilers), target, options, compilers)
     finally:

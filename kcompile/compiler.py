@@ -190,8 +190,9 @@ def codegen_options() -> Any:
                           winograd=option("KCOMPILE_WINOGRAD"))
 
 
-def compile_graph(graph: Graph, name: str = "") -> Executable:
-    """Native code for a traced graph. Raises DescribeError, naming the layer, for what has no native kernel."""
+def compile_graph(graph: Graph, name: str = "", meanwhile: Callable[[], None] = lambda: None) -> Executable:
+    """Native code for a traced graph. `meanwhile` may be called while another process compiles: what the caller would do next. Raises
+    DescribeError, naming the layer, for what has no native kernel."""
     from .codegen.executable import compile_text
     target, options = current_target(), codegen_options()
     folder = option("KCOMPILE_DUMP")
@@ -202,7 +203,7 @@ def compile_graph(graph: Graph, name: str = "") -> Executable:
         from .codegen.executable import compile_program
         executable = compile_program(to_program(graph, target), target, options)  # the passes run, whatever the cache has
     else:
-        executable = compile_text(fingerprint(graph), lambda: to_program(graph, target), target, options)
+        executable = compile_text(fingerprint(graph), lambda: to_program(graph, target), target, options, meanwhile)
     for listener in LISTENERS:
         listener(name or graph.name, graph, executable)
     return executable

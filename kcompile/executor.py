@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,7 +13,7 @@ import numpy.typing as npt
 
 from .compiler import compile_graph
 from .dtypes import numpy_dtype
-from .memory_order import Ordered
+from .memory_order import Ordered, make_values
 from .options import option
 from .training.data import Batch
 from .training.steps import LOG, Step
@@ -29,7 +30,7 @@ class Runner:
     def __init__(self, step: Step, debug: str | None = None) -> None:
         """`debug`: "nan" watches every step for a NaN or infinity, as KCOMPILE_NAN=1 does for all."""
         self.step = step
-        self.executable = compile_graph(step.graph, step.graph.name)
+        self.executable = compile_graph(step.graph, step.graph.name, partial(make_values, step.variables))
         self._params = {leaf.name: numpy_dtype(leaf.dtype) for leaf in step.spec.leaves()}
         self._outputs = {name: value.type for name, value in step.graph.outputs.items()}
         self._buffers: Mapping[str, str] = self.executable.program.outputs

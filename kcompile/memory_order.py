@@ -71,6 +71,12 @@ def held(variables: Iterable[Variable]) -> AbstractContextManager[Any]:
     return ORDER.lock if any(variable.moves for variable in variables) else nullcontext()
 
 
+def make_values(variables: Mapping[str, Variable]) -> None:
+    """The initial values of those that have none yet."""
+    for variable in variables.values():
+        variable.make_value()
+
+
 class Ordered:
     """The variables of a compiled step, by path, and the order of their memory that the step was compiled for.
 

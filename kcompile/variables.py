@@ -154,13 +154,18 @@ class Variable(TensorOperators):
     @property
     def array(self) -> npt.NDArray[Any]:
         """The memory that holds the value, row by row, always the same; a large weight gets its initial value when first asked for."""
+        memory = self.make_value()
+        if self._order.columns:
+            self._order.settle(memory, 0)
+        return memory
+
+    def make_value(self) -> npt.NDArray[Any]:
+        """The memory in whatever order it is; with its initial value where nobody has asked for it before."""
         if self._memory is None:
             with _INITIALISING.lock:
                 if self._memory is None:
                     assert self._initial is not None
                     self._memory, self._initial = self._initial.value(), None
-        if self._order.columns:
-            self._order.settle(self._memory, 0)
         return self._memory
 
     def in_panels(self, columns: int) -> None:
