@@ -6,6 +6,7 @@ import warnings
 from typing import Any
 
 from .. import ops, tracing, tree
+from ..conversion import as_array
 from ..layers.call_context import entered
 from ..layers.input_layer import InputLayer
 from ..layers.layer import Layer
@@ -153,6 +154,10 @@ class Functional(Model):
                 raise ValueError(f"Input {position} with name '{name}' of model '{self.name}' is None, but the Input is not optional.")
             return None
         if not isinstance(value, (Tensor, TracedTensor, Variable)):
+            value = as_array(value)
+            if value.dtype.kind in "cSUmM" or value.dtype.names:  # a cast would take a text's digits, or drop an imaginary part
+                raise TypeError(f"Input {position} with name '{name}' of model '{self.name}' has dtype {value.dtype}; expected floats, integers "
+                                f"or booleans. Turn strings and dates into numbers first")
             value = eager_tensor(value, expected.dtype)
         mask = getattr(value, "_keras_mask", None)
         fitted = _of_rank(value, expected.shape)

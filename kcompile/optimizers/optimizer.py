@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from .. import naming, ops
+from ..config import floatx
 from ..tensor import TracedTensor
 from ..variables import Variable
 from .clipping import clip_by_norms, clip_global
@@ -87,7 +88,7 @@ class Optimizer:
         if number.ndim or number.dtype.kind not in "fiu":
             raise ValueError("Argument `learning_rate` should be float, or an instance of LearningRateSchedule, or a callable without "
                              f"arguments. Received: learning_rate={rate!r}")
-        return self._scalar(float(number), "float32", "learning_rate", "hyper")
+        return self._scalar(float(number), floatx(), "learning_rate", "hyper")
 
     def add_variable(self, shape: Any, initializer: Any = "zeros", dtype: Any = None, aggregation: str = "none", layout: Any = None,
                      name: str | None = None) -> Variable:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from .. import ops
+from ..config import floatx
 from ..suggest import suggest_names
 
 
@@ -31,7 +32,7 @@ def _number(value: Any) -> Any:
 
 
 def _steps(step: Any) -> Any:
-    return ops.cast(step, "float32")
+    return ops.cast(step, floatx())
 
 
 def _positive_steps(name: str, value: Any) -> None:

@@ -47,6 +47,15 @@ def test_empty_data():
             call()
 
 
+@pytest.mark.parametrize("dtype", ["complex64", "U3", "S3", "M8[s]", "m8[s]"])
+def test_a_model_takes_numbers_alone_when_it_is_called(x, dtype):
+    array = np.ones(x.shape, dtype) if dtype != "M8[s]" else np.zeros(x.shape, dtype)
+    model = classifier()
+    for call in (model, model.predict, model.predict_on_batch):
+        with raises(TypeError, "has dtype", "floats, integers or booleans"):
+            call(array)
+
+
 def test_unequal_lengths(x, y):
     with raises(ValueError, "x: 8", "y: 5"):
         classifier().fit(x, y[:5], verbose=0)

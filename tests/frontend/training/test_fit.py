@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 import kcompile as keras
+from kcompile import config
 
 from .models import ROWS, classes, classifier, inputs, linear
 
@@ -173,6 +174,22 @@ def test_learning_rate_may_be_assigned_without_a_new_compilation():
     assert float(np.abs(model.get_weights()[0] - before[0]).max()) > 0
     with pytest.raises(TypeError, match="not settable"):
         model.optimizer.learning_rate = 0.1
+
+
+@pytest.mark.parametrize("rate", [0.01, keras.optimizers.schedules.ExponentialDecay(0.01, 3, 0.5)])
+def test_a_learning_rate_is_of_floatx(rate):
+    """That of float64 training is not rounded to float32."""
+    saved = config.floatx()
+    try:
+        config.set_floatx("float64")
+        model, x = linear(keras.optimizers.SGD(rate)), inputs().astype("float64")
+        before = model.get_weights()[0]
+        assert before.dtype == "float64" and keras.ops.convert_to_tensor(model.optimizer.learning_rate).dtype == "float64"
+        model.train_on_batch(x, x[:, :1])
+        slope = 2 * (x.T @ (x @ before - x[:, :1])) / len(x)
+        np.testing.assert_allclose(model.get_weights()[0], before - 0.01 * slope, rtol=1e-12)
+    finally:
+        config.set_floatx(saved)
 
 
 def test_frozen_layers_are_left_alone():
