@@ -1,9 +1,10 @@
 """Object code on disk, keyed on what it was made from.
 
 An entry is a file named by the sha256 of the LLVM text, the target and the compiler's version; its first line of
-defence is a checksum, so that a damaged entry is compiled again and replaced. The folder must belong to the user and
-be writable by nobody else: object code from elsewhere would be run as the user. Files appear whole (written aside, then
-renamed); what a killed process left aside is removed by the next writer. The least recently used entries go first.
+defence is a checksum of name and content, so that an entry that is damaged, or another's, is compiled again and
+replaced. The folder must belong to the user and be writable by nobody else: object code from elsewhere would be run as
+the user. Files appear whole (written aside, then renamed); what a killed process left aside is removed by the next
+writer. The least recently used entries go first.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ from .options import CodegenOptions
 if TYPE_CHECKING:
     from .target import Target
 
-_MAGIC = b"kcompile object 1\n"
+_MAGIC = b"kcompile object 2\n"
 _SWEEP_EVERY = 64  # writes between two looks at the folder's size
 _ASIDE = ".aside-"
 
@@ -147,10 +148,14 @@ def read_entry(path: Path) -> bytes | None:
         return None
     start = len(_MAGIC) + 32
     content = data[start:]
-    if not data.startswith(_MAGIC) or hashlib.sha256(content).digest() != data[len(_MAGIC):start]:
+    if not data.startswith(_MAGIC) or _checksum(path.name, content) != data[len(_MAGIC):start]:
         return None
     _touch(path)
     return content
+
+
+def _checksum(key: str, content: bytes) -> bytes:
+    return hashlib.sha256(key.encode() + content).digest()
 
 
 def _touch(path: Path) -> None:
@@ -168,7 +173,7 @@ def write_entry(folder: Path, key: str, content: bytes, limit: int) -> None:
         descriptor = os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         try:
             with os.fdopen(descriptor, "wb") as file:
-                file.write(_MAGIC + hashlib.sha256(content).digest() + content)
+                file.write(_MAGIC + _checksum(key, content) + content)
             os.replace(aside, folder / key)
         except BaseException:
             aside.unlink(missing_ok=True)

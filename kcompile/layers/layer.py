@@ -32,11 +32,15 @@ def _managed_build(build: Callable[..., Any]) -> Callable[..., Any]:
         if self._building:
             return build(self, *args, **kwargs)
         shapes = dict(zip(build_parameters(type(self)), args, strict=False)) | kwargs
+        held = self._tracker.held()
         self._building = True
         self._tracker.unlock()
         try:
             with self._open_scope(), tracing.eager_scope():
                 result = build(self, *args, **kwargs)
+        except BaseException:  # the next call builds it anew, and half of its weights would stay beside the new ones
+            self._tracker.restore(held)
+            raise
         finally:
             self._building = False
         with self._tracker.paused():

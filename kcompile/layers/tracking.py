@@ -36,6 +36,17 @@ class Tracker:
     def unlock(self) -> None:
         self._locked_message = None
 
+    def held(self) -> tuple[dict[int, int], dict[str, list[Any]]]:
+        """What is held now, for `restore`."""
+        return dict(self._counts), {name: list(store) for name, (_, store) in self.stores.items()}
+
+    def restore(self, held: tuple[dict[int, int], dict[str, list[Any]]]) -> None:
+        """Forget what has come since."""
+        self._counts = held[0]
+        for name, (_, store) in self.stores.items():
+            store[:] = held[1][name]
+        Structure.version += 1
+
     @contextmanager
     def paused(self) -> Iterator[None]:
         """Attributes set inside are stored as they are and tracked nowhere."""

@@ -156,8 +156,8 @@ class Functional(Model):
         if not isinstance(value, (Tensor, TracedTensor, Variable)):
             value = as_array(value)
             if value.dtype.kind in "cSUmM" or value.dtype.names:  # a cast would take a text's digits, or drop an imaginary part
-                raise TypeError(f"Input {position} with name '{name}' of model '{self.name}' has dtype {value.dtype}; expected floats, integers "
-                                f"or booleans. Turn strings and dates into numbers first")
+                raise TypeError(f"Input {position} with name '{name}' of model '{self.name}' has dtype {value.dtype}; expected floats, "
+                                f"integers or booleans. Turn strings and dates into numbers first")
             value = eager_tensor(value, expected.dtype)
         mask = getattr(value, "_keras_mask", None)
         fitted = _of_rank(value, expected.shape)

@@ -7,6 +7,7 @@ traced, it becomes part of the step. Order of the variables, as in Keras 3: iter
 
 from __future__ import annotations
 
+import functools
 import re
 import warnings
 from collections.abc import Callable, Iterable, Sequence
@@ -24,6 +25,23 @@ from .schedules import deserialize as deserialize_schedule
 from .schedules import serialize as serialize_schedule
 
 
+def _whole_or_not(build: Callable[..., None]) -> Callable[..., None]:
+    """A `build` that an interrupt or an error leaves as if it had not begun: half of the slots would be taken for all of them."""
+
+    @functools.wraps(build)
+    def whole(self: Optimizer, *args: Any, **kwargs: Any) -> None:
+        variables, attributes = list(self._variables), dict(self.__dict__)
+        try:
+            build(self, *args, **kwargs)
+        except BaseException:
+            attributes["_variables"] = variables
+            self.__dict__.clear()
+            self.__dict__.update(attributes)
+            raise
+
+    return whole
+
+
 class Optimizer:
     """Subclasses make their slots in build(variables) and define update_step(gradient, variable, learning_rate).
 
@@ -32,6 +50,11 @@ class Optimizer:
     the weights, which replace them at the end of training and every ema_overwrite_frequency steps;
     gradient_accumulation_steps: steps whose gradients are averaged into one update. Raises ValueError.
     """
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        if "build" in cls.__dict__:
+            cls.build = _whole_or_not(cls.__dict__["build"])  # type: ignore[method-assign]
 
     def __init__(self, learning_rate: Any, weight_decay: float | None = None, clipnorm: float | None = None, clipvalue: float | None = None,
                  global_clipnorm: float | None = None, use_ema: bool = False, ema_momentum: float = 0.99,

@@ -67,14 +67,15 @@ class CompiledLoss:
         if isinstance(self._given_weights, (list, tuple)) and len(self._given_weights) != count:
             raise ValueError(f"`loss_weights` must match the number of losses, got {count} losses and {len(self._given_weights)} weights.")
         self._factors = assign(self._given_weights, y_pred, self.names, "loss_weights")
-        self._losses = found
+        trackers: list[tuple[int, Mean]] = []
         active = [(position, one) for position, one in enumerate(found) if one is not None]
         if len(active) > 1:
             taken: set[str] = set()
             for position, one in active:
                 title = _unique(f"{self.names[position] or one.name}_loss", taken)
                 with session_names.name_scope("compile_loss"):
-                    self.trackers.append((position, Mean(name=title)))
+                    trackers.append((position, Mean(name=title)))
+        self.trackers, self._losses = trackers, found
 
     def labels(self, y: Any, y_pred: Any) -> list[Any]:
         """The labels of each output."""
@@ -147,6 +148,7 @@ class CompiledMetrics(Metric):
         plain, weighted = (_per_output(given, y_pred, self._names, title) for title, given in (
             ("metrics", self._given), ("weighted_metrics", self._given_weighted)))
         labels, predictions = _labels(y, y_pred, self._names), tree.flatten(y_pred)
+        entries: list[tuple[int, str, Metric, bool]] = []
         taken: set[str] = set()
         for position, (label, prediction) in enumerate(zip(labels, predictions, strict=True)):
             prefix = f"{self._names[position]}_" if self._names[position] and len(self._names) > 1 else ""
@@ -154,13 +156,13 @@ class CompiledMetrics(Metric):
                 raise ValueError(f"the metrics{_of(self._names, position)} need labels, but `y` has none for it")
             mine = [metric_for(one, label, prediction) for one in plain[position]]
             for metric in mine:
-                self._entries.append((position, _unique(f"{prefix}{metric.name}", taken), metric, False))
+                entries.append((position, _unique(f"{prefix}{metric.name}", taken), metric, False))
             for one in weighted[position]:
                 metric = metric_for(one, label, prediction)
                 clash = any(metric.name == other.name for other in mine)
                 title = _unique(f"{prefix}{'weighted_' if clash else ''}{metric.name}", taken)
-                self._entries.append((position, title, metric, True))
-        self.built = True
+                entries.append((position, title, metric, True))
+        self._entries, self.built = entries, True
 
     def update_state(self, y: Any, y_pred: Any, sample_weight: Any = None) -> None:
         if not self.built:

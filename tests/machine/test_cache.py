@@ -54,6 +54,16 @@ def test_damaged_entries_are_compiled_again_and_replaced(tmp_path: Path, damage:
     assert read_entry(path) == wanted
 
 
+def test_an_entry_under_anothers_name_is_none(tmp_path: Path) -> None:
+    """As a copy gone wrong leaves it: its own checksum is right, but it would be run as another kernel."""
+    tmp_path.chmod(0o700)
+    for key in ("0" * 64, "1" * 64):
+        write_entry(tmp_path, key, key.encode(), 1 << 30)
+    (tmp_path / ("0" * 64)).write_bytes((tmp_path / ("1" * 64)).read_bytes())
+    assert read_entry(tmp_path / ("1" * 64)) == b"1" * 64
+    assert read_entry(tmp_path / ("0" * 64)) is None
+
+
 def test_files_are_private(tmp_path: Path) -> None:
     folder = tmp_path / "cache"
     object_for(TEXT, Target.host(), CodegenOptions(cache_dir=folder))

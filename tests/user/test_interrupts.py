@@ -77,3 +77,71 @@ def test_a_loop_that_was_interrupted_while_it_took_over_frames_leaves_none_to_an
             model.predict(X[::-1], batch_size=16, verbose=0)
     assert frames._words is not words
     assert np.array_equal(model.predict(X, batch_size=16, verbose=0), wanted)
+
+
+OPTIMIZERS: dict[str, dict[str, Any]] = {
+    "sgd": {"momentum": 0.9}, "adam": {"amsgrad": True}, "adamax": {}, "nadam": {}, "rmsprop": {"momentum": 0.5, "centered": True},
+    "adagrad": {}, "adadelta": {}, "lion": {}, "adamw": {"use_ema": True, "gradient_accumulation_steps": 2},
+}
+
+
+@pytest.mark.parametrize("name", OPTIMIZERS)
+@pytest.mark.parametrize("at", [1, 4])
+def test_an_optimizer_whose_slots_were_interrupted_makes_them_anew(name: str, at: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    def compiled() -> Any:
+        model = made()
+        model.compile(keras.optimizers.get({"class_name": name, "config": OPTIMIZERS[name]}), "mse")
+        return model
+
+    model, twin, targets = compiled(), compiled(), Y[:, None].repeat(10, 1)
+    add, left = keras.optimizers.Optimizer.add_variable, [at]
+
+    def interrupted(self: Any, *arguments: Any, **named: Any) -> Any:
+        left[0] -= 1
+        if not left[0]:
+            raise KeyboardInterrupt
+        return add(self, *arguments, **named)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(keras.optimizers.Optimizer, "add_variable", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            model.fit(X, targets, verbose=0)
+    assert not model.optimizer.built
+    assert model.train_on_batch(X, targets) == twin.train_on_batch(X, targets)
+    np.testing.assert_array_equal(model.get_weights()[0], twin.get_weights()[0])
+    assert [tuple(v.shape) for v in model.optimizer.variables] == [tuple(v.shape) for v in twin.optimizer.variables]
+
+
+def test_a_layer_whose_build_was_interrupted_has_no_weight_twice() -> None:
+    class Once(layers.Layer):  # type: ignore[misc]
+        stops = True
+
+        def build(self, shape: Any) -> None:
+            self.scale = self.add_weight(shape=(3,), name="scale")
+            self.inner = layers.Dense(2)
+            self.inner.build((None, 3))
+            if self.stops:
+                raise KeyboardInterrupt
+            self.offset = self.add_weight(shape=(2,), name="offset")
+
+        def call(self, x: Any) -> Any:
+            return self.inner(x * self.scale) + self.offset
+
+    layer = Once()
+    with pytest.raises(KeyboardInterrupt):
+        layer(X[:, :3])
+    assert not layer.weights
+    layer.stops = False
+    layer(X[:, :3])
+    assert [tuple(weight.shape) for weight in layer.weights] == [(3,), (2,), (3, 2), (2,)]
+
+
+def test_metrics_that_could_not_be_matched_are_not_there_twice() -> None:
+    x = keras.Input((4,))
+    model = keras.Model(x, [layers.Dense(1, name="a")(x), layers.Dense(1, name="b")(x)])
+    model.compile("sgd", ["mse", None], metrics=[["mae"], ["mse"]])
+    rows, labels = X[:, :4], X[:, :1]
+    with pytest.raises(ValueError, match="output 'b' need labels"):
+        model.fit(rows, [labels, None], verbose=0)
+    model.fit(rows, [labels, labels], verbose=0)
+    assert [metric.name for metric in model.metrics[1].metrics] == ["mae", "mse"]
