@@ -42,10 +42,22 @@ def _flag(text: str) -> bool:
 
 
 def _threads(text: str) -> int:
-    count = int(text)
-    if not 1 <= count <= 1024:
+    if not text.isdecimal() or not 1 <= int(text) <= 1024:
         raise ValueError("expected a number of threads from 1 to 1024")
-    return count
+    return int(text)
+
+
+def _cap(text: str) -> int:
+    if not text.isdecimal():
+        raise ValueError("expected a whole number")
+    return int(text)
+
+
+def _log(text: str) -> str:
+    path = Path(text)
+    if text != "-" and (path.is_dir() or not path.parent.is_dir()):
+        raise ValueError("is a folder; expected a file" if path.is_dir() else f"there is no folder {path.parent}")
+    return text
 
 
 def _cache(text: str) -> Path | None:
@@ -70,7 +82,7 @@ OPTIONS: dict[str, Option] = {
         Option("KCOMPILE_THREADS", "threads that run a step; may exceed the cores", _threads, None, "the cores this process may use"),
         Option("KCOMPILE_CACHE", "folder of the object-code cache, or 'off'", _cache, _default_cache, "~/.cache/kcompile"),
         Option("KCOMPILE_CACHE_LOG",
-               "a file that gets a line for each step looked up in the cache: found, or why not; '-': standard error", str, None, "none"),
+               "a file that gets a line for each step looked up in the cache: found, or why not; '-': standard error", _log, None, "none"),
         Option("KCOMPILE_TUNE", "1: the tiles of kernels are measured when they are compiled, and kept in the cache; results stay the same "
                "to the bit", _flag, False, "0"),
         Option("KCOMPILE_WINOGRAD", "0: convolutions by 3x3 filters are direct ones, with 2.25 times as many products; results "
@@ -87,8 +99,8 @@ OPTIONS: dict[str, Option] = {
                lambda: Path("~/.keras").expanduser(), "~/.keras"),
         Option("KERAS_BACKEND", "what keras.backend.backend() says, in place of keras.json's value; changes nothing else", str, None,
                "none"),
-        Option("KERAS_MAX_EPOCHS", "a cap on the epochs of any fit", int, None, "none"),
-        Option("KERAS_MAX_STEPS_PER_EPOCH", "a cap on the steps of any epoch", int, None, "none"),
+        Option("KERAS_MAX_EPOCHS", "a cap on the epochs of any fit", _cap, None, "none"),
+        Option("KERAS_MAX_STEPS_PER_EPOCH", "a cap on the steps of any epoch", _cap, None, "none"),
     )
 }
 

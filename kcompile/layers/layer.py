@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from .. import dtype_policies, naming, regularizers, tracing, tree
+from ..making import MAKING
 from ..operation import Node, Operation
 from ..tensor import KerasTensor
 from ..variables import autocast_scope
@@ -181,8 +182,12 @@ class Layer(LayerState, Operation):
         if self._shapes_seen is None and shapes:
             with self._tracker.paused():
                 self._shapes_seen = list(shapes.values())[:1]
-        if self.built:
-            return
+        if not self.built:
+            with MAKING:
+                if not self.built:  # another thread may have been faster
+                    self._build_from(shapes, arguments)
+
+    def _build_from(self, shapes: dict[str, Any], arguments: CallArguments) -> None:
         names = build_parameters(type(self))
         self._in_call = True
         try:

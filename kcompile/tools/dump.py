@@ -28,6 +28,8 @@ def dump(graph: Graph, target: Target, folder: Path) -> Path:
         except FileExistsError:
             number += 1
             place = folder / f"{stem}.{number}"
+        except OSError as error:
+            raise type(error)(error.errno, f"KCOMPILE_DUMP: {place} cannot be made: {error.strerror}") from None
     item = graph
     for n, stage in enumerate(STAGES):
         item = stage.run(item, target)

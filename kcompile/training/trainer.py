@@ -12,6 +12,7 @@ from ..callbacks import CallbackList
 from ..codegen.garbage import collection_paused
 from ..layers.state import LayerState
 from ..layers.tracking import Structure
+from ..making import MAKING
 from ..utils.packing import unpack_x_y_sample_weight
 from .batch_feed import BatchFeed
 from .checks import check_ranges
@@ -32,17 +33,23 @@ class Trainer(CompileMixin):
     # -- compiled steps ---------------------------------------------------------------------------------------
     def _runner(self, kind: str, spec: DataSpec) -> Any:
         """The compiled step for data of these shapes; traced anew when something it depends on has changed."""
+        found = self._runners.get(self._step_key(kind, spec))
+        return self._new_runner(kind, spec) if found is None else found
+
+    def _new_runner(self, kind: str, spec: DataSpec) -> Any:
         from ..executor import Runner
 
-        found = self._runners.get(self._step_key(kind, spec))
-        if found is None:
+        with MAKING:
+            found = self._runners.get(self._step_key(kind, spec))  # another thread may have been faster
+            if found is not None:
+                return found
             with collection_paused():
                 found = Runner(trace_step(self, kind, spec), self.debug)
             key = self._step_key(kind, spec)  # tracing may have built the model
             for stale in [k for k in self._runners if k[0] == kind and k[2:] != key[2:]]:
                 del self._runners[stale]
             self._runners[key] = found
-        return found
+            return found
 
     def _step_key(self, kind: str, spec: DataSpec) -> tuple[Any, ...]:
         layers, weights = self._structure()

@@ -7,6 +7,7 @@ import os
 import signal
 import sys
 import threading
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -20,6 +21,7 @@ from kcompile.codegen.target import Target
 from kcompile.data.functions import ElementFunction
 from kcompile.data.prefetch import Ahead
 from kcompile.data.spec import TensorSpec
+from kcompile.making import MAKING
 
 DATA = np.random.default_rng(0)
 X, Y = DATA.standard_normal((600, 6), "float32"), DATA.integers(0, 3, 600)
@@ -50,6 +52,53 @@ def test_fit_in_several_threads_at_once() -> None:
     for thread in threads:
         thread.join(60)
     assert found == dict.fromkeys(range(3), expected)
+
+
+@pytest.mark.parametrize("first", ["fit", "predict", "__call__"])
+def test_the_first_calls_of_a_model_in_several_threads_at_once(first: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its layers, and the optimizer's slots, are made once, whoever comes first."""
+    model = keras.Sequential([layers.Dense(8, activation="relu"), layers.Dense(3)])
+    model.compile(keras.optimizers.Adam(), keras.losses.SparseCategoricalCrossentropy(from_logits=True))
+    start, failed = threading.Barrier(4), []
+
+    def slowly(made: Any) -> Any:
+        def make(*arguments: Any, **named: Any) -> Any:
+            time.sleep(0.01)
+            return made(*arguments, **named)
+        return make
+
+    monkeypatch.setattr(layers.Layer, "add_weight", slowly(layers.Layer.add_weight))
+    monkeypatch.setattr(keras.optimizers.Optimizer, "add_variable", slowly(keras.optimizers.Optimizer.add_variable))
+
+    def work() -> None:
+        start.wait(60)
+        try:
+            if first == "fit":
+                model.fit(X, Y, verbose=0)
+            else:
+                getattr(model, first)(X)
+        except Exception as error:
+            failed.append(error)
+
+    threads = [threading.Thread(target=work) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    assert not failed
+    assert [tuple(weight.shape) for weight in model.weights] == [(6, 8), (8,), (8, 3), (3,)]
+    model.fit(X, Y, verbose=0)
+    assert len(model.optimizer.variables) == 2 + 2 * 4
+
+
+def test_fork_while_a_thread_traces_a_step() -> None:
+    def traces(inside: threading.Event, leave: threading.Event) -> None:
+        with MAKING:
+            inside.set()
+            leave.wait(60)
+
+    expected = losses()
+    assert forked_while(traces, lambda: losses() == expected) == 0
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="fork is safe with threads of our own on Linux only")
