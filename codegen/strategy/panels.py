@@ -67,6 +67,8 @@ class Panels(Shapes):
             others = [f"{shape.columns[0]}.o", *others]
         if not (route.packed or route.blocked or shape.window or shape.columns):
             others = self._matrices_first(common, vector, others)
+        if not (route.packed or route.blocked or shape.columns):
+            others = self._groups_first(common, vector, others)
         before = route.blocked.before if route.blocked else pieces.before
         self._order(others, vector.var, shape.count, names, route.outermost, before)
         if shape.window:

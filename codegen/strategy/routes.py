@@ -7,12 +7,13 @@ from collections.abc import Mapping, Sequence
 
 from kcompile.ir.struct import struct
 
-from ..access import accesses, divisor, guess, inner_loops, static
+from ..access import Access, accesses, divisor, guess, inner_loops, static
 from ..nest import Loop, Stmt
 from ..packing import PACKED_BYTES, far_rows
 from ..row_blocks import RowBlocks, Traffic, row_blocks
 from ..schedule.chunk import operands
 from ..strips import is_bare, strip_rows
+from ..target import LINE
 from .base import Scheduling, Shape
 
 MANY_ROWS = 64  # rows at the least for which each thread packs all of an operand
@@ -94,6 +95,28 @@ class Routes(Scheduling):
                   "before the next")
         return [loop.var for loop in (*own, *rest)]
 
+    def _groups_first(self, common: list[Loop], vector: Loop, others: list[str]) -> list[str]:
+        """The loops around in order: where each trip of one has a small matrix of its own, which the first-level cache would hold but for
+        those of the others, all rows of an image that share what they read take one matrix before the next. Where trips read parts of the
+        same lines each would be fetched more often, and with vectors of 32 bytes nothing is gained."""
+        inside = tuple(s for s in common[-1].body if isinstance(s, Loop))
+        loads, sums = [a for a in accesses(self.nest, inside) if not a.store], list(inner_loops(inside))
+        panels, shared = [[a for a in loads if a.depends_on(vector.var) == along] for along in (True, False)]
+        loops = [loop for loop in common if loop.var in others]
+        own = [loop for loop in loops if static(loop.extent) and panels and all(a.depends_on(loop.var) for a in panels)]
+        rows = [loop for loop in loops if not any(a.depends_on(loop.var) for a in panels) and any(_slides(a, loop, sums) for a in shared)]
+        one, near = self._panel_bytes(common[-1].body, vector), self.target.l1 // 2
+        together = one * math.prod(static(loop.extent) or 1 for loop in own)
+        arrays = [self.nest.arrays[name] for name in {a.array for a in shared} if name in self.nest.arrays]
+        image = sum(divisor(kind.size) * kind.dtype.size for kind in arrays)
+        apart = all(isinstance(n := a.coefficient(loop.var), int) and n > 0 == n * a.dtype.size % LINE for a in shared for loop in own)
+        if not self.target.wide or not own or not rows or not apart or not one <= near < together or image > self.target.l2 // 2:
+            return others
+        before, after = [loop.var for loop in own], [loop.var for loop in rows]
+        self.note(f"a trip of {', '.join(before)} has a matrix of its own ({one >> 10} KB of {together >> 10}): all of {', '.join(after)} "
+                  "take one before the next, while it is in the first-level cache")
+        return [*(var for var in others if var not in (*before, *after)), *before, *after]
+
     def _panels_first(self, body: tuple[Stmt, ...], vector: Loop, rows: Sequence[Loop], packed: Sequence[Packed],
                       common: list[Loop], blocked: RowBlocks | None) -> bool:
         """Whether panels are the outermost loop. Where an operand is packed they are, each being packed once, unless there are many
@@ -127,3 +150,9 @@ class Routes(Scheduling):
         extents = {loop.var: guess(loop.extent) for loop in (*inner_loops(inside), vector)}
         return sum(a.dtype.size * math.prod(n for var, n in extents.items() if a.depends_on(var))
                    for a in accesses(self.nest, inside) if a.depends_on(vector.var))
+
+
+def _slides(access: Access, loop: Loop, sums: Sequence[Loop]) -> bool:
+    """Whether what is read in one trip of a loop is partly what the one before has read."""
+    n, moves = access.coefficient(loop.var), [(access.coefficient(over.var), guess(over.extent)) for over in sums]
+    return isinstance(n, int) and n > 0 and any(isinstance(m, int) and m * count > n for m, count in moves)
