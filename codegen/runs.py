@@ -15,7 +15,7 @@ from kcompile.ir.struct import replace
 from ..ir.arena import first_fit
 from ..ir.program import Lifetime, Program
 from ..ir.types import Dim, TensorType, dim_symbols, evaluate_dim, is_static
-from .access import expr_cost, guess
+from .access import TYPICAL, expr_cost, guess
 from .nest import VECTOR, Errand, Let, Loop, Nest, Stmt, stmt_expr
 from .runtime.layout import MOST_ARGS, MOST_ASKED
 from .step import KernelCall
@@ -53,6 +53,12 @@ def trips_worth_a_call(nest: Nest) -> int:
     while len(inner) == 1 and isinstance(inner[0], Loop) and inner[0].parallel:
         inner = inner[0].body
     return max(1, round(WORTH_A_CALL / max(1, _instructions(inner))))
+
+
+def cost_of_a_trip(nest: Nest) -> int:
+    """Rough vector instructions of a trip of the loops that threads share, and of what a call does beside them for each."""
+    trips = nest.trips.evaluate(dict.fromkeys(nest.symbols, TYPICAL))
+    return _instructions(nest.body) // max(1, trips)
 
 
 def _instructions(body: Sequence[Stmt]) -> int:

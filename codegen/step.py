@@ -36,7 +36,8 @@ class NativeKernel:
     """What a call of a kernel's function must pass: dims for `symbols`, a share of `trips`, and after its arrays the panels. `unit`:
     the trips of a sample, where samples come one after the other; 0 where trips are no part of one sample or a call copies operands.
     `asks`: for how many lines of what its thread will do next it asks in a sample (see runtime/errands.py). `piece`: the least trips that
-    are worth a call of their own (see runtime/claims.py), 0 where a call has more to do than its trips."""
+    are worth a call of their own (see runtime/claims.py), 0 where a call has more to do than its trips.
+    `cost`: rough instructions of a trip."""
 
     name: str
     symbols: tuple[str, ...]
@@ -45,6 +46,7 @@ class NativeKernel:
     unit: int = 0
     asks: int = 0
     piece: int = 0
+    cost: int = 0
 
 
 @struct(frozen=True)
@@ -135,7 +137,8 @@ def call_table(code: StepCode, addresses: Mapping[str, int], together: bool = Tr
                 calls[-1][layout.STEP_ASKED] = told + len(private)
                 private += [len(call.asked), *(word for one in call.asked for word in one)]
         else:
-            calls.append(call_words(*words, number > 0 and (call.barrier or not call.together), piece=call.kernel.piece))
+            meets = number > 0 and (call.barrier or not call.together)
+            calls.append(call_words(*words, meets, piece=call.kernel.piece, cost=call.kernel.cost))
     return [*table_of(calls, most), *private]
 
 
@@ -145,11 +148,12 @@ def table_of(calls: list[list[int]], private: int = 0) -> list[int]:
 
 
 def call_words(address: int, trips: int, dims: int, args: int, meets: bool, together: int = 1, samples: int = WHOLE,
-               unit: int = 1, private: int = 0, piece: int = 0) -> list[int]:
+               unit: int = 1, private: int = 0, piece: int = 0, cost: int = 0) -> list[int]:
     """The words of one call: its kernel's address, its words of the frame, whether threads meet before it, how many calls go through
     the samples together, how many of these at a time, the trips of one, the word of the table that tells its private arrays,
-    and that of what is asked for, which is entered later, and the least samples that a thread claims, 0 for shares that stay."""
-    return [address, trips, dims, args, meets, together, samples, unit, private, 0, piece]
+    and that of what is asked for, which is entered later, the least samples that a thread claims, 0 for shares that stay, and the
+    instructions of a trip, 0 for shares that are always equal."""
+    return [address, trips, dims, args, meets, together, samples, unit, private, 0, piece, cost]
 
 
 def fill_frame(code: StepCode, words: list[int], symbols: Mapping[str, int]) -> None:

@@ -14,7 +14,7 @@ from .emit import emit
 from .lower import lower
 from .nest import Nest
 from .object_code import CONSTANTS_STAY, FINAL_ADDRESSES
-from .runs import asked_in_a_sample, joined, trips_of_a_sample, trips_worth_a_call
+from .runs import asked_in_a_sample, cost_of_a_trip, joined, trips_of_a_sample, trips_worth_a_call
 from .runtime.layout import ERRAND_BEFORE, FRAME_WORDS
 from .step import KeptPanel, KernelCall, NativeKernel, PanelKernel, StepCode, Storage
 from .strategy import plan
@@ -42,7 +42,7 @@ def emit_kernel(nest: Nest, target: Target, name: str) -> tuple[str, NativeKerne
         texts.append(emit(filling, target, function))
         panels.append(PanelKernel(function, arrays.index(panel.array), panel.elements * panel.dtype.size, filling.trips))
     return join(texts), NativeKernel(name, nest.symbols, nest.trips, tuple(panels), trips_of_a_sample(nest),
-                                     asked_in_a_sample(nest), trips_worth_a_call(nest))
+                                     asked_in_a_sample(nest), trips_worth_a_call(nest), cost_of_a_trip(nest))
 
 
 def canonical(kernel: Kernel) -> Kernel:

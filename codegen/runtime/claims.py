@@ -84,9 +84,9 @@ take:
   %left = sub i64 %until, %from
   %left.up = add i64 %left, 1
   %half = lshr i64 %left.up, 1
-  %least = call i64 @llvm.umax.i64(i64 %half, i64 %smallest)
-  %size.most = call i64 @llvm.umin.i64(i64 %least, i64 %most)
-  %size = call i64 @llvm.umin.i64(i64 %size.most, i64 %left)
+  %worth = icmp uge i64 %half, %smallest
+  %size.wanted = select i1 %worth, i64 %half, i64 %left
+  %size = call i64 @llvm.umin.i64(i64 %size.wanted, i64 %most)
   %mine = icmp eq i64 %k, 0
   %front = add i64 %from, %size
   %back = sub i64 %until, %size

@@ -18,11 +18,11 @@ CLOSE_CALLS = 500_000  # nanoseconds between two small calls that find workers a
 FRAME_SHARED, FRAME_CALLS, FRAME_WORDS = range(3)
 # calls: their number, the bytes of memory that each thread has for itself, then for each the kernel's function, its words of the frame,
 # whether threads meet before it, how many calls go through the samples together, how many samples at a time, the trips of a sample,
-# the words of the table where its private arrays and what it asks for are told (0: it has none), and the least samples that a thread may
-# claim (0: none)
+# the words of the table where its private arrays and what it asks for are told (0: it has none), the least samples that a thread may
+# claim (0: none), and the instructions of a trip, where threads' shares follow from how fast they were (0: they do not)
 STEPS_COUNT, STEPS_PRIVATE, STEPS_HEAD = range(3)
 (STEP_KERNEL, STEP_TRIPS, STEP_DIMS, STEP_ARGS, STEP_MEETS, STEP_TOGETHER, STEP_SAMPLES, STEP_UNIT, STEP_PRIVATE, STEP_ASKED,
- STEP_PIECE, STEP_WORDS) = range(12)
+ STEP_PIECE, STEP_COST, STEP_WORDS) = range(13)
 # private arrays of a call: how many arguments it has, how many of them are private, then for each its number, the bytes of a sample, and
 # the byte of the thread's own memory where it begins
 PRIVATE_ARGS, PRIVATE_COUNT, PRIVATE_HEAD = range(3)

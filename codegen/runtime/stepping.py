@@ -46,6 +46,7 @@ from .layout import (
     PRIVATE_WORDS,
     STEP_ARGS,
     STEP_ASKED,
+    STEP_COST,
     STEP_DIMS,
     STEP_KERNEL,
     STEP_MEETS,
@@ -61,6 +62,7 @@ from .layout import (
     STEPS_PRIVATE,
     fields,
 )
+from .paces import WORTH_PACING
 from .waiting import SHARED_CLAIMS
 
 
@@ -76,7 +78,7 @@ def share(first: str, end: str, count: str) -> str:
 
 # One step: this thread's share of every kernel, in order. Calls that go together share out samples, and go through a few of them at a
 # time; a call of its own is one for which a sample is a trip, and all of them are done at once. Where there is enough to do, samples are
-# claimed as threads come to them (claims.py). Arrays that nobody sees but the calls of
+# claimed as threads come to them (claims.py), or shared by how fast these were (paces.py). Arrays that nobody sees but the calls of
 # one run lie in the thread's own memory, where a few samples after the other take the same place. What later calls and the next few samples
 # will use is told to the calls, which ask for it (errands.py). Returns the barrier count to go on with.
 STEP = f"""
@@ -93,6 +95,8 @@ entry:
   %own.args = getelementptr i64, ptr %own.room, i64 {ERRAND_BEFORE}
   %errands = alloca [{ERRAND_WORDS} x i64], align 64
   store ptr %errands, ptr %own.room
+  %measured = alloca i64
+  %measured.began = alloca i64
   %errands.end = getelementptr i64, ptr %errands, i64 {ERRAND_END}
   br label %next
 next:
@@ -104,17 +108,22 @@ call:
   %offset = mul i64 %n, {STEP_WORDS}
   %entry.call = getelementptr i64, ptr %table, i64 %offset
 {fields("entry.call", trips_word=(STEP_TRIPS, "i64"), meets=(STEP_MEETS, "i64"), together=(STEP_TOGETHER, "i64"),
-         few=(STEP_SAMPLES, "i64"), unit=(STEP_UNIT, "i64"), asked=(STEP_ASKED, "i64"), piece=(STEP_PIECE, "i64"))}
+         few=(STEP_SAMPLES, "i64"), unit=(STEP_UNIT, "i64"), asked=(STEP_ASKED, "i64"), piece=(STEP_PIECE, "i64"), cost=(STEP_COST, "i64"))}
   store i64 0, ptr %errands
   store i64 0, ptr %errands.end
   %following = add i64 %n, %together
   %met = icmp ne i64 %meets, 0
   br i1 %met, label %meet, label %share
 meet:
+  br i1 %several, label %publish, label %arrive
+publish:
+  call void @kc.publish(ptr %claims, i64 %thread, i64 %threads, i64 %target)
+  br label %arrive
+arrive:
   %target1 = call i64 @kc.meet(ptr %shared, i64 %threads, i64 %target)
   br label %share
 share:
-  %target2 = phi i64 [ %target, %call ], [ %target1, %meet ]
+  %target2 = phi i64 [ %target, %call ], [ %target1, %arrive ]
   %trips.place = getelementptr i64, ptr %frame, i64 %trips_word
   %trips = load i64, ptr %trips.place
   %plain = icmp eq i64 %unit, 1
@@ -133,7 +142,22 @@ cut:
   %claimed.1 = and i1 %several, %divisible
   %claimed.2 = and i1 %claimed.1, %much
   %claimed = and i1 %claimed.2, %little
-  br i1 %claimed, label %few.claim, label %few.more
+  %all.work = mul i64 %samples, %cost
+  %least.work = mul i64 %threads, {WORTH_PACING}
+  %long = icmp uge i64 %all.work, %least.work
+  %timed = and i1 %several, %long
+  br i1 %claimed, label %few.claim, label %alone
+alone:
+  br i1 %timed, label %pace, label %few.more
+pace:
+  %pair = call i64 @kc.cut(ptr %claims, i64 %thread, i64 %threads, i64 %target2, i64 %samples)
+  %pace.first = and i64 %pair, 4294967295
+  %pace.end = lshr i64 %pair, 32
+  %pace.trips = sub i64 %pace.end, %pace.first
+  store i64 %pace.trips, ptr %measured
+  %pace.began = call i64 @kc.now()
+  store i64 %pace.began, ptr %measured.began
+  br label %few.more
 few.claim:
   %got = call i64 @kc.claim(ptr %claims, i64 %thread, i64 %threads, i64 %samples, i64 %piece, i64 %few)
   %got.at = and i64 %got, 4294967295
@@ -141,16 +165,25 @@ few.claim:
   %got.any = icmp ne i64 %got, 0
   br i1 %got.any, label %few.call, label %done
 few.more:
-  %own.at = phi i64 [ %first, %cut ], [ %to, %few.done ]
-  %any = icmp ult i64 %own.at, %end
-  %left = sub i64 %end, %own.at
+  %own.at = phi i64 [ %first, %alone ], [ %pace.first, %pace ], [ %to, %few.done ]
+  %own.end = phi i64 [ %end, %alone ], [ %pace.end, %pace ], [ %kept.end, %few.done ]
+  %any = icmp ult i64 %own.at, %own.end
+  %left = sub i64 %own.end, %own.at
   %most = call i64 @llvm.umin.i64(i64 %left, i64 %few)
   %own.to = add i64 %own.at, %most
-  br i1 %any, label %few.call, label %done
+  br i1 %any, label %few.call, label %own.done
+own.done:
+  br i1 %timed, label %measure, label %done
+measure:
+  %measure.trips = load i64, ptr %measured
+  %measure.began = load i64, ptr %measured.began
+  call void @kc.pace(ptr %claims, i64 %thread, i64 %measure.trips, i64 %cost, i64 %measure.began)
+  br label %done
 few.call:
   %at = phi i64 [ %own.at, %few.more ], [ %got.at, %few.claim ]
   %to = phi i64 [ %own.to, %few.more ], [ %got.to, %few.claim ]
-  %last = call i64 @llvm.umax.i64(i64 %end, i64 %to)
+  %kept.end = phi i64 [ %own.end, %few.more ], [ %end, %few.claim ]
+  %last = call i64 @llvm.umax.i64(i64 %kept.end, i64 %to)
   %asking = icmp ne i64 %asked, 0
   br i1 %asking, label %ask, label %work
 ask:

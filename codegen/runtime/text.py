@@ -31,6 +31,7 @@ from .layout import (
     POOL_MAILBOXES,
     fields,
 )
+from .paces import PACES
 from .rows import copy_text
 from .stepping import LOOP, STEP
 from .system import support
@@ -171,6 +172,7 @@ together:
   store atomic i64 0, ptr %done.sleepers release, align 8
   %claims = getelementptr i64, ptr %pool, i64 {POOL_CLAIMS}
   call void @kc.claims.begin(ptr %claims, i64 %wanted)
+  call void @kc.paces.begin(ptr %claims, i64 %wanted)
   br label %post
 post:
   %worker = phi i64 [ 0, %together ], [ %following, %posted ]
@@ -219,4 +221,4 @@ finished:
 
 def runtime_text(triple: str) -> str:
     """The runtime's module: exports kc_call, kc_step, kc_loop, and kc_copy for rows that are gathered as they are."""
-    return join([support(triple), BARRIER, _WORKER, _CALL, CLAIM, STEP, ERRANDS, LOOP, copy_text()])
+    return join([support(triple), BARRIER, _WORKER, _CALL, CLAIM, PACES, STEP, ERRANDS, LOOP, copy_text()])

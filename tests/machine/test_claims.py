@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
 
@@ -22,6 +20,7 @@ from kcompile.codegen.target import Target
 from kcompile.codegen.text_builder import join
 from kcompile.ir import build
 from kcompile.ir.graph import Graph
+from kcompile.ir.struct import replace
 from kcompile.ir.types import Dim, TensorType, f32
 
 from .programs import planned
