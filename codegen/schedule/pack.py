@@ -77,18 +77,7 @@ def pack_all(nest: Nest, array: str, panel: str, *over_lanes: str | int) -> Nest
     rows = {var: width * math.prod(extents[n + 1:]) for n, var in enumerate(over)}
     place = Aff.of({start: math.prod(extents), **rows, lane: 1, **({unit: lanes} if count > 1 else {})})
     dtype = nest.arrays[array].dtype
-    found: set[Aff] = set()
-
-    def replaced(e: object) -> Load | None:
-        if isinstance(e, Load) and e.array == array and lane in e.index[0].variables:
-            found.add(e.index[0])
-            return Load(name, (place,), dtype)
-        return None
-
-    def change(stmt: Stmt) -> tuple[Stmt, ...] | None:
-        return (replace(stmt, expr=rewrite(stmt.expr, replaced)),) if isinstance(stmt, Accum) else None
-
-    body = map_body(nest.body, change)
+    body, found = _read_from(nest, array, lane, name, place)
     known = {start, *over, lane, unit}
     if len(found) != 1 or next(iter(found)).coefficient(lane) != 1 or not next(iter(found)).variables <= known:
         raise ScheduleError(f"{step}: the operand is not one that moves along {panel}, with stride 1, and {over} alone")
@@ -137,21 +126,10 @@ def pack(nest: Nest, array: str, panel: str, *over_lanes: str | int) -> Nest:
     extents, width = [int(str(d[0].extent)) for d in depth], count * lanes
     lane, unit = f"{panel}.i.v", f"{panel}.i.u"
     name = f"pack.{array}"
-    found: set[Aff] = set()
     rows = {var: width * math.prod(extents[n + 1:]) for n, var in enumerate(over)}
     at = Aff.of({**rows, lane: 1, **({unit: lanes} if count > 1 else {})})
     dtype = nest.arrays[array].dtype
-
-    def replaced(e: object) -> Load | None:
-        if isinstance(e, Load) and e.array == array and lane in e.index[0].variables:
-            found.add(e.index[0])
-            return Load(name, (at,), dtype)
-        return None
-
-    def change(stmt: Stmt) -> tuple[Stmt, ...] | None:
-        return (replace(stmt, expr=rewrite(stmt.expr, replaced)),) if isinstance(stmt, Accum) else None
-
-    body = map_body(nest.body, change)
+    body, found = _read_from(nest, array, lane, name, at)
     if len(found) != 1:
         raise ScheduleError(f"{step}: the array is read through {len(found)} different indices")
     (index,) = found
@@ -169,6 +147,21 @@ def pack(nest: Nest, array: str, panel: str, *over_lanes: str | int) -> Nest:
 
     packed = replace(nest, scratch={**nest.scratch, name: (dtype, width * math.prod(extents))})
     return record(packed, map_body(body, insert), step)
+
+
+def _read_from(nest: Nest, array: str, lane: str, name: str, place: Aff) -> tuple[tuple[Stmt, ...], set[Aff]]:
+    """The body, where sums read at a place of private memory what they read of an array along the lanes; through which indices they did."""
+    found: set[Aff] = set()
+
+    def replaced(e: object) -> Load | None:
+        if isinstance(e, Load) and e.array == array and lane in e.index[0].variables:
+            found.add(e.index[0])
+            return Load(name, (place,), e.dtype)
+        return None
+
+    def change(stmt: Stmt) -> tuple[Stmt, ...] | None:
+        return (replace(stmt, expr=rewrite(stmt.expr, replaced)),) if isinstance(stmt, Accum) else None
+    return map_body(nest.body, change), found
 
 
 def _copy_rows(nest: Nest, at: Aff, array: str, index: Aff, panel: str, over: dict[str, int], lanes: int, count: int) -> Loop:
