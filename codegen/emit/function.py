@@ -39,6 +39,7 @@ from .errands import ROOM, ask, claim, find_errands
 from .indices import Index, Lanes, Operand, Sums
 from .statements import Key, Statements
 from .transpose import write_transposed
+from .values import within
 
 
 def emit(nest: Nest, target: Target, name: str) -> str:
@@ -161,9 +162,7 @@ class _Function(Statements):
         """Sums that are taken where the guard holds."""
         w, scopes = self.w, self.scopes
         index = self.integer(guard.index)[0]
-        low = w.value(f"icmp sge i64 {index}, {self.dim(guard.lo)}")
-        high = w.value(f"icmp slt i64 {index}, {self.dim(guard.hi)}")
-        holds = w.value(f"and i1 {low}, {high}")
+        holds = within(w, index, self.dim(guard.lo), self.dim(guard.hi))  # here, not where it is known first: it lives in no register
         updated = dict.fromkeys(s.name for s in statements(body) if isinstance(s, Accum))
         entered = {(name, key): operand for name in updated for key, operand in self.accs[name].values.items()}
         inside, after = w.fresh_label("taken"), w.fresh_label("after")

@@ -10,6 +10,7 @@ from ...ir.scalar import Aff, AxisValue, Const, Expr, Guard, Load, Ref
 from ...ir.types import DType, boolean, i64
 from .. import scalar_code
 from ..nest import Nest
+from ..text_builder import Writer
 from .abreast import load_terms
 from .indices import Indices, Operand
 from .memory import ZERO_CELL, memory_constant, suffix
@@ -154,9 +155,7 @@ class Values(Indices):
         known = self.scopes.recall(key)
         if known is None:
             with self.scopes.at(depth) as w:
-                above = w.value(f"icmp sge i64 {at}, {low}")
-                below = w.value(f"icmp slt i64 {at}, {high}")
-                known = w.value(f"and i1 {above}, {below}")
+                known = within(w, at, low, high)
             self.scopes.remember(key, known, depth)
         return Operand(str(known), boolean)
 
@@ -254,3 +253,9 @@ class Values(Indices):
     def invariant(self, array: str) -> str:
         """Says that no one writes the array while the function runs."""
         return "" if array in self.versions else ", !invariant.load !{}"
+
+
+def within(w: Writer, at: str, low: str, high: str) -> str:
+    """Whether low <= at < high, of i64."""
+    above, below = w.value(f"icmp sge i64 {at}, {low}"), w.value(f"icmp slt i64 {at}, {high}")
+    return w.value(f"and i1 {above}, {below}")
