@@ -16,6 +16,7 @@ from ..ir.types import DType
 if TYPE_CHECKING:
     from .options import CodegenOptions
 
+MEASURED_SAMPLE = 1 << 20  # with 2 MB of second-level cache; samples of 3 MB gained nothing
 LINE = 64  # bytes of a line of the caches
 WAITING_BYTES = 512 << 10  # of sums that wait while others are summed, once or twice: they lie on the stack of a worker
 _X86_TRIPLE = "x86_64-unknown-linux-gnu"
@@ -61,6 +62,11 @@ class Target:
         """Columns of the panels in which matrices lie that are trained: two vectors; 0 where they lie row by row. With vectors of 32 bytes
         updates lost more, where rows of activations lie a power of two apart, than products gained."""
         return COLUMNS if self.wide else 0
+
+    @property
+    def near_sample(self) -> int:
+        """Bytes of a sample that stay in the second-level cache while kernels go through the samples together, as far as was measured."""
+        return min(self.l2, MEASURED_SAMPLE)
 
     @property
     def filtered_lanes(self) -> int:

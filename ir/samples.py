@@ -17,7 +17,6 @@ from .scalar import Aff
 from .types import DimLike, dim_symbols, evaluate_dim, is_static
 
 LARGER = 2  # times as large as what goes in or what comes out
-NEAR = 1 << 20  # bytes of a sample at most, which stay in a second-level cache: more come from memory all the same
 
 
 class Samples:
@@ -35,11 +34,11 @@ class Samples:
         both = self.apart[earlier] & self.apart[later]
         return bool(both) and self.crossing(earlier, later) <= both
 
-    def through(self, sizes: Mapping[str, DimLike], temps: Collection[str]) -> Samples:
+    def through(self, sizes: Mapping[str, DimLike], temps: Collection[str], near: int) -> Samples:
         """These, where a kernel may go along with another only for the sake of one of the `temps` that nobody else sees, that a map
-        makes or reads, that stays in a near cache, and that is at least twice as large as what goes into the first or comes out of the
-        second. `sizes`: in bytes, by the owner of the storage."""
-        return _Through(self, sizes, temps)
+        makes or reads, of which a sample has `near` bytes at most (more come from memory all the same), and that is at least twice as
+        large as what goes into the first or comes out of the second. `sizes`: in bytes, by the owner of the storage."""
+        return _Through(self, sizes, temps, near)
 
     def crossing(self, earlier: int, later: int) -> frozenset[str]:
         """The memory that one writes and the other uses."""
@@ -48,8 +47,8 @@ class Samples:
 
 
 class _Through(Samples):
-    def __init__(self, given: Samples, sizes: Mapping[str, DimLike], temps: Collection[str]) -> None:
-        self.kernels, self.temps = given.kernels, temps
+    def __init__(self, given: Samples, sizes: Mapping[str, DimLike], temps: Collection[str], near: int) -> None:
+        self.kernels, self.temps, self.near = given.kernels, temps, near
         self.reads, self.writes, self.apart = given.reads, given.writes, given.apart
         self.sizes = {root: evaluate_dim(size, dict.fromkeys(dim_symbols(size), 1)) for root, size in sizes.items()}
         self.users: dict[str, set[int]] = {}
@@ -61,7 +60,7 @@ class _Through(Samples):
         return super().linked(earlier, later) and all(self._swells(root, earlier, later) for root in self.crossing(earlier, later))
 
     def _swells(self, root: str, earlier: int, later: int) -> bool:
-        if root not in self.temps or self.users[root] != {earlier, later} or self.sizes[root] > NEAR:
+        if root not in self.temps or self.users[root] != {earlier, later} or self.sizes[root] > self.near:
             return False
         ends = ((earlier, self.reads[earlier] & self.apart[earlier]), (later, self.writes[later] & self.apart[later]))
         return any(REDUCE not in self.kernels[n].sorts and self.sizes[root] >= LARGER * sum(self.sizes[x] for x in around)

@@ -115,7 +115,7 @@ def _fused(program: Program, target: Target) -> Program:
 
 def _planned(program: Program, target: Target) -> Program:
     from .ir.passes.plan import plan
-    return plan(program, target.panel_columns)
+    return plan(program, target.panel_columns, target.near_sample)
 
 
 STAGES: tuple[Stage, ...] = (

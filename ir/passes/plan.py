@@ -22,6 +22,7 @@ from .in_place import arranged, elementwise_on, overwritten
 from .layouts import in_panels
 
 FEW_ELEMENTS = 1 << 14  # of an array that stays in the caches however it lies
+NEAR = 1 << 20  # bytes of a second-level cache, where no target says otherwise
 
 
 class Order:
@@ -336,8 +337,9 @@ def _held_still(steps: list[Step], buffers: Mapping[str, Buffer]) -> list[Step]:
     return [replace(s, kernel=replace(s.kernel, still=still(s.kernel))) if REDUCE in s.kernel.sorts else s for s in steps]
 
 
-def plan(program: Program, columns: int = COLUMNS) -> Program:
-    """Order the kernels, place updates and outputs, set barriers and lifetimes; matrices that are trained in panels of so many columns."""
+def plan(program: Program, columns: int = COLUMNS, near: int = NEAR) -> Program:
+    """Order the kernels, place updates and outputs, set barriers and lifetimes; matrices that are trained in panels of so many columns.
+    `near`: bytes of a sample that stay in a core's second-level cache."""
     order = Order(program)
     buffers = _Updates(program, order).run()
     outputs = _place_outputs(program, order, buffers)
@@ -348,7 +350,7 @@ def plan(program: Program, columns: int = COLUMNS) -> Program:
     samples = Samples(order.kernels, partial(root_of, buffers))
     if not learns:  # what is alive in a run is alive together: only where that is less
         sizes = {a: b.type.size * b.type.dtype.size for a, b in buffers.items()}
-        samples = samples.through(sizes, {a for a, b in buffers.items() if b.kind == "temp"})
+        samples = samples.through(sizes, {a for a, b in buffers.items() if b.kind == "temp"}, near)
     steps = _held_still(_kept(_barriers(order.phases(samples), order, buffers, samples), buffers), buffers)
     if learns:
         steps, buffers = overwritten(steps, buffers)
