@@ -34,7 +34,7 @@ PAGE = 4096
 APART = 25 * ALIGNMENT  # a golden section of a page: whichever arrays a kernel takes, they begin far from each other's places
 LARGE = 16 * PAGE  # bytes from which arrays are placed so
 
-_numbers = count()
+_large = count()  # of this process: each of the large arrays takes the next place, and what is made in the same order lies alike
 
 
 def aligned_empty(shape: tuple[int, ...], dtype: np.dtype[Any]) -> npt.NDArray[Any]:
@@ -51,7 +51,7 @@ def _aligned(make: Callable[..., npt.NDArray[np.uint8]], shape: tuple[int, ...],
     """Large arrays begin at different places of a page. A processor first compares the last twelve bits of addresses: where a weight and
     its slots agreed in them, as blocks that come from the system do, a load of one waited for the store of another."""
     size = math.prod(shape) * dtype.itemsize
-    unit, place = (PAGE, next(_numbers) * APART) if size >= LARGE else (ALIGNMENT, 0)
+    unit, place = (PAGE, next(_large) * APART) if size >= LARGE else (ALIGNMENT, 0)
     raw = make(size + unit, np.uint8)
     offset = (place - raw.ctypes.data) % unit
     placed: npt.NDArray[Any] = raw[offset:offset + size].view(dtype).reshape(shape)
