@@ -27,7 +27,7 @@ from .loop_frames import LoopFrames
 from .module import Loaded
 from .options import CodegenOptions
 from .runtime import layout
-from .runtime.pool import NativeCall, pool, renew_after_fork
+from .runtime.pool import MARGIN, NativeCall, pool, renew_after_fork
 from .step import StepCode, call_table, fill_frame, pointer_words
 from .step_cache import cached_step_code
 from .target import Target
@@ -134,6 +134,7 @@ class _Bound:
         self.frame = Frame(executable, symbols)
         self.call = NativeCall(executable.pool, executable.pool.step_entry, self.frame.address, executable.threads_for(symbols),
                                executable.code.instructions(symbols) < executable.options.small_below)
+        self.call.room = executable.stack
         self.usual = self.call.threads, self.call.small
         self.frame.words[layout.FRAME_SHARED] = self.call.shared_address
 
@@ -182,6 +183,7 @@ class Executable:
         self.loaded = Loaded(compilers.objects(code.modules), code.functions())
         self.calls, self.calls_apart = [np.array(call_table(code, self.loaded.addresses, together), np.int64) for together in (True, False)]
         self.pool = pool(options, compilers.made)
+        self.stack = MARGIN + int(self.calls[layout.STEPS_PRIVATE]) + max((call.kernel.stack for call in code.calls), default=0)
         self.pointers = pointer_words(code)
         self.panels = Panels(self) if code.panels else None
         self.given = tuple(b.name for b in program.buffers.values() if b.kind in GIVEN and not b.of)

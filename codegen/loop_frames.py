@@ -34,6 +34,7 @@ class LoopFrames:
         self.frames = (even, odd, Frame(executable, {"B": tail}) if tail and executable.symbols else even)
         self.shapes = even.shapes
         self.call: NativeCall = NativeCall(executable.pool, executable.pool.loop_entry, 0, threads or executable.threads_for(symbols))
+        self.call.room = executable.stack
         self._crew = Crew(self.call) if threads is None else None
         for frame in self.frames:
             frame.words[layout.FRAME_SHARED] = self.call.shared_address

@@ -37,7 +37,7 @@ class NativeKernel:
     the trips of a sample, where samples come one after the other; 0 where trips are no part of one sample or a call copies operands.
     `asks`: for how many lines of what its thread will do next it asks in a sample (see runtime/errands.py). `piece`: the least trips that
     are worth a call of their own (see runtime/claims.py), 0 where a call has more to do than its trips.
-    `cost`: rough instructions of a trip."""
+    `cost`: rough instructions of a trip. `stack`: the bytes of a thread's stack that it takes."""
 
     name: str
     symbols: tuple[str, ...]
@@ -47,6 +47,7 @@ class NativeKernel:
     asks: int = 0
     piece: int = 0
     cost: int = 0
+    stack: int = 0
 
 
 @struct(frozen=True)

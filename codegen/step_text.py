@@ -42,7 +42,8 @@ def emit_kernel(nest: Nest, target: Target, name: str) -> tuple[str, NativeKerne
         texts.append(emit(filling, target, function))
         panels.append(PanelKernel(function, arrays.index(panel.array), panel.elements * panel.dtype.size, filling.trips))
     return join(texts), NativeKernel(name, nest.symbols, nest.trips, tuple(panels), trips_of_a_sample(nest),
-                                     asked_in_a_sample(nest), trips_worth_a_call(nest), cost_of_a_trip(nest))
+                                     asked_in_a_sample(nest), trips_worth_a_call(nest), cost_of_a_trip(nest),
+                                     sum(dtype.size * size for dtype, size in nest.scratch.values()))
 
 
 def canonical(kernel: Kernel) -> Kernel:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import os
+import sys
 import threading
 import weakref
 from collections.abc import Mapping
@@ -19,6 +20,7 @@ from ..target import Target
 from . import layout, waiting
 from .text import runtime_text
 
+MARGIN = 96 << 10  # of a caller's stack: what is on it already, and the runtime's own functions
 _CALL = ctypes.CFUNCTYPE(ctypes.c_int64, ctypes.c_void_p)
 
 
@@ -56,8 +58,31 @@ class Pool:
         return int(self.memory[layout.POOL_STARTED])
 
 
+class _Stack(threading.local):
+    """How large the stack of the thread that asks is, in bytes; looked up once a thread."""
+
+    def __init__(self) -> None:
+        self.size = _stack_size()
+
+
+def _stack_size() -> int:
+    """As the C library says; where it says nothing, large."""
+    found = getattr(ctypes.CDLL(None), "pthread_getattr_np", None) if sys.platform == "linux" else None
+    attributes, low, size = ctypes.create_string_buffer(256), ctypes.c_void_p(), ctypes.c_size_t()
+    if found is None or found(ctypes.c_ulong(threading.get_ident()), attributes):
+        return 1 << 40
+    failed = ctypes.CDLL(None).pthread_attr_getstack(attributes, ctypes.byref(low), ctypes.byref(size))
+    ctypes.CDLL(None).pthread_attr_destroy(attributes)
+    return 1 << 40 if failed else size.value
+
+
+_here = _Stack()
+
+
 class NativeCall:
-    """One prepared call: a function, its context, and the words its threads share."""
+    """One prepared call: a function, its context, and the words its threads share. `room`: what the caller's stack must have."""
+
+    room = MARGIN
 
     def __init__(self, pool: Pool, function: int, context: int, threads: int, small: bool = False) -> None:
         self.pool = pool
@@ -86,7 +111,11 @@ class NativeCall:
         self.threads, self.small = threads, small
 
     def run(self) -> None:
-        """Raises RuntimeError where the system refuses a thread."""
+        """Raises RuntimeError where the system refuses a thread, or the caller's stack is too small."""
+        if self.room > _here.size:
+            raise RuntimeError(f"the stack of this thread has {_here.size >> 10} KiB, and a compiled step takes "
+                               f"{self.room >> 10}: give it more with threading.stack_size(8 << 20) before it starts, or the "
+                               f"process with `ulimit -s 8192`")
         if self.threads == 1:
             self.pool.call(self.address)
             return

@@ -83,10 +83,16 @@ PROCESSORS = {p.name: p for p in (_X86, _ARM)}
 _SIGNAL_MASK = 0xFFFFFFFFFFFFFFFF & ~sum(1 << (n - 1) for n in (4, 7, 8, 11))
 
 
+WORKERS_STACK = 8 << 20  # whatever `ulimit -s` says; pages are there when they are touched
+
+
 def _linux(processor: Processor) -> OperatingSystem:
     mask = _SIGNAL_MASK - (1 << 64)
     return OperatingSystem("linux", f"""
 declare i32 @pthread_create(ptr, ptr, ptr, ptr)
+declare i32 @pthread_attr_init(ptr)
+declare i32 @pthread_attr_setstacksize(ptr, i64)
+declare i32 @pthread_attr_destroy(ptr)
 declare i32 @pthread_detach(i64)
 declare i32 @pthread_sigmask(i32, ptr, ptr)
 declare i32 @sched_yield()
@@ -95,7 +101,11 @@ declare i64 @syscall(i64, ...)
 @kc.signals = internal constant [16 x i64] [{', '.join(['i64 ' + str(mask)] + ['i64 -1'] * 15)}]
 define internal i32 @kc.start_thread(ptr %function, ptr %argument) {{
   %place = alloca i64
-  %error = call i32 @pthread_create(ptr %place, ptr null, ptr %function, ptr %argument)
+  %attributes = alloca [16 x i64]
+  %made = call i32 @pthread_attr_init(ptr %attributes)
+  %set = call i32 @pthread_attr_setstacksize(ptr %attributes, i64 {WORKERS_STACK})
+  %error = call i32 @pthread_create(ptr %place, ptr %attributes, ptr %function, ptr %argument)
+  %gone = call i32 @pthread_attr_destroy(ptr %attributes)
   %good = icmp eq i32 %error, 0
   br i1 %good, label %detach, label %done
 detach:

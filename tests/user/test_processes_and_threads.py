@@ -5,6 +5,7 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
+import subprocess
 import sys
 import threading
 import time
@@ -206,3 +207,39 @@ def test_a_forked_child_cannot_go_on_with_what_a_thread_of_its_parent_makes() ->
 
     assert forked_while(lambda inside, leave: inside.set(), refused) == 0
     assert list(items) == list(range(1, 10))
+
+
+SMALL_STACK = """
+import threading, numpy as np, kcompile as keras
+from kcompile import layers
+def work():
+    image = x = keras.Input((16, 16, 64))
+    for _ in range(2):
+        x = layers.DepthwiseConv2D(3, padding="same")(layers.BatchNormalization()(layers.Conv2D(64, 3, padding="same")(x)))
+    model = keras.Model(image, layers.Dense(1)(layers.GlobalAveragePooling2D()(x)))
+    model.compile("adam", "mse")
+    try:
+        model.fit(np.ones((16, 16, 16, 64)), np.ones((16, 1)), batch_size=16, verbose=0)
+        print("trained", flush=True)
+    except RuntimeError as error:
+        print(error, flush=True)
+if SIZE:
+    threading.stack_size(SIZE)
+    thread = threading.Thread(target=work)
+    thread.start()
+    thread.join()
+else:
+    work()
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere the size of a stack is not asked for")
+@pytest.mark.parametrize(("size", "limit", "said"), [(256 << 10, 8192, "stack_size"), (2 << 20, 8192, "trained"), (0, 256, "ulimit -s"),
+                                                     (4 << 20, 512, "trained")])
+def test_a_stack_that_is_too_small_is_said(size: int, limit: int, said: str) -> None:
+    """A compiled step keeps sums and samples there: beyond the end of the stack the process would be gone without a word."""
+    limited = f"import resource; resource.setrlimit(resource.RLIMIT_STACK, ({limit << 10}, resource.RLIM_INFINITY))"
+    text = SMALL_STACK.replace("SIZE", str(size))
+    restarted = f"{limited}; import os, sys; os.execv(sys.executable, [sys.executable, '-c', {text!r}])"
+    done = subprocess.run([sys.executable, "-c", restarted], capture_output=True, text=True, timeout=300, check=False)
+    assert done.returncode == 0 and said in done.stdout, (done.returncode, done.stdout, done.stderr[-2000:])
