@@ -26,6 +26,7 @@ from .loop import Loop
 from .loop_frames import LoopFrames
 from .module import Loaded
 from .options import CodegenOptions
+from .row_table import RowTable
 from .runtime import layout
 from .runtime.pool import MARGIN, NativeCall, pool, renew_after_fork
 from .step import StepCode, call_table, fill_frame, pointer_words
@@ -97,6 +98,10 @@ class Frame:
         self.address: int = self.words.ctypes.data
         self.arena = executable.arena
         self.moved = True  # whether it has been pointed to other arrays
+        self.tables = {name: RowTable(rows, evaluate_dim(executable.program.buffers[name].type.shape[0], symbols))
+                       for name, rows in executable.code.rows.items()}
+        for name, table in self.tables.items():
+            self.point(executable.pointers[name], table.address)
         for name, offset in executable.offsets.items():
             self.point(executable.pointers.get(name, ()), executable.arena_address + offset)
         for name, address in executable.panels.addresses().items() if executable.panels else ():
@@ -111,6 +116,13 @@ class Frame:
             view[word] = address
         self.moved = True
 
+    def give(self, executable: Executable, name: str, address: int) -> None:
+        """Point to a caller's array, or tell where its rows are."""
+        if name in self.tables:
+            self.tables[name].fill(address)
+        else:
+            self.point(executable.pointers.get(name, ()), address)
+
     def bind(self, executable: Executable, arrays: Mapping[str, Array]) -> None:
         """Point to the caller's arrays; only those that changed are looked at. Raises KeyError, TypeError or ValueError."""
         bound = self.bound
@@ -123,7 +135,7 @@ class Frame:
             if known is None or known() is not array:
                 executable.check(name, array, self.shapes[name])
                 bound[name] = None  # an interrupt may come between the next two lines
-                self.point(executable.pointers.get(name, ()), array.ctypes.data)
+                self.give(executable, name, array.ctypes.data)
                 bound[name] = weakref.ref(array)
 
 
@@ -146,12 +158,13 @@ class Prepared:
         self._executable = executable
         self._bound = _Bound(executable, symbols)
         frame = self._bound.frame
-        self._words = [executable.pointers.get(name, ()) for name in moving]
+        self._words = [() if name in frame.tables else executable.pointers.get(name, ()) for name in moving]
+        self._rows = [(n, name) for n, name in enumerate(moving) if name in frame.tables]
         self._arrays = [arrays[name] for name in executable.given if name not in moving]  # kept alive: the frame points to them
         for name in executable.given:
             if name not in moving:
                 executable.check(name, arrays[name], frame.shapes[name])
-                frame.point(executable.pointers.get(name, ()), arrays[name].ctypes.data)
+                frame.give(executable, name, arrays[name].ctypes.data)
                 frame.bound[name] = weakref.ref(arrays[name])
 
     def run(self, *moving: Array) -> None:
@@ -163,6 +176,8 @@ class Prepared:
                 address = array.__array_interface__["data"][0]
                 for word in words:
                     view[word] = address
+            for n, name in self._rows:
+                bound.frame.give(self._executable, name, moving[n].ctypes.data)
             self._executable.call(bound.frame, bound.call)
 
     def run_copied(self, given: Array, place: Array, result: Array) -> Array:

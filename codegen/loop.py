@@ -140,24 +140,47 @@ class Loop:
         if source.shape[1:] != row:
             raise ValueError(executable.describe(name, f"expected rows of shape {row}, given {source.shape[1:]}"))
         wanted, given = executable.program.buffers[name].type.dtype, dtype_of(source.dtype)
+        by_row = name in executable.code.rows
+        order = 0 if self._order is None else self._order.ctypes.data
+        row_bytes = math.prod(row) * source.itemsize
+        ahead = row_bytes if order and batch * row_bytes <= executable.target.l2 // AHEAD_PART else 0
+        if wanted == given and by_row:
+            address, half = self._staged(name, 8 * batch)
+            self._feed(name, executable.pool.rows_entry, address, half, source, order, row_bytes, ahead)
+            return
         if wanted == given and self._order is None:
             self._read_by[name] = False, [len(self._moving) + n for n in range(len(executable.pointers.get(name, ())))]
             self._move(name, source.ctypes.data, batch * elements * wanted.size, 0)
             return
-        half = -(-batch * elements * wanted.size // 64) * 64
-        staging = aligned(2 * half)
-        self._staging.append(staging)
-        address = staging.ctypes.data
-        self._move(name, address, 0, half)
+        if by_row:  # what was cast lies where the tables of its rows say once and for all
+            address, half = self._room_for(elements * wanted.size * batch)
+            apart = self._staged(name, 8 * batch)[1]
+            for n in range(2):
+                table = self._staging[-1][n * apart:][:8 * batch].view(np.int64)
+                table[:] = address + n * half + elements * wanted.size * np.arange(batch)
+        else:
+            address, half = self._staged(name, elements * wanted.size * batch)
         if wanted == given:
             gather, elements = executable.pool.copy_entry, elements * wanted.size
         else:
             gather = gather_function(given, wanted, executable.target, executable.options)
-        order = 0 if self._order is None else self._order.ctypes.data
-        row_bytes = math.prod(row) * source.itemsize
-        ahead = row_bytes if order and batch * row_bytes <= executable.target.l2 // AHEAD_PART else 0
+        self._feed(name, gather, address, half, source, order, elements, ahead)
+
+    def _room_for(self, size: int) -> tuple[int, int]:
+        """Memory for what moves from step to step: the address, and how far the half for odd steps is away."""
+        half = -(-size // 64) * 64
+        self._staging.append(aligned(2 * half))
+        return self._staging[-1].ctypes.data, half
+
+    def _staged(self, name: str, size: int) -> tuple[int, int]:
+        """The same, to which the frames' pointers to a param lead."""
+        address, half = self._room_for(size)
+        self._move(name, address, 0, half)
+        return address, half
+
+    def _feed(self, name: str, function: int, address: int, half: int, source: Array, order: int, elements: int, ahead: int) -> None:
         self._read_by[name] = True, [len(self._feeds)]
-        self._feeds.append([gather, address, address + half, source.ctypes.data, order, elements, ahead, 0])
+        self._feeds.append([function, address, address + half, source.ctypes.data, order, elements, ahead, 0])
 
     def _add_sink(self, name: str, sink: Array, batch: int) -> None:
         executable = self.executable

@@ -101,7 +101,8 @@ class _Lowering:
         for axis in reversed(self.common):
             nested = (Loop(axis, kernel.axes[axis], nested),)
         return Nest(kernel.name, dict(kernel.arrays), (*preamble, *nested), self.scratch, dict(kernel.in_place), kernel.label,
-                    still=kernel.still, along=self.along)
+                    still=kernel.still, along=self.along,
+                    by_row={a: int(str(kernel.arrays[a].shape[-1])) for a in kernel.by_row})
 
     # What equations depend on
 

@@ -187,8 +187,9 @@ class Panel:
 @struct(frozen=True)
 class Nest:
     """`arrays` are the kernel's, in the order of the native function's arguments; `panels` follow them. `scratch`: private to a thread,
-    name -> (dtype, elements). `still`: see Kernel. `along`: see Step. `steps`: the schedule so far, one call each. `notes`: why it was
-    chosen so."""
+    name -> (dtype, elements). `still`: see Kernel. `by_row`: arrays whose argument is a table with the address of each row, and the
+    elements of a row; addresses here are those of the whole array all the same. `along`: see Step. `steps`: the schedule so far, one call
+    each. `notes`: why it was chosen so."""
 
     name: str
     arrays: Mapping[str, TensorType]
@@ -201,6 +202,7 @@ class Nest:
     still: tuple[str, ...] = ()
     panels: Mapping[str, Panel] = field(default_factory=dict)
     along: bool = False
+    by_row: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def symbols(self) -> tuple[str, ...]:

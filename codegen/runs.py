@@ -160,7 +160,8 @@ def _asked(program: Program, calls: Sequence[KernelCall], run: Sequence[int], ta
         kernel = program.steps[n].kernel
         for at, array in enumerate(kernel.arrays):
             root = program.root(array)
-            if root not in uses and root not in private and (array in kernel.reads or not calls[n].kernel.asks):
+            if root not in uses and root not in private and array not in kernel.by_row \
+                    and (array in kernel.reads or not calls[n].kernel.asks):
                 words[root] = calls[n].args_word + at
             if not is_static(program.buffers[root].type.size):
                 uses.setdefault(root, []).append(k)

@@ -98,7 +98,8 @@ class KeptPanel:
 
 @struct(frozen=True)
 class StepCode:
-    """`panels`: by the name under which calls have them (see kept.py). `work`: (points, vector instructions a point) of each equation;
+    """`panels`: by the name under which calls have them (see kept.py). `rows`: params of which calls are given a table with the address of
+    each row, and the bytes of one. `work`: (points, vector instructions a point) of each equation;
     see work.py."""
 
     modules: tuple[str, ...]
@@ -107,6 +108,7 @@ class StepCode:
     storage: Storage
     work: tuple[tuple[DimLike, float], ...]
     panels: Mapping[str, KeptPanel] = field(default_factory=dict)
+    rows: Mapping[str, int] = field(default_factory=dict)
 
     def functions(self) -> list[str]:
         """The names of all native functions."""

@@ -114,6 +114,7 @@ def encode(code: StepCode) -> bytes:
         "written": sorted(storage.written),
         "work": [[str(points), cost] for points, cost in code.work],
         "panels": [[name, panel.source, panel.word, _panel(panel.kernel)] for name, panel in code.panels.items()],
+        "rows": dict(code.rows),
     }).encode()
 
 
@@ -138,7 +139,7 @@ def decode(data: bytes) -> StepCode:
     lifetimes = {name: Lifetime(first, last) for name, (first, last) in found["lifetimes"].items()}
     storage = Storage(found["name"], buffers, found["outputs"], lifetimes, frozenset(found["written"]))
     return StepCode(tuple(found["modules"]), calls, found["frame_words"], storage, tuple((_dim(p), cost) for p, cost in found["work"]),
-                    {name: KeptPanel(_panel_kernel(filler), source, word) for name, source, word, filler in found["panels"]})
+                    {name: KeptPanel(_panel_kernel(filler), source, word) for name, source, word, filler in found["panels"]}, found["rows"])
 
 
 def _panel_kernel(found: list[Any]) -> PanelKernel:

@@ -88,7 +88,22 @@ def step_code(program: Program, target: Target, compile: Compile = compile_kerne
     written = frozenset(program.root(a) for step in program.steps for a in step.kernel.writes)
     storage = Storage(program.name, program.buffers, program.outputs, program.lifetimes, written)
     called = replace(program, steps=tuple([step for step in program.steps if not step.kept]))
-    return StepCode(tuple(modules.finished()), joined(called, calls, target), word, storage, tuple(estimate(called, target)), panels)
+    return StepCode(tuple(modules.finished()), joined(called, calls, target), word, storage, tuple(estimate(called, target)), panels,
+                    _read_by_row(program))
+
+
+def _read_by_row(program: Program) -> dict[str, int]:
+    """The params that kernels read through tables of rows, and the bytes of a row."""
+    kernels = [step.kernel for step in program.steps]
+    rows = {program.root(a): int(str(k.arrays[a].shape[-1])) * k.arrays[a].dtype.size for k in kernels for a in k.by_row}
+    for kernel in kernels if rows else ():
+        for array in kernel.arrays:
+            if (program.root(array) in rows) != (array in kernel.by_row):
+                raise ValueError(f"kernel {kernel.name} reads {array} as a whole, others row by row")
+    for name in rows:
+        if program.buffers[name].kind != "param":
+            raise ValueError(f"{program.buffers[name].kind} {name} is no param: nobody gives a table of its rows")
+    return rows
 
 
 def panel_name(panel: PanelKernel, source: str) -> str:

@@ -26,6 +26,7 @@ from .emit import emit
 from .nest import Nest
 from .nest_text import print_nest
 from .options import CodegenOptions
+from .row_table import RowTable
 from .runtime.layout import ERRAND_BEFORE
 from .strategy import plan, tile_choices
 from .target import Target
@@ -131,7 +132,11 @@ class _Call:
         self._function = signature(self._loaded.addresses["candidate"])
         symbols = dict.fromkeys(nest.symbols, BATCH)
         self.arrays = _arrays(nest, symbols, arrays)
-        self._args = argument_table([self.arrays[name].ctypes.data for name in nest.arguments])
+        self._tables = {name: RowTable(n * nest.dtype_of(name).size, self.arrays[name].size // n) for name, n in nest.by_row.items()}
+        for name, table in self._tables.items():
+            table.fill(self.arrays[name].ctypes.data)
+        self._args = argument_table([self._tables[name].address if name in self._tables else self.arrays[name].ctypes.data
+                                     for name in nest.arguments])
         self._dims = (ctypes.c_int64 * max(1, len(symbols)))(*symbols.values())
         self._trips = nest.trips.evaluate(symbols)
 

@@ -108,6 +108,7 @@ class Kernel:
     content is then read only at the element that is stored, and by no equation after the store (see passes/plan.py).
     `still`: arrays that hold the same numbers call after call, until somebody says otherwise. `panels`: arrays that do not lie row by
     row but in panels of so many columns, one after the other (see passes/layouts.py); indices are those of the whole array all the same.
+    `by_row`: arrays of which the kernel is given a table with the address of each row (see passes/row_tables.py); the same holds of them.
     """
 
     name: str
@@ -119,6 +120,7 @@ class Kernel:
     in_place: Mapping[str, str] = field(default_factory=dict)
     still: tuple[str, ...] = ()
     panels: Mapping[str, int] = field(default_factory=dict)
+    by_row: tuple[str, ...] = ()
 
     @lazy
     def placed(self) -> Placed:

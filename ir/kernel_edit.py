@@ -31,8 +31,9 @@ def rename_arrays(kernel: Kernel, names: Mapping[str, str]) -> Kernel:
     in_place = {names.get(a, a): names.get(b, b) for a, b in kernel.in_place.items()}
     still = tuple([names.get(a, a) for a in kernel.still])
     panels = {names.get(a, a): n for a, n in kernel.panels.items()}
+    by_row = tuple([names.get(a, a) for a in kernel.by_row])
     return replace(kernel, arrays=arrays, equations=tuple([rename(q) for q in kernel.equations]), in_place=in_place, still=still,
-                    panels=panels)
+                    panels=panels, by_row=by_row)
 
 
 def rename_axes(kernel: Kernel, names: Mapping[str, str]) -> Kernel:

@@ -28,6 +28,7 @@ def structure(kernel: Kernel) -> Hashable:
     parts += [(arrays[a], arrays.get(b, b)) for a, b in kernel.in_place.items()]
     parts += [arrays[a] for a in kernel.still]
     parts += [(arrays[a], columns) for a, columns in kernel.panels.items()]
+    parts += [("by row", arrays[a]) for a in kernel.by_row]
     return tuple(parts)
 
 

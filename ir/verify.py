@@ -10,6 +10,7 @@ from .op import OPS
 from .ops.pseudo import PSEUDO_OPS
 from .panels import in_columns
 from .program import BUFFER_KINDS, Program
+from .row_tables import suits_table
 from .scalar import REDUCERS, SCALAR_OPS, Aff, Apply, AxisValue, Expr, Load, Ref, walk
 from .types import DimLike, DType, boolean, product
 
@@ -114,6 +115,10 @@ def verify_kernel(kernel: Kernel) -> None:
         if array not in kernel.arrays or not in_columns(kernel, array, columns):
             raise VerifyError(f"kernel {kernel.name}: {array} cannot lie in panels of {columns} columns: they must divide its columns, "
                               "and one axis go along these")
+    for array in kernel.by_row:
+        if array not in kernel.reads or not suits_table(kernel, array):
+            raise VerifyError(f"kernel {kernel.name}: {array} cannot be read through a table of its rows: it must be a matrix that is only "
+                              "multiplied and added up, at places of two plain axes")
 
 
 def _verify_axes(kernel: Kernel, equation: Eq, at: str) -> None:

@@ -202,24 +202,53 @@ class Indices:
 
     def pointer(self, array: str, aff: Aff) -> str:
         """Address of an element; for a vector, of lane 0."""
+        first, depth = self.pointers[array], 0
+        if array in self.nest.by_row:
+            row, aff = self.row_and_place(array, aff)
+            first, depth = self._row(array, row)
         terms, const = self._terms(aff)
         element = scalar_code.memory_type(self.nest.dtype_of(array), 1)
-        start = self._element(array, element, terms)
+        start = self._element(first, depth, element, terms)
         return self.pure(f"getelementptr {element}, ptr {start}, i64 {const}") if const else start
 
-    def _element(self, array: str, element: str, terms: Terms) -> str:
-        """The address of the element at a sum."""
-        start, last = self.pointers[array], terms
+    def row_and_place(self, array: str, aff: Aff) -> tuple[Aff, Aff]:
+        """The row of an element of an array that is read row by row, and its place there. The array is a matrix, and what its kernel does
+        with it is indexed by an axis along the rows and another along the columns (see suits_table)."""
+        size = self.nest.by_row[array]
+        const = aff.const
+        if not isinstance(const, int) or const < 0 or not all(isinstance(n, int) and (0 < n < size or n % size == 0) for _, n in aff.terms):
+            raise ValueError(f"nest {self.nest.name}: the row of {array}[{aff}] is not told by its index")
+        row = Aff.of({var: int(str(n)) // size for var, n in aff.terms if int(str(n)) % size == 0}, const // size)
+        return row, aff + row * -size
+
+    def _row(self, array: str, row: Aff) -> tuple[str, int]:
+        """The address of a row, and the depth at which it is known."""
+        terms, const = self._terms(row)
+        number = self._sum(terms)
+        key = ("row", array, number.text, const)
+        known = self.scopes.recall(key)
+        if known is None:
+            place = self.pointers[array]
+            for offset in (number.text, const):
+                place = self.scopes.value(f"getelementptr ptr, ptr {place}, i64 {offset}", number.depth) if offset else place
+            known = self.scopes.value(f"load ptr, ptr {place}, align 8, !invariant.load !{{}}", number.depth)
+            self.scopes.remember(key, known, number.depth)
+        return str(known), number.depth
+
+    def _element(self, first: str, known_at: int, element: str, terms: Terms) -> str:
+        """The address of the element at a sum, of an array, or a row, that begins at `first`."""
+        start, last = first, terms
         if self.sums is not None and self.sums.ends(terms) and not self._moves(terms):  # a place known before the loop, and what moves
-            start, last = self._element(array, element, terms[:-1]), terms[-1:]
+            start, last = self._element(first, known_at, element, terms[:-1]), terms[-1:]
         offset = self._sum(last)
         if not offset.text:
             return start
         key = ("pointer", start, offset.text)
         known = self.scopes.recall(key)
         if known is None:
-            known = self.scopes.value(f"getelementptr {element}, ptr {start}, i64 {offset.text}", offset.depth)
-            self.scopes.remember(key, known, offset.depth)
+            depth = max(known_at, offset.depth)
+            known = self.scopes.value(f"getelementptr {element}, ptr {start}, i64 {offset.text}", depth)
+            self.scopes.remember(key, known, depth)
         return str(known)
 
     def _moves(self, terms: Terms) -> bool:

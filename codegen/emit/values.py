@@ -182,7 +182,24 @@ class Values(Indices):
         """A vector of addresses."""
         assert self.vector
         element = scalar_code.memory_type(self.nest.dtype_of(array), 1)
+        if array in self.nest.by_row:
+            return self._addresses_in_rows(array, element, aff)
         return self.pure(f"getelementptr {element}, ptr {self.pointers[array]}, <{self.vector.count} x i64> {self.vector_index(aff)}")
+
+    def _addresses_in_rows(self, array: str, element: str, aff: Aff) -> str:
+        """The same, of an array that is read row by row."""
+        assert self.vector
+        row, place = self.row_and_place(array, aff)
+        count, table = self.vector.count, self.pointers[array]
+        if not self._vector_terms(row):
+            start = self.pointer(array, row * self.nest.by_row[array])
+            return self.pure(f"getelementptr {element}, ptr {start}, <{count} x i64> {self.vector_index(place)}")
+        places = self.pure(f"getelementptr ptr, ptr {table}, <{count} x i64> {self.vector_index(row)}")
+        kind, name, mask = f"<{count} x ptr>", f"llvm.masked.gather.v{count}p0.v{count}p0", self.lane_mask() or "splat (i1 true)"
+        self.w.declare(f"declare {kind} @{name}({kind}, i32, <{count} x i1>, {kind})")
+        starts = self.pure(f"call {kind} @{name}({kind} {places}, i32 8, <{count} x i1> {mask}, {kind} zeroinitializer)")
+        offset = f"<{count} x i64> {self.vector_index(place)}" if self._vector_terms(place) else f"i64 {self.integer(place)[0]}"
+        return self.pure(f"getelementptr {element}, {kind} {starts}, {offset}")
 
     def load(self, load: Load) -> Operand:
         """A load; lanes that are dead or whose guards fail touch no memory."""

@@ -68,6 +68,13 @@ class _Parser:
             while not still or c.accept(","):
                 still.append(c.name("an array"))
             c.end_line()
+        by_row: dict[str, int] = {}
+        if c.accept("by_row"):
+            while not by_row or c.accept(","):
+                array = c.name("an array")
+                c.expect(":")
+                by_row[array] = c.integer("the elements of a row")
+            c.end_line()
         panels = {}
         while c.accept("panel"):
             column = c.tokens[c.position - 1].column
@@ -82,7 +89,7 @@ class _Parser:
         c.expect("body")
         column = c.tokens[c.position - 1].column
         c.end_line()
-        return Nest(name, arrays, self.body(column), scratch, in_place, label, steps, tuple(notes), tuple(still), panels, along)
+        return Nest(name, arrays, self.body(column), scratch, in_place, label, steps, tuple(notes), tuple(still), panels, along, by_row)
 
     def arrays(self, word: str) -> dict[str, TensorType]:
         c = self.cursor

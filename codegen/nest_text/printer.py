@@ -26,6 +26,8 @@ def print_nest(nest: Nest) -> str:
         lines.append("  along")
     if nest.still:
         lines.append("  still " + ", ".join(map(name_text, nest.still)))
+    if nest.by_row:
+        lines.append("  by_row " + ", ".join(f"{name_text(a)}: {size}" for a, size in nest.by_row.items()))
     printer = _Printer(nest)
     for name, panel in nest.panels.items():
         printer.lines.append(f"  panel {name_text(name)}: {panel.dtype}[{panel.elements}] of {name_text(panel.array)}")

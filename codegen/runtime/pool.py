@@ -36,12 +36,12 @@ class Pool:
         # Never collected: workers may still be waking up in this code while the interpreter shuts down.
         text = runtime_text(target.triple)
         code = made[text] if text in made else object_for(text, target, options, "runtime")
-        self.loaded = Loaded([code], ["kc_call", "kc_step", "kc_loop", "kc_copy"])
+        self.loaded = Loaded([code], ["kc_call", "kc_step", "kc_loop", "kc_copy", "kc_rows"])
         self.loaded.keep_forever()
         self.call = _CALL(self.loaded.addresses["kc_call"])
         self.step_entry = self.loaded.addresses["kc_step"]
         self.loop_entry = self.loaded.addresses["kc_loop"]
-        self.copy_entry = self.loaded.addresses["kc_copy"]
+        self.copy_entry, self.rows_entry = self.loaded.addresses["kc_copy"], self.loaded.addresses["kc_rows"]
         self.memory = aligned(layout.POOL_WORDS, np.int64)
         self.address = self.memory.ctypes.data
         self.cores = target.cores

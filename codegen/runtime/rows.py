@@ -45,6 +45,18 @@ def row_by_row(w: Writer, name: str, source_size: int, size: int, one: Callable[
     w.raw("}")
 
 
+def addresses_text() -> str:
+    """The module of @kc_rows, which writes the address of each row to a table; elements are bytes."""
+    w = Writer()
+
+    def write() -> None:
+        w.line("%entry.place = getelementptr ptr, ptr %to, i64 %r")
+        w.line("store ptr %s, ptr %entry.place")
+        w.line("br label %next")
+    row_by_row(w, "kc_rows", 1, 1, write)
+    return w.text()
+
+
 def copy_text() -> str:
     """The module of @kc_copy, whose elements are bytes."""
     w = Writer()

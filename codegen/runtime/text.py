@@ -32,7 +32,7 @@ from .layout import (
     fields,
 )
 from .paces import PACES
-from .rows import copy_text
+from .rows import addresses_text, copy_text
 from .stepping import LOOP, STEP
 from .system import support
 from .waiting import BARRIER, SLEEPERS, SPIN
@@ -220,5 +220,6 @@ finished:
 
 
 def runtime_text(triple: str) -> str:
-    """The runtime's module: exports kc_call, kc_step, kc_loop, and kc_copy for rows that are gathered as they are."""
-    return join([support(triple), BARRIER, _WORKER, _CALL, CLAIM, PACES, STEP, ERRANDS, LOOP, copy_text()])
+    """The runtime's module: exports kc_call, kc_step, kc_loop, kc_copy for rows that are gathered as they are, and kc_rows for
+    those that are read where they lie."""
+    return join([support(triple), BARRIER, _WORKER, _CALL, CLAIM, PACES, STEP, ERRANDS, LOOP, copy_text(), addresses_text()])

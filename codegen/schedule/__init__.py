@@ -44,6 +44,7 @@ from .stash import stash, stash_flat, stash_turned
 from .strip import strip
 from .sweep import sweep
 from .trim import trim
+from .unasked import is_asked, unasked
 from .unpacked import unpacked, why_not_unpacked
 
 STEPS: dict[str, Callable[..., Nest]] = {
@@ -51,7 +52,7 @@ STEPS: dict[str, Callable[..., Nest]] = {
     for step in (tile, vectorize, unroll, parallel, reorder, collapse, jam, rfactor, transpose, pack, stash, stash_flat, stash_turned,
                  block, block_inside, portion, ahead, expect, foresee, strip, chunk, pack_all, keep, slide, singly,
                  short, trim, edges, prefetch, lead, sweep, refill, repack, approach, next_panel, unpacked, several, behind,
-                 backwards, errand, meanwhile, slide_sums, along, across, abreast, narrow, oncoming, opposite)
+                 backwards, errand, meanwhile, slide_sums, along, across, abreast, narrow, oncoming, opposite, unasked)
 }
 _STEP = re.compile(r"(\w+)\((.*)\)")
 
@@ -69,9 +70,9 @@ def apply(nest: Nest, step: str) -> Nest:
 
 
 __all__ = ["STEPS", "ScheduleError", "abreast", "across", "ahead", "along", "apply", "approach", "backwards", "behind", "block",
-           "block_inside", "can_have_several", "chunk", "collapse", "edges", "errand", "expect", "foresee", "is_oncoming", "jam",
-           "keep", "lead", "meanwhile", "narrow", "next_panel", "oncoming", "opposite", "pack", "pack_all", "parallel",
-           "portion", "prefetch", "refill", "reorder", "repack", "rfactor", "several", "short", "singly", "slide", "slide_sums",
-           "stash", "stash_flat", "stash_turned", "strip", "sweep", "tile", "transpose", "trim", "unpacked", "unroll",
-           "vectorize", "why_not_across", "why_not_along", "why_not_back", "why_not_edges", "why_not_narrow", "why_not_opposite",
-           "why_not_short", "why_not_singly", "why_not_slide", "why_not_slide_sums", "why_not_unpacked"]
+           "block_inside", "can_have_several", "chunk", "collapse", "edges", "errand", "expect", "foresee", "is_asked", "is_oncoming",
+           "jam", "keep", "lead", "meanwhile", "narrow", "next_panel", "oncoming", "opposite", "pack", "pack_all", "parallel", "portion",
+           "prefetch", "refill", "reorder", "repack", "rfactor", "several", "short", "singly", "slide", "slide_sums", "stash",
+           "stash_flat", "stash_turned", "strip", "sweep", "tile", "transpose", "trim", "unasked", "unpacked", "unroll", "vectorize",
+           "why_not_across", "why_not_along", "why_not_back", "why_not_edges", "why_not_narrow", "why_not_opposite", "why_not_short",
+           "why_not_singly", "why_not_slide", "why_not_slide_sums", "why_not_unpacked"]

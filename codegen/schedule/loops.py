@@ -13,7 +13,7 @@ from kcompile.ir.struct import replace
 from ...ir.scalar import Aff, AxisValue, Load, walk
 from ...ir.types import Dim, DimLike
 from ..access import divisor
-from ..nest import FOR, UNROLL, VECTOR, Clip, Loop, Nest, Stmt, Store, loops, map_body, statements, stmt_expr, substitute
+from ..nest import FOR, UNROLL, VECTOR, Clip, Loop, Nest, Stmt, Store, all_loads, loops, map_body, statements, stmt_expr, substitute
 
 
 class ScheduleError(ValueError):
@@ -167,6 +167,8 @@ def can_collapse(nest: Nest, outer: str, inner: str) -> bool:
             return False
         if loop.clip or child.clip or loop.where or child.where or loop.mode != FOR or child.mode != FOR or loop.parallel or child.parallel:
             return False
+        if any(load.array in nest.by_row for load in all_loads(child.body)):
+            return False  # in which row an element is would not be told
         for aff in _indices(child.body):
             if aff.coefficient(outer) != aff.coefficient(inner) * child.extent:
                 return False

@@ -103,6 +103,7 @@ class _Planner(Maps, Products, TurnedPanels, Rows, Sweeps, Tails, Sums, Directio
         self._keep()
         self._opposite()
         self._errands()
+        self._unasked()
         return self.nest
 
     def _collapse_all(self) -> None:

@@ -6,7 +6,7 @@ from ...ir.types import Dim
 from ..access import MANY, accesses, chain, guess, inner_loops, static
 from ..nest import FOR, Acc, Loop, statements
 from ..runs import trips_of_a_sample
-from ..schedule import approach, errand, expect, foresee, lead, meanwhile, next_panel, prefetch
+from ..schedule import approach, errand, expect, foresee, is_asked, lead, meanwhile, next_panel, prefetch, unasked
 from ..schedule.approach import approachable
 from ..schedule.errand import errands
 from ..schedule.expect import Expected, expected
@@ -137,3 +137,10 @@ class Requests(Lines):
                 self.nest = errand(self.nest, over, every, *([few] if few > 1 else []))
                 what = f"{few} lines in a trip" if few > 1 else f"a line in {every} trips"
                 self.note(f"while {over} is summed, {what} of what the thread will do next is asked for")
+
+    def _unasked(self) -> None:
+        """Takes back what the steps before ask for of arrays that are read row by row."""
+        for array in self.nest.by_row:
+            if is_asked(self.nest, array):
+                self.nest = unasked(self.nest, array)
+                self.note(f"but nothing is asked for of {array}: where its rows lie is told by a table")

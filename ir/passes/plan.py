@@ -20,6 +20,7 @@ from ..struct import replace
 from ..types import is_static
 from .in_place import arranged, elementwise_on, overwritten
 from .layouts import in_panels
+from .row_tables import by_row
 
 FEW_ELEMENTS = 1 << 14  # of an array that stays in the caches however it lies
 NEAR = 1 << 20  # bytes of a second-level cache, where no target says otherwise
@@ -355,4 +356,5 @@ def plan(program: Program, columns: int = COLUMNS, near: int = NEAR) -> Program:
     if learns:
         steps, buffers = overwritten(steps, buffers)
     lifetimes = _lifetimes(steps, buffers)
-    return in_panels(replace(program, steps=tuple(steps), buffers=buffers, outputs=outputs, updates={}, lifetimes=lifetimes), columns)
+    planned = replace(program, steps=tuple(steps), buffers=buffers, outputs=outputs, updates={}, lifetimes=lifetimes)
+    return by_row(in_panels(planned, columns))

@@ -9,6 +9,7 @@
       in_place y = x
       still w
       panels m: 32
+      by_row x
 
 The axes of a store are those its index and its expression use, in the order of the kernel's; where they are others (or in
 another order) they are written out: `store y[i] for i, j = ...`.
@@ -48,6 +49,8 @@ def print_kernel(kernel: Kernel, indent: str = "") -> str:
         lines.append("  still " + ", ".join(map(name_text, kernel.still)))
     if kernel.panels:
         lines.append("  panels " + ", ".join(f"{name_text(a)}: {columns}" for a, columns in kernel.panels.items()))
+    if kernel.by_row:
+        lines.append("  by_row " + ", ".join(map(name_text, kernel.by_row)))
     return "".join(f"{indent}{line}\n" for line in lines)
 
 
@@ -145,7 +148,12 @@ def parse_kernel_at(cursor: Cursor) -> Kernel:
             cursor.expect(":")
             panels[array] = cursor.integer("the columns of a panel")
         cursor.end_line()
-    return Kernel(name, axes, arrays, tuple(equations), label, source, in_place, tuple(still), panels)
+    by_row: list[str] = []
+    if cursor.accept("by_row"):
+        while not by_row or cursor.accept(","):
+            by_row.append(cursor.name("an array that is read through a table of its rows"))
+        cursor.end_line()
+    return Kernel(name, axes, arrays, tuple(equations), label, source, in_place, tuple(still), panels, tuple(by_row))
 
 
 def _parse_equation(cursor: Cursor, axes: dict[str, DimLike], scope: Scope, earlier: list[Eq]) -> Eq:
