@@ -37,6 +37,7 @@ def explain(folder: Path, subject: str, key: str, parts: Mapping[str, str]) -> s
 
 
 def remember(folder: Path, subject: str, parts: Mapping[str, str], limit: int) -> None:
+    """Keeps what the entry of a step was made from, for `explain`."""
     cache.write_entry(folder, _record_name(subject), json.dumps(dict(parts)).encode(), limit)
 
 

@@ -19,6 +19,7 @@ _NATIVE_FLOATS = {f16: "half", f32: "float", f64: "double"}
 
 
 def wide(element: str, lanes: int) -> str:
+    """LLVM's type of so many lanes; of one lane the element itself."""
     return element if lanes == 1 else f"<{lanes} x {element}>"
 
 
@@ -79,6 +80,7 @@ def _float_literal(value: float) -> str:
 
 
 def is_constant(operand: str) -> bool:
+    """Whether an operand is known while the text is written, and no register."""
     return not operand.startswith("%")
 
 

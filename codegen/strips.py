@@ -39,7 +39,7 @@ def strip_rows(nest: Nest, target: Target, common: list[Loop], vector: Loop, row
     if long and -(-width // columns) * columns * -(-height // rows) * rows * size <= WAITING_BYTES:  # it is gone through in blocks
         return None
     bare = is_bare(nest, body)
-    dear = sum(expr_cost(s.expr) for s in after) * rows * columns // target.lanes(nest.dtype_of(all_stored(after))) > WRITTEN_OUT
+    dear = sum(expr_cost(s.expr) for s in after) * rows * columns // target.lanes(nest.dtype_of(first_stored(after))) > WRITTEN_OUT
     if not dear and not _far(nest, sums[0], vector, FAR_APART if long or (bare and not target.wide) else PAGE):
         return None
     extents = {loop.var: static(loop.extent) for loop in common}
@@ -86,5 +86,6 @@ def _even(most: int, tiles: int, blocks: int, cores: int) -> int:
     return next(n for n in choices if longest(n) <= UNEVEN * least)
 
 
-def all_stored(body: tuple[Let | Store, ...]) -> str:
+def first_stored(body: tuple[Let | Store, ...]) -> str:
+    """The array of the first store."""
     return next(s.array for s in body if isinstance(s, Store))

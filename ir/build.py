@@ -197,6 +197,7 @@ def concat(values: Sequence[Value], axis: int) -> Value:
 
 
 def reverse(x: Value, axes: Axes) -> Value:
+    """The elements in opposite order along `axes`; `x` itself when there are none."""
     return make("reverse", x, axes=tuple(sorted(int(a) for a in axes))) if axes else x
 
 
@@ -355,10 +356,12 @@ def full_like(x: Value, value: Number) -> Value:
 
 
 def zeros_like(x: Value) -> Value:
+    """A splat of zeros of x's type."""
     return full_like(x, 0)
 
 
 def ones_like(x: Value) -> Value:
+    """A splat of ones of x's type."""
     return full_like(x, 1)
 
 
@@ -385,6 +388,7 @@ def expand_reduced(y: Value, shape: Shape, axes: Axes) -> Value:
 
 
 def square(x: Value) -> Value:
+    """x * x."""
     return mul(x, x)
 
 

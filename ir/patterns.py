@@ -146,6 +146,7 @@ def derive(function: Callable[..., Any], *terms: Any) -> Attr:
 
 
 def built(function: Callable[..., Value], *terms: Any) -> Pat:
+    """A right side that a function makes of the values and attributes that the left one has bound."""
     return Built(function, terms)
 
 
@@ -156,6 +157,7 @@ def splat(value: Any, type: Any) -> Pat:
 
 
 def splat_like(value: Any, shape: Any, dtype: Any) -> Pat:
+    """A constant that repeats `value`, of a shape and a dtype that are attributes; it may be one, too."""
     return splat(value, derive(lambda s, d: TensorType(tuple(s), d), shape, dtype))
 
 
@@ -165,10 +167,12 @@ def _equal(a: Any, b: Any) -> bool:
 
 # -- matching ---------------------------------------------------------------------------------------------------
 def is_splat(value: Value) -> bool:
+    """Whether a value is a constant that repeats one number."""
     return value.node.op.name == "constant" and not isinstance(value.node.attrs["value"], tuple)
 
 
 def splat_value(value: Value) -> Number:
+    """The number of such a constant."""
     number: Number = value.node.attrs["value"]
     return number
 

@@ -274,6 +274,7 @@ def apply(fn: str, *args: Expr) -> Apply:
 
 
 def cast(x: Expr, dtype: DType) -> Expr:
+    """The expression in another element type; itself where it has that type already."""
     return x if x.dtype == dtype else Apply("cast", (x,), dtype)
 
 

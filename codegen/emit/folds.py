@@ -19,6 +19,7 @@ from .memory import mask_of
 
 
 def combined(w: Writer, acc: Acc, a: Operand, b: Operand) -> Operand:
+    """One step of a fold: both values, lane by lane, by the accumulator's operation."""
     text = scalar_code.apply(w, acc.op, [a.text, b.text], [acc.dtype] * 2, acc.dtype, a.lanes)
     return Operand(text, acc.dtype, a.lanes)
 

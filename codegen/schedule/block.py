@@ -165,6 +165,7 @@ def position(group: list[Loop], tiles: list[Loop], step: str) -> tuple[Aff, int]
 
 
 def around(group: list[Loop], body: tuple[Stmt, ...]) -> Loop:
+    """A body inside loops that trips of others enclose no longer: the loops `group`, outermost first, without their clips."""
     for loop in reversed(group):
         body = (replace(loop, body=body, clip=None),)
     (outer,) = body
@@ -173,6 +174,7 @@ def around(group: list[Loop], body: tuple[Stmt, ...]) -> Loop:
 
 
 def nested(tiles: list[Loop], body: tuple[Stmt, ...]) -> tuple[Stmt, ...]:
+    """A body inside loops, outermost first."""
     for loop in reversed(tiles):
         body = (replace(loop, body=body),)
     return body

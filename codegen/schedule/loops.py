@@ -21,6 +21,7 @@ class ScheduleError(ValueError):
 
 
 def record(nest: Nest, body: tuple[Stmt, ...], step: str) -> Nest:
+    """The nest with a new body, and the step that made it among its steps."""
     return replace(nest, body=body, steps=(*nest.steps, step))
 
 

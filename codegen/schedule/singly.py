@@ -100,6 +100,7 @@ def why_not_apart(nest: Nest, rows: str) -> str:
 
 
 def is_tile(stmt: Stmt, rows: str) -> bool:
+    """Whether a statement declares the sums of a tile along `rows`."""
     return isinstance(stmt, Acc) and any(d.var == rows for d in stmt.dims)
 
 

@@ -32,6 +32,7 @@ class Stages:
 
 
 def divides(expr: Expr | None) -> bool:
+    """Whether an expression holds the divider: a division or a root of floats."""
     return expr is not None and any(isinstance(e, Apply) and e.fn in DIVIDED and e.dtype.is_float for e in walk(expr))
 
 

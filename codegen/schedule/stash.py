@@ -186,12 +186,14 @@ def _moved(clip: Clip | None, mapping: dict[str, Aff]) -> Clip | None:
 
 
 def is_epilogue(loop: Loop) -> bool:
+    """Whether a loop computes and stores, and neither sums nor holds a loop of run time."""
     inner = [s for s in statements(loop.body) if not isinstance(s, Loop)]
     return any(isinstance(s, Store) for s in inner) and all(isinstance(s, (Let, Store)) for s in inner) \
         and all(s.mode != FOR for s in statements(loop.body) if isinstance(s, Loop))
 
 
 def perfect_chain(loop: Loop) -> list[Loop]:
+    """The loop and those that stand alone in the one before, the outermost first."""
     out = [loop]
     while len(out[-1].body) == 1 and isinstance(out[-1].body[0], Loop):
         out.append(out[-1].body[0])
@@ -218,6 +220,7 @@ def _position(chain: list[Loop]) -> tuple[Aff, int]:
 
 
 def with_loads(body: tuple[Stmt, ...], loads: dict[str, Load]) -> tuple[Stmt, ...]:
+    """The body with loads in place of references by those names."""
     def change(stmt: Stmt) -> tuple[Stmt, ...] | None:
         if isinstance(stmt, (Let, Store)):
             return (replace(stmt, expr=rewrite(stmt.expr, lambda e: loads.get(e.name) if isinstance(e, Ref) else None)),)

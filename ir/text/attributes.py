@@ -31,12 +31,14 @@ def attribute_text(value: Any) -> str:
 
 
 def float_text(value: float) -> str:
+    """The shortest text that reads as the same float; nan, inf and -inf by these names."""
     if math.isnan(value):
         return "nan"
     return repr(float(value)) if math.isfinite(value) else "inf" if value > 0 else "-inf"
 
 
 def parse_attribute(cursor: Cursor) -> Any:
+    """A string, tuple, type, dtype, truth value, number or dimension. Raises ParseError."""
     token = cursor.token
     if token.kind == "string":
         return cursor.string("a string")

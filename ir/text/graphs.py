@@ -106,6 +106,7 @@ def parse_graph(text: str, file: str = "<text>", first_line: int = 1) -> Graph:
 
 
 def parse_graph_at(cursor: Cursor) -> Graph:
+    """The graph that begins at the cursor, which stands behind it afterwards. Raises ParseError."""
     cursor.skip_lines()
     cursor.expect("graph")
     graph = Graph(cursor.name("the graph's name"))

@@ -93,6 +93,7 @@ def parse_kernel(text: str, file: str = "<text>", first_line: int = 1) -> Kernel
 
 
 def parse_kernel_at(cursor: Cursor) -> Kernel:
+    """The kernel that begins at the cursor, which stands behind it afterwards. Raises ParseError."""
     cursor.expect("kernel")
     name = cursor.name("the kernel's name")
     label = cursor.string("a label") if cursor.token.kind == "string" else ""

@@ -41,6 +41,7 @@ def print_program(program: Program, verdicts: bool = False) -> str:
 
 
 def buffer_text(buffer: Buffer, lifetime: Lifetime | None) -> str:
+    """One line of a program: a buffer, with the steps of its lifetime where that is known."""
     text = f"{buffer.kind} {name_text(buffer.name)}: {buffer.type}"
     text += f"  role={buffer.role}" if buffer.role else ""
     text += f"  of={name_text(buffer.of)}" if buffer.of else ""
@@ -59,6 +60,7 @@ def parse_program(text: str, file: str = "<text>", first_line: int = 1) -> Progr
 
 
 def parse_program_at(cursor: Cursor) -> Program:
+    """The program that begins at the cursor, which stands behind it afterwards. Raises ParseError."""
     cursor.skip_lines()
     cursor.expect("program")
     name = cursor.name("the program's name")

@@ -140,6 +140,7 @@ class _Call:
 
 
 def parse_expr(cursor: Cursor, scope: Scope, expected: DType | None) -> Expr:
+    """An expression over the names of a scope; `expected`: the dtype of its constants where nothing else tells it. Raises ParseError."""
     return _resolve(cursor, _parse(cursor, scope, 1), expected)
 
 
@@ -242,6 +243,7 @@ def _guarded(cursor: Cursor, scope: Scope, load: Load) -> Load:
 
 
 def parse_guard(cursor: Cursor, scope: Scope) -> Guard:
+    """`lo <= index < hi`. Raises ParseError."""
     lo = cursor.dim()
     cursor.expect("<=")
     index = parse_aff(cursor, scope)
@@ -250,6 +252,7 @@ def parse_guard(cursor: Cursor, scope: Scope) -> Guard:
 
 
 def parse_index(cursor: Cursor, scope: Scope) -> tuple[Aff, ...]:
+    """One affine index a dimension, in brackets. Raises ParseError."""
     cursor.expect("[")
     index: list[Aff] = []
     while not cursor.accept("]"):
@@ -260,6 +263,7 @@ def parse_index(cursor: Cursor, scope: Scope) -> tuple[Aff, ...]:
 
 
 def parse_aff(cursor: Cursor, scope: Scope) -> Aff:
+    """An affine index such as 32*i + k - 1 over the variables of a scope. Raises ParseError."""
     total = Aff()
     sign = -1 if cursor.accept("-") else 1
     while True:
