@@ -13,7 +13,10 @@ def estimate(program: Program, target: Target) -> list[tuple[DimLike, float]]:
     found: dict[DimLike, float] = {}
     for step in program.steps:
         axes = step.kernel.axes
+        over: dict[tuple[str, ...], DimLike] = {}  # most equations of a kernel have the same axes
         for equation in step.kernel.equations:
-            points = product([axes[a] for a in equation.axes])
+            points = over.get(equation.axes)
+            if points is None:
+                points = over[equation.axes] = product([axes[a] for a in equation.axes])
             found[points] = found.get(points, 0.0) + (1.0 + equation.cost) / lanes
     return list(found.items())

@@ -173,13 +173,12 @@ class Forms:
         found = self._slim.get((form, gone))
         if found is None:
             left = tuple([q for q in form.kernel.equations if q.kind not in WRITING or q.name not in gone])
-            found = self._slim[form, gone] = self._made(replace(form.kernel, equations=left), form.arrays)
+            found = self._slim[form, gone] = self._made(tidy(replace(form.kernel, equations=left)), form.arrays)
         return found.placed(placed.names, placed.extents, placed.label, placed.source)
 
-
     def _made(self, kernel: Kernel, arrays: tuple[str, ...]) -> _Made:
-        """`arrays`: of the forms that it was made of, as it calls them."""
-        slim, extents = compact(tidy(kernel))
+        """`kernel`: a tidy one; `arrays`: of the forms that it was made of, as it calls them."""
+        slim, extents = compact(kernel)
         number = {a: n for n, a in enumerate(arrays)}
         key = identity(slim)
         form = self._forms.get(key)

@@ -14,15 +14,15 @@ from .graph import Graph, GraphError, Node, Value
 Change = Callable[[Graph, Node, tuple[Value, ...]], Sequence[Value] | None]
 
 
-def live_nodes(graph: Graph) -> set[Node]:
-    """Everything that an output or an update needs, and every param and state (they are the graph's signature)."""
-    live: set[Node] = set()
+def live_nodes(graph: Graph) -> dict[int, Node]:
+    """All that an output or an update needs, and every param and state (they are the graph's signature), by number."""
+    live: dict[int, Node] = {}
     waiting = [value.node for value in (*graph.roots(), *graph.params.values(), *graph.states.values())]
     while waiting:
         node = waiting.pop()
-        if node not in live:
-            live.add(node)
-            waiting.extend(value.node for value in node.inputs)
+        if node.number not in live:
+            live[node.number] = node
+            waiting += [value.node for value in node.inputs]
     return live
 
 
@@ -31,7 +31,7 @@ def rebuild(graph: Graph, change: Change | None = None, nodes: Iterable[Node] | 
     (the live ones by default, so that every rebuild leaves dead nodes behind)."""
     if nodes is None:
         live = live_nodes(graph)
-        nodes = [node for node in graph.nodes() if node in live]
+        nodes = [node for node in graph.nodes() if node.number in live]
     new = Graph(graph.name)
     made: dict[int, Sequence[Value]] = {}  # by the number of the old node
     for node in nodes:
@@ -78,6 +78,6 @@ def transplant(graph: Graph, targets: Sequence[Value], replaced: dict[Value, Val
 def prune(graph: Graph) -> None:
     """Remove, in place, the nodes that no output, update, param or state needs."""
     live = live_nodes(graph)
-    for node in sorted((n for n in graph.links if n not in live), reverse=True):
+    for node in sorted((n for n in graph.links if n.number not in live), reverse=True):
         graph.remove(node)
         node.outputs = ()  # which refer to the node: see Graph.dissolve

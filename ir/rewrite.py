@@ -221,7 +221,10 @@ class _Sweep:
         return (replaced,)
 
     def apply(self, rules: list[Rule], value: Value) -> Value | None:
+        node = value.node
         for entry in rules:
+            if entry.procedure is None and not entry.may_match(node):
+                continue
             self.chain.append(entry.name)
             if len(self.chain) > LONGEST_CHAIN:
                 raise GraphError(f"rules rewrite one another's results without end: {' -> '.join(self.chain[-6:])}")
@@ -240,8 +243,6 @@ class _Sweep:
     def attempt(self, entry: Rule, value: Value) -> Value | None:
         if entry.procedure is not None:
             return entry.procedure(self.make, value.node)
-        if not entry.may_match(value.node):
-            return None
         bindings: Bindings = {}
         for _ in match(entry.left, value, bindings):
             if entry.where is None or entry.where(**{name: bindings[name] for name in entry.guard_names}):

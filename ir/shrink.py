@@ -28,7 +28,7 @@ def shrink(graph: Graph, fails: Callable[[Graph], bool]) -> Graph:
 def _size(graph: Graph) -> tuple[int, int, int]:
     """What shrinking makes smaller: nodes that compute, then roots, then sources."""
     live = live_nodes(graph)
-    return sum(1 for node in live if node.inputs), len(list(graph.roots())), len(live)
+    return sum(1 for node in live.values() if node.inputs), len(list(graph.roots())), len(live)
 
 
 def _smaller(graph: Graph) -> Iterator[Graph]:
