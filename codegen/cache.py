@@ -64,17 +64,18 @@ _writes = 0
 
 def object_for(text: str, target: Target, options: CodegenOptions, name: str = "kcompile") -> bytes:
     """Object code of a module's text, from the cache where it is there. Raises InvalidText."""
-    found = recalled_object(text, target, options)
+    key = cache_key(text, target)
+    found = recalled_object(key, options)
     if found is None:
         found = compiled_object(text, target, name)
-        keep_object(text, target, options, found)
+        keep_object(key, options, found)
     return found
 
 
-def recalled_object(text: str, target: Target, options: CodegenOptions) -> bytes | None:
-    """What the cache has for a module's text."""
+def recalled_object(key: str, options: CodegenOptions) -> bytes | None:
+    """What the cache has under the key of a module's text."""
     folder = trusted_folder(options)
-    found = read_entry(folder / cache_key(text, target)) if folder is not None else None
+    found = read_entry(folder / key) if folder is not None else None
     if found is not None:
         COUNTERS.add("loaded")
     return found
@@ -88,11 +89,11 @@ def compiled_object(text: str, target: Target, name: str) -> bytes:
     return object_code(text, target, name)
 
 
-def keep_object(text: str, target: Target, options: CodegenOptions, content: bytes) -> None:
+def keep_object(key: str, options: CodegenOptions, content: bytes) -> None:
     """Into the cache, if there is one."""
     folder = trusted_folder(options)
     if folder is not None:
-        write_entry(folder, cache_key(text, target), content, options.cache_bytes)
+        write_entry(folder, key, content, options.cache_bytes)
 
 
 def cache_key(text: str, target: Target) -> str:
@@ -119,7 +120,8 @@ def trusted_folder(options: CodegenOptions) -> Path | None:
     if folder is None or folder in _refused:
         return None
     try:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if not folder.is_dir():
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         found = folder.stat()
     except OSError as error:
         _refuse(folder, f"cannot be made: {error.strerror}")

@@ -32,7 +32,7 @@ class Compilers:
     def __init__(self, target: Target, options: CodegenOptions, name: str, meanwhile: Callable[[], None] = lambda: None) -> None:
         self.target, self.options, self.name, self.meanwhile = target, options, name, meanwhile
         self._objects: dict[str, bytes] = {}
-        self._submitted: set[str] = set()
+        self._keys: dict[str, str] = {}  # in the cache, of every text that was submitted
         self._helper: Helper | None = None
         self._thread: threading.Thread | None = None
         self._error: BaseException | None = None
@@ -54,8 +54,8 @@ class Compilers:
 
     def submit(self, text: str) -> None:
         """Raises nothing: what LLVM has to say about a text comes from `objects`."""
-        self._submitted.add(text)
-        found = cache.recalled_object(text, self.target, self.options)
+        self._keys[text] = key = cache.cache_key(text, self.target)
+        found = cache.recalled_object(key, self.options)
         if found is not None:
             self._objects[text] = found
         elif self._helper is not None:
@@ -69,7 +69,7 @@ class Compilers:
     def objects(self, texts: tuple[str, ...]) -> list[bytes]:
         """The objects of these modules, in order; those not submitted yet are compiled now. Raises InvalidText."""
         for text in texts:
-            if text not in self._submitted:
+            if text not in self._keys:
                 self.submit(text)
         if self._helper is not None and self._helper.thread is not None:
             collect()
@@ -126,7 +126,7 @@ class Compilers:
         self._keep(text, content)
 
     def _keep(self, text: str, content: bytes) -> None:
-        cache.keep_object(text, self.target, self.options, content)
+        cache.keep_object(self._keys[text], self.options, content)
         self._objects[text] = content
 
 
