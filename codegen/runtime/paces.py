@@ -2,7 +2,9 @@
 
 A call that packs a weight before its trips, or whose sums wait in a thread's own memory from block to block, is shared out beforehand.
 Where a core is disturbed, which lasts for a while, equal shares leave the other waiting. So each thread measures what it does of these,
-and shares follow from that: equal ones as long as nobody is much faster than the others. The bits do not depend on it.
+and shares follow from that: equal ones as long as nobody is much faster than the others, and where the last thread would not be done
+sooner by others: of few trips whole ones are a coarse measure. A thread that is left without any measures nothing, so its pace goes
+towards the greatest until it gets one again: it was slow for a while. The bits do not depend on it.
 
 All threads must cut alike. So each tells its pace before it comes to a barrier, in one of two words that take turns, and behind the barrier
 all read these: the other word is written before the next one.
@@ -18,6 +20,7 @@ PACE, PACE_TOLD = 2, 4  # words of a thread, beside those of claims.py: its own,
 DIFFERENT = 16  # paces differ where the least is below the greatest by more than one in so many parts, twice
 SCALE = 10  # binary digits of a pace (instructions a nanosecond) behind the point
 SLOWNESS = 3  # what a measurement changes of a pace: one in 2 ** so many parts
+FRACTION = 30  # binary digits behind the point of what trips take at a pace
 
 PACES = f"""
 define internal void @kc.paces.begin(ptr %claims, i64 %threads) {{
@@ -65,8 +68,6 @@ entry:
 one:
   %n = phi i64 [ 0, %entry ], [ %n.next, %one ]
   %sum = phi i64 [ 0, %entry ], [ %sum.next, %one ]
-  %before = phi i64 [ 0, %entry ], [ %before.next, %one ]
-  %mine = phi i64 [ 0, %entry ], [ %mine.next, %one ]
   %least = phi i64 [ {1 << 40}, %entry ], [ %least.next, %one ]
   %most = phi i64 [ 0, %entry ], [ %most.next, %one ]
   %words = mul i64 %n, {CLAIM_WORDS}
@@ -74,11 +75,6 @@ one:
   %place = getelementptr i64, ptr %claims, i64 %offset
   %pace = load atomic i64, ptr %place monotonic, align 8
   %sum.next = add i64 %sum, %pace
-  %is.before = icmp ult i64 %n, %thread
-  %added = select i1 %is.before, i64 %pace, i64 0
-  %before.next = add i64 %before, %added
-  %is.mine = icmp eq i64 %n, %thread
-  %mine.next = select i1 %is.mine, i64 %pace, i64 %mine
   %least.next = call i64 @llvm.umin.i64(i64 %least, i64 %pace)
   %most.next = call i64 @llvm.umax.i64(i64 %most, i64 %pace)
   %n.next = add i64 %n, 1
@@ -94,13 +90,58 @@ judge:
   br i1 %use, label %weigh, label %equal
 weigh:
   %half = lshr i64 %sum.next, 1
-  %first.product = mul i64 %count, %before.next
-  %first.up = add i64 %first.product, %half
-  %first.weighed = udiv i64 %first.up, %sum.next
-  %until = add i64 %before.next, %mine.next
-  %end.product = mul i64 %count, %until
-  %end.up = add i64 %end.product, %half
-  %end.weighed = udiv i64 %end.up, %sum.next
+  %rest.weigh = sub i64 %threads, 1
+  br label %each
+each:
+  %i = phi i64 [ 0, %weigh ], [ %i.next, %each ]
+  %paced = phi i64 [ 0, %weigh ], [ %paced.next, %each ]
+  %from.weighed = phi i64 [ 0, %weigh ], [ %to.weighed, %each ]
+  %from.even = phi i64 [ 0, %weigh ], [ %to.even, %each ]
+  %longest.weighed = phi i64 [ 0, %weigh ], [ %longest.weighed.next, %each ]
+  %longest.even = phi i64 [ 0, %weigh ], [ %longest.even.next, %each ]
+  %first.found = phi i64 [ 0, %weigh ], [ %first.found.next, %each ]
+  %end.found = phi i64 [ 0, %weigh ], [ %end.found.next, %each ]
+  %i.words = mul i64 %i, {CLAIM_WORDS}
+  %i.offset = add i64 %i.words, %word
+  %i.place = getelementptr i64, ptr %claims, i64 %i.offset
+  %i.pace = load atomic i64, ptr %i.place monotonic, align 8
+  %i.next = add i64 %i, 1
+  %paced.next = add i64 %paced, %i.pace
+  %product = mul i64 %count, %paced.next
+  %product.up = add i64 %product, %half
+  %to.weighed = udiv i64 %product.up, %sum.next
+  %even = mul i64 %count, %i.next
+  %even.up = add i64 %even, %rest.weigh
+  %to.even = udiv i64 %even.up, %threads
+  %trips.weighed = sub i64 %to.weighed, %from.weighed
+  %trips.even = sub i64 %to.even, %from.even
+  %work.weighed = shl i64 %trips.weighed, {FRACTION}
+  %work.even = shl i64 %trips.even, {FRACTION}
+  %time.weighed = udiv i64 %work.weighed, %i.pace
+  %time.even = udiv i64 %work.even, %i.pace
+  %longest.weighed.next = call i64 @llvm.umax.i64(i64 %longest.weighed, i64 %time.weighed)
+  %longest.even.next = call i64 @llvm.umax.i64(i64 %longest.even, i64 %time.even)
+  %i.mine = icmp eq i64 %i, %thread
+  %first.found.next = select i1 %i.mine, i64 %from.weighed, i64 %first.found
+  %end.found.next = select i1 %i.mine, i64 %to.weighed, i64 %end.found
+  %each.more = icmp ult i64 %i.next, %threads
+  br i1 %each.more, label %each, label %compare
+compare:
+  %sooner = icmp ult i64 %longest.weighed.next, %longest.even.next
+  br i1 %sooner, label %weighed, label %equal
+weighed:
+  %nothing = icmp eq i64 %first.found.next, %end.found.next
+  br i1 %nothing, label %forget, label %out
+forget:
+  %own.words = mul i64 %thread, {CLAIM_WORDS}
+  %own.offset = add i64 %own.words, {PACE}
+  %own.place = getelementptr i64, ptr %claims, i64 %own.offset
+  %own.pace = load i64, ptr %own.place
+  %at.most = call i64 @llvm.umax.i64(i64 %own.pace, i64 %most.next)
+  %missing = sub i64 %at.most, %own.pace
+  %step = lshr i64 %missing, {SLOWNESS}
+  %nearer = add i64 %own.pace, %step
+  store i64 %nearer, ptr %own.place
   br label %out
 equal:
   %rest = sub i64 %threads, 1
@@ -111,8 +152,8 @@ equal:
   %end.equal = udiv i64 %scaled.next, %threads
   br label %out
 out:
-  %first = phi i64 [ %first.weighed, %weigh ], [ %first.equal, %equal ]
-  %end = phi i64 [ %end.weighed, %weigh ], [ %end.equal, %equal ]
+  %first = phi i64 [ %first.found.next, %weighed ], [ %first.found.next, %forget ], [ %first.equal, %equal ]
+  %end = phi i64 [ %end.found.next, %weighed ], [ %end.found.next, %forget ], [ %end.equal, %equal ]
   %end.high = shl i64 %end, 32
   %pair = or i64 %end.high, %first
   ret i64 %pair

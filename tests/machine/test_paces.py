@@ -102,6 +102,29 @@ def test_equal_shares_while_nobody_is_much_faster(code: Loaded) -> None:
     assert shares(code, [1000, *[3000] * MOST_PACED], 170) == [10] * (MOST_PACED + 1), "too many"
 
 
+def test_equal_shares_where_others_would_be_done_later(code: Loaded) -> None:
+    """Sums of paces that are rounded to whole trips would give one thread two, another none."""
+    assert shares(code, [800] * 8 + [1000] * 8, 16) == [1] * 16
+    many = shares(code, [800] * 8 + [1000] * 8, 1600)
+    assert {*many[:8]} == {88, 89} and {*many[8:]} == {111, 112}
+    assert shares(code, [1000, 2500], 2) == [1, 1]
+    assert shares(code, [1000, 4000], 2) == [0, 2]
+
+
+def test_a_thread_without_trips_gets_some_again(code: Loaded) -> None:
+    """It measures nothing meanwhile; its pace goes towards that of others."""
+    table = np.zeros(1024 + CLAIM_WORDS * 2, np.int64)
+    words, steps, given = table[1024:].reshape(-1, CLAIM_WORDS), 0, 0
+    words[:, PACE] = 100, 4000
+    while not given:
+        words[:, PACE_TOLD] = words[:, PACE]
+        table[:3] = 2, 2, 0
+        call(code, "cuts", table)
+        given, steps = int(table[16]) >> 32, steps + 1
+        assert steps < 10 and words[1, PACE] == 4000
+    assert given == 1 and steps > 1
+
+
 @pytest.mark.parametrize("threads", [2, 3, 7, 16])
 def test_every_trip_is_in_one_share(code: Loaded, threads: int) -> None:
     rng = np.random.default_rng(threads)
