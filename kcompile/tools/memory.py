@@ -11,6 +11,7 @@ from ..ir.types import TensorType, evaluate_dim
 from .report import Report, TargetError, size_text, table
 from .subject import DEFAULT_BATCH, Subject, layers_of, of_model
 
+ADDRESS = 8  # bytes
 KINDS = ("param", "state", "output", "temp", "kept")
 
 
@@ -40,7 +41,8 @@ class Row:
 class MemoryPlan:
     """`arena` is to the byte what the executable allocates for this batch; `peak` adds the caller's arrays of one step.
 
-    `staging`: what `fit` allocates beside it when rows are shuffled or cast on the way in (two batches of each param).
+    `staging`: what `fit` allocates beside it when rows are shuffled or cast on the way in (two batches of each param;
+    of one whose rows are read where they lie two tables of their addresses, and batches only where they are cast).
     """
 
     name: str
@@ -79,7 +81,7 @@ class MemoryPlan:
                 *([("kept", self.total("kept"), "made of weights, when these have changed")] if self.total("kept") else []),
                 ("arena", self.arena, f"{sum(r.kind == 'temp' for r in self.rows)} buffers that share memory over {self.steps} kernels"),
                 ("peak", self.peak, "of one step"),
-                ("staging", self.staging, "on top, where fit shuffles or casts rows: two batches")]
+                ("staging", self.staging, "on top, where fit shuffles or casts rows: two batches, or addresses of rows")]
         lines = [f"{self.name} at batch {self.batch}"]
         lines += table([(title, str(size), size_text(size), note) for title, size, note in head], right=(1, 2), indent="  ")
         n = self.fullest_step
@@ -112,13 +114,15 @@ def plan_memory(program: Program, batch: int) -> MemoryPlan:
     for step in program.steps:
         for array in step.kernel.writes:
             blame.setdefault(program.root(array), (step.kernel.label, step.kernel.source))
+    by_row = {program.root(array) for step in program.steps for array in step.kernel.by_row}
     rows, staging = [], 0
     for buffer in program.buffers.values():
         if buffer.of or (buffer.kind == "temp" and buffer.name not in offsets):
             continue
         size = _bytes(buffer.type, symbols)
         if buffer.kind == "param" and buffer.type.symbols:
-            staging += 2 * (-(-size // ALIGNMENT) * ALIGNMENT)
+            staged = ADDRESS * batch if buffer.name in by_row else size
+            staging += 2 * (-(-staged // ALIGNMENT) * ALIGNMENT)
         label, source = blame.get(buffer.name, ("", ""))
         if buffer.kind == "temp":
             life = program.lifetimes[buffer.name]
