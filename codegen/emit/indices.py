@@ -14,7 +14,7 @@ from kcompile.ir.struct import struct
 from ...ir.scalar import Aff
 from ...ir.types import Dim, DimLike, DType
 from .. import scalar_code
-from ..nest import Clip, Nest
+from ..nest import Clip, Nest, loops
 from .scopes import Scopes
 
 Terms = tuple[tuple[int, str, int], ...]  # depth at which an operand is known, the operand, its factor; by depth
@@ -216,10 +216,20 @@ class Indices:
         with it is indexed by an axis along the rows and another along the columns (see suits_table)."""
         size = self.nest.by_row[array]
         const = aff.const
-        if not isinstance(const, int) or const < 0 or not all(isinstance(n, int) and (0 < n < size or n % size == 0) for _, n in aff.terms):
+        known = isinstance(const, int) and all(isinstance(n, int) and (0 < n < size or n % size == 0) for _, n in aff.terms)
+        number, place = divmod(int(str(const)), size) if known else (-1, 0)
+        most = place + sum(int(str(n)) * self._last(var) for var, n in aff.terms if known and int(str(n)) % size)
+        if most - size >= size - place:  # beyond the row's end: it is the next row, of which the last panel steps back (see narrow)
+            number += 1
+        if number < 0:
             raise ValueError(f"nest {self.nest.name}: the row of {array}[{aff}] is not told by its index")
-        row = Aff.of({var: int(str(n)) // size for var, n in aff.terms if int(str(n)) % size == 0}, const // size)
+        row = Aff.of({var: int(str(n)) // size for var, n in aff.terms if int(str(n)) % size == 0}, number)
         return row, aff + row * -size
+
+    def _last(self, var: str) -> int:
+        """The value of a loop's variable in the last trip; of loops of one name, of the shortest. 0 where that is not known."""
+        ends = [(loop.extent - 1) // loop.step * loop.step if isinstance(loop.extent, int) else 0 for loop in loops(self.nest, var)]
+        return min(ends, default=0)
 
     def _row(self, array: str, row: Aff) -> tuple[str, int]:
         """The address of a row, and the depth at which it is known."""

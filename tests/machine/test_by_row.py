@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+import kcompile as keras
 from kcompile.codegen.executable import Executable, compile_program
 from kcompile.codegen.options import CodegenOptions
 from kcompile.codegen.runtime import layout
@@ -79,6 +80,28 @@ def test_a_loop_has_the_bits_of_one_that_gathers(executable: Executable, gatheri
     """Shuffled rows and rows in their order, whole batches and a last one; rows that are cast are gathered and read through a table."""
     for order in (None, np.random.default_rng(3).permutation(ROWS), np.random.default_rng(4).integers(0, ROWS, 70)):
         assert same(trained(executable, order, dtype, batch, threads), trained(gathering, order, dtype, batch, threads))
+
+
+@pytest.mark.parametrize("columns, units, target", [(1000, 10, "host"), (777, 5, "host"), (520, 3, "avx512"),
+                                                      (300, 3, "avx2,multiply_adds=1")])
+def test_the_last_panel_of_a_filters_gradient_may_step_back_in_a_row(columns: int, units: int, target: str,
+                                                                      monkeypatch: pytest.MonkeyPatch) -> None:
+    """The gradient of a layer that is used twice: its places in a row begin before the last panel."""
+    if target != "host" and Target.named(target).vector_bytes > Target.host().vector_bytes:
+        pytest.skip("no such vectors here")
+    monkeypatch.setenv("KCOMPILE_TARGET", target)
+    rng = np.random.default_rng(0)
+    x = [rng.normal(size=(50, columns)).astype("float32") for _ in range(2)]
+    y, found = rng.normal(size=(50, units)).astype("float32"), []
+    for least in (row_tables.LEAST_ROW, 1 << 20):
+        monkeypatch.setattr(row_tables, "LEAST_ROW", least)
+        keras.utils.set_random_seed(0)
+        inputs, dense = [keras.Input((columns,)) for _ in x], keras.layers.Dense(units)
+        model = keras.Model(inputs, keras.layers.Add()([dense(one) for one in inputs]))
+        model.compile("sgd", "mse")
+        model.fit(x, y, batch_size=16, epochs=2, verbose=0)
+        found.append([np.asarray(weight) for weight in model.get_weights()])
+    assert same(*found)
 
 
 def test_rows_of_the_right_dtype_are_not_copied(executable: Executable) -> None:
