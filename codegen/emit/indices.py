@@ -80,6 +80,7 @@ class Indices:
         self.pointers: dict[str, str] = {}
         self.dims: dict[str, str] = {}
         self.sums: Sums | None = None
+        self._lasts: dict[str, int] = {}
 
     def index(self, var: str) -> Index:
         """The current value of a loop variable or of an index let."""
@@ -228,8 +229,11 @@ class Indices:
 
     def _last(self, var: str) -> int:
         """The value of a loop's variable in the last trip; of loops of one name, of the shortest. 0 where that is not known."""
-        ends = [(loop.extent - 1) // loop.step * loop.step if isinstance(loop.extent, int) else 0 for loop in loops(self.nest, var)]
-        return min(ends, default=0)
+        last = self._lasts.get(var)
+        if last is None:
+            ends = [(loop.extent - 1) // loop.step * loop.step if isinstance(loop.extent, int) else 0 for loop in loops(self.nest, var)]
+            last = self._lasts[var] = min(ends, default=0)
+        return last
 
     def _row(self, array: str, row: Aff) -> tuple[str, int]:
         """The address of a row, and the depth at which it is known."""
