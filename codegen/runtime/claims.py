@@ -14,6 +14,7 @@ of a share is left to its owner, who comes to it soon: else undisturbed cores, t
 from __future__ import annotations
 
 from .layout import CLAIM_WORDS
+from .shares import share
 
 CLAIM_BITS = 20  # of a trip; as many as are left count share-outs, of which two threads are never half of all apart
 MOST_CLAIMED = 1 << CLAIM_BITS  # trips: more are shared out beforehand
@@ -36,7 +37,6 @@ entry:
   %before = and i64 %number.up, {_NUMBER}
   %tag = shl i64 %number, {2 * CLAIM_BITS}
   %asked = call i64 @llvm.umin.i64(i64 %threads, i64 {MOST_ASKED_THREADS})
-  %rest = sub i64 %threads, 1
   %share = udiv i64 %count, %threads
   %part = udiv i64 %share, {PARTS}
   %smallest = call i64 @llvm.umax.i64(i64 %part, i64 %piece)
@@ -72,11 +72,7 @@ other:
   %due = and i1 %last, %used
   br i1 %due, label %lay, label %nothing
 lay:
-  %scaled = mul i64 %count, %v
-  %scaled.up = add i64 %scaled, %rest
-  %first = udiv i64 %scaled.up, %threads
-  %scaled.next = add i64 %scaled.up, %count
-  %end = udiv i64 %scaled.next, %threads
+{share("first", "end", "count", "v")}
   br label %take
 take:
   %from = phi i64 [ %lo, %current ], [ %first, %lay ]

@@ -13,6 +13,7 @@ all read these: the other word is written before the next one.
 from __future__ import annotations
 
 from .layout import CLAIM_WORDS
+from .shares import share
 
 WORTH_PACING = 100_000  # instructions of each thread: less is over before it matters, and says little
 MOST_PACED = 16  # threads
@@ -144,12 +145,7 @@ forget:
   store i64 %nearer, ptr %own.place
   br label %out
 equal:
-  %rest = sub i64 %threads, 1
-  %scaled = mul i64 %count, %thread
-  %scaled.up = add i64 %scaled, %rest
-  %first.equal = udiv i64 %scaled.up, %threads
-  %scaled.next = add i64 %scaled.up, %count
-  %end.equal = udiv i64 %scaled.next, %threads
+{share("first.equal", "end.equal", "count")}
   br label %out
 out:
   %first = phi i64 [ %first.found.next, %weighed ], [ %first.found.next, %forget ], [ %first.equal, %equal ]

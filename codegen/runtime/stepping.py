@@ -63,18 +63,8 @@ from .layout import (
     fields,
 )
 from .paces import WORTH_PACING
+from .shares import share
 from .waiting import SHARED_CLAIMS
-
-
-def share(first: str, end: str, count: str) -> str:
-    """%first and %end of this thread's share of %count: every thread's begins where that of the one before it ends."""
-    return f"""  %{first}.scaled = mul i64 %{count}, %thread
-  %{first}.most = sub i64 %threads, 1
-  %{first}.up = add i64 %{first}.scaled, %{first}.most
-  %{first} = udiv i64 %{first}.up, %threads
-  %{end}.up = add i64 %{first}.up, %{count}
-  %{end} = udiv i64 %{end}.up, %threads"""
-
 
 # One step: this thread's share of every kernel, in order. Calls that go together share out samples, and go through a few of them at a
 # time; a call of its own is one for which a sample is a trip, and all of them are done at once. Where there is enough to do, samples are
