@@ -13,7 +13,7 @@ of a share is left to its owner, who comes to it soon: else undisturbed cores, t
 
 from __future__ import annotations
 
-from .layout import CLAIM_WORDS
+from .layout import CLAIM_NUMBER, CLAIM_WORDS, PACE, PACE_TOLD
 from .shares import share
 
 CLAIM_BITS = 20  # of a trip; as many as are left count share-outs, of which two threads are never half of all apart
@@ -31,7 +31,7 @@ define internal i64 @kc.claim(ptr %claims, i64 %thread, i64 %threads, i64 %count
 entry:
   %own.words = mul i64 %thread, {CLAIM_WORDS}
   %own = getelementptr i64, ptr %claims, i64 %own.words
-  %number.place = getelementptr i64, ptr %own, i64 1
+  %number.place = getelementptr i64, ptr %own, i64 {CLAIM_NUMBER}
   %number = load i64, ptr %number.place
   %number.up = sub i64 %number, 1
   %before = and i64 %number.up, {_NUMBER}
@@ -112,16 +112,26 @@ out:
 }}
 declare i64 @llvm.umin.i64(i64, i64)
 declare i64 @llvm.umax.i64(i64, i64)
-define internal void @kc.claims.begin(ptr %claims, i64 %threads) {{
+"""
+
+# Before a call with workers: every thread is at the first share-out, and has told the pace that it had.
+BEGIN = f"""
+define internal void @kc.begin(ptr %claims, i64 %threads) {{
 entry:
   br label %one
 one:
   %n = phi i64 [ 0, %entry ], [ %n.next, %one ]
   %words = mul i64 %n, {CLAIM_WORDS}
-  %place = getelementptr i64, ptr %claims, i64 %words
-  store atomic i64 0, ptr %place monotonic, align 8
-  %number = getelementptr i64, ptr %place, i64 1
+  %own = getelementptr i64, ptr %claims, i64 %words
+  store atomic i64 0, ptr %own monotonic, align 8
+  %number = getelementptr i64, ptr %own, i64 {CLAIM_NUMBER}
   store i64 1, ptr %number
+  %place = getelementptr i64, ptr %own, i64 {PACE}
+  %pace = load i64, ptr %place
+  %even = getelementptr i64, ptr %own, i64 {PACE_TOLD}
+  %odd = getelementptr i64, ptr %own, i64 {PACE_TOLD + 1}
+  store atomic i64 %pace, ptr %even monotonic, align 8
+  store atomic i64 %pace, ptr %odd monotonic, align 8
   %n.next = add i64 %n, 1
   %more = icmp ult i64 %n.next, %threads
   br i1 %more, label %one, label %done

@@ -5,7 +5,8 @@ from __future__ import annotations
 # pool
 POOL_STARTED, POOL_LAST, POOL_DONE, POOL_MAILBOXES, MAILBOX_WORDS, MAX_WORKERS = 0, 1, 16, 32, 16, 255
 POOL_CLAIMS = POOL_MAILBOXES + MAILBOX_WORDS * MAX_WORKERS  # of every thread of a call: see claims.py
-CLAIM_WORDS = 16
+# a thread's claims: its share, the number of the share-out that it is at, its pace, and the two words in which it tells that (see paces.py)
+CLAIM_NUMBER, PACE, PACE_TOLD, CLAIM_WORDS = 1, 2, 4, 16
 POOL_WORDS = POOL_CLAIMS + CLAIM_WORDS * (MAX_WORKERS + 1)
 # mailbox: sequence number (the word slept on), asleep, then the job and the pool's count of finished workers
 MAIL_SEQUENCE, MAIL_ASLEEP, MAIL_FUNCTION, MAIL_CONTEXT, MAIL_THREAD, MAIL_THREADS, MAIL_DONE = range(7)

@@ -12,37 +12,17 @@ all read these: the other word is written before the next one.
 
 from __future__ import annotations
 
-from .layout import CLAIM_WORDS
+from .layout import CLAIM_WORDS, PACE, PACE_TOLD
 from .shares import share
 
 WORTH_PACING = 100_000  # instructions of each thread: less is over before it matters, and says little
 MOST_PACED = 16  # threads
-PACE, PACE_TOLD = 2, 4  # words of a thread, beside those of claims.py: its own, and the two that others read
 DIFFERENT = 16  # paces differ where the least is below the greatest by more than one in so many parts, twice
 SCALE = 10  # binary digits of a pace (instructions a nanosecond) behind the point
 SLOWNESS = 3  # what a measurement changes of a pace: one in 2 ** so many parts
 FRACTION = 30  # binary digits behind the point of what trips take at a pace
 
 PACES = f"""
-define internal void @kc.paces.begin(ptr %claims, i64 %threads) {{
-entry:
-  br label %one
-one:
-  %n = phi i64 [ 0, %entry ], [ %n.next, %one ]
-  %words = mul i64 %n, {CLAIM_WORDS}
-  %own = getelementptr i64, ptr %claims, i64 %words
-  %place = getelementptr i64, ptr %own, i64 {PACE}
-  %pace = load i64, ptr %place
-  %even = getelementptr i64, ptr %own, i64 {PACE_TOLD}
-  %odd = getelementptr i64, ptr %own, i64 {PACE_TOLD + 1}
-  store atomic i64 %pace, ptr %even monotonic, align 8
-  store atomic i64 %pace, ptr %odd monotonic, align 8
-  %n.next = add i64 %n, 1
-  %more = icmp ult i64 %n.next, %threads
-  br i1 %more, label %one, label %done
-done:
-  ret void
-}}
 define internal void @kc.publish(ptr %claims, i64 %thread, i64 %threads, i64 %target) {{
 entry:
   %words = mul i64 %thread, {CLAIM_WORDS}

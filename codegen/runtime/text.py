@@ -7,7 +7,7 @@ A worker sleeps on its own mailbox, so that one that takes no part in a call can
 from __future__ import annotations
 
 from ..text_builder import join
-from .claims import CLAIM
+from .claims import BEGIN, CLAIM
 from .errands import ERRANDS
 from .layout import (
     CALL_CONTEXT,
@@ -171,8 +171,7 @@ together:
   %done.sleepers = getelementptr i64, ptr %done, i64 {SLEEPERS}
   store atomic i64 0, ptr %done.sleepers release, align 8
   %claims = getelementptr i64, ptr %pool, i64 {POOL_CLAIMS}
-  call void @kc.claims.begin(ptr %claims, i64 %wanted)
-  call void @kc.paces.begin(ptr %claims, i64 %wanted)
+  call void @kc.begin(ptr %claims, i64 %wanted)
   br label %post
 post:
   %worker = phi i64 [ 0, %together ], [ %following, %posted ]
@@ -222,4 +221,4 @@ finished:
 def runtime_text(triple: str) -> str:
     """The runtime's module: exports kc_call, kc_step, kc_loop, kc_copy for rows that are gathered as they are, and kc_rows for
     those that are read where they lie."""
-    return join([support(triple), BARRIER, _WORKER, _CALL, CLAIM, PACES, STEP, ERRANDS, LOOP, copy_text(), addresses_text()])
+    return join([support(triple), BARRIER, _WORKER, _CALL, BEGIN, CLAIM, PACES, STEP, ERRANDS, LOOP, copy_text(), addresses_text()])

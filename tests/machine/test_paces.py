@@ -10,16 +10,17 @@ import pytest
 from kcompile.codegen.module import Loaded, object_code
 from kcompile.codegen.options import CodegenOptions
 from kcompile.codegen.runtime import pool as pool_module
-from kcompile.codegen.runtime.claims import CLAIM
-from kcompile.codegen.runtime.layout import CLAIM_WORDS
-from kcompile.codegen.runtime.paces import MOST_PACED, PACE, PACE_TOLD, PACES
+from kcompile.codegen.runtime.claims import BEGIN, CLAIM
+from kcompile.codegen.runtime.layout import CLAIM_NUMBER, CLAIM_WORDS, PACE, PACE_TOLD
+from kcompile.codegen.runtime.paces import MOST_PACED, PACES
 from kcompile.codegen.runtime.pool import NativeCall
 from kcompile.codegen.runtime.system import support
 from kcompile.codegen.runtime.waiting import BARRIER
 from kcompile.codegen.target import Target
 from kcompile.codegen.text_builder import join
 
-# Each thread's share of so many trips, for paces that the table holds; and a pace after a measurement, or told before a barrier.
+# Each thread's share of so many trips, for paces that the table holds; a pace after a measurement, or told before a barrier; and what a
+# call begins with.
 CUTS = """
 define i64 @cuts(ptr %table, i64 %thread, i64 %threads, i64 %t0) {
   %count = load i64, ptr %table
@@ -50,6 +51,13 @@ define i64 @tells(ptr %table, i64 %thread, i64 %threads, i64 %t0) {
   call void @kc.publish(ptr %words, i64 0, i64 %asked, i64 %target)
   ret i64 0
 }
+define i64 @begins(ptr %table, i64 %thread, i64 %threads, i64 %t0) {
+  %asked.place = getelementptr i64, ptr %table, i64 1
+  %asked = load i64, ptr %asked.place
+  %words = getelementptr i64, ptr %table, i64 1024
+  call void @kc.begin(ptr %words, i64 %asked)
+  ret i64 0
+}
 define i64 @measures(ptr %table, i64 %thread, i64 %threads, i64 %t0) {
   %trips = load i64, ptr %table
   %since.place = getelementptr i64, ptr %table, i64 1
@@ -66,7 +74,8 @@ define i64 @measures(ptr %table, i64 %thread, i64 %threads, i64 %t0) {
 @pytest.fixture(scope="module")
 def code() -> Loaded:
     target = Target.host()
-    return Loaded([object_code(join([support(target.triple), BARRIER, CLAIM, PACES, CUTS]), target)], ["cuts", "tells", "measures"])
+    text = join([support(target.triple), BARRIER, BEGIN, CLAIM, PACES, CUTS])
+    return Loaded([object_code(text, target)], ["cuts", "tells", "begins", "measures"])
 
 
 def call(code: Loaded, name: str, table: np.ndarray) -> None:
@@ -155,3 +164,18 @@ def test_a_measurement_moves_a_pace_by_a_part(code: Loaded) -> None:
     table[0] = 0
     call(code, "measures", table)
     assert int(table[1024 + PACE]) == (7 * (1 << 20) + (1 << 19)) >> 3, "no trips say nothing"
+
+
+def test_a_call_begins_at_the_first_share_out_with_paces_told(code: Loaded) -> None:
+    table = np.zeros(1024 + CLAIM_WORDS * 4, np.int64)
+    words = table[1024:].reshape(-1, CLAIM_WORDS)
+    words[:] = 7
+    words[:, PACE] = 100, 4000, 0, 50
+    table[1] = 3
+    call(code, "begins", table)
+    wanted = np.full_like(words, 7)
+    for thread, pace in enumerate((100, 4000, 0)):
+        wanted[thread, [0, CLAIM_NUMBER]] = 0, 1
+        wanted[thread, [PACE, PACE_TOLD, PACE_TOLD + 1]] = pace
+    wanted[3, PACE] = 50
+    assert np.array_equal(words, wanted)
