@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ...ir.types import Dim
 from ..access import MANY, accesses, chain, guess, inner_loops, static
-from ..nest import FOR, Acc, Loop, statements
+from ..nest import FOR, Acc, Loop, Nest, statements
 from ..runs import trips_of_a_sample
 from ..schedule import approach, errand, expect, foresee, is_asked, lead, meanwhile, next_panel, prefetch, unasked
 from ..schedule.approach import approachable
@@ -26,13 +26,19 @@ NEXT = 8  # elements of an image that are asked for ahead, where a sum goes over
 class Requests(Lines):
     """What is asked for during which sum, and how long before it is wanted."""
 
+    def _ask(self, array: str, nest: Nest, note: str) -> None:
+        """Goes on with a nest that asks for something of an array, and notes it, unless that will be taken back (see _unasked)."""
+        self.nest = nest
+        if array not in nest.by_row:
+            self.note(note)
+
     def _prefetch(self) -> None:
         """Asks for the rows of the next tile, where they come from an array that may be too large for the second-level cache."""
         for array, over in dict.fromkeys((stream.array, stream.loop.var) for stream in streams(self.nest)):
             kind = self.nest.arrays[array]
             if isinstance(kind.size, Dim) or kind.size * kind.dtype.size > self.target.l2 // 2:
-                self.nest = prefetch(self.nest, array, over)
-                self.note(f"the rows of {array} for the next tile are asked for while this one is summed over {over}")
+                self._ask(array, prefetch(self.nest, array, over),
+                          f"the rows of {array} for the next tile are asked for while this one is summed over {over}")
 
     def _approach(self) -> None:
         """Where panels lie one after the other: asks for the next one, and for what the next tile's epilogue meets."""
@@ -41,12 +47,12 @@ class Requests(Lines):
             for array, kind in self.nest.arrays.items():
                 again = array in self.nest.in_place  # what is read where it is stored has been asked for
                 if not again and approachable(self.nest, array, over) and guess(kind.size, MANY) * kind.dtype.size > self.target.l2 // 4:
-                    self.nest = approach(self.nest, array, over)
-                    self.note(f"what the next tile's epilogue meets of {array} is asked for while this one is summed over {over}")
+                    self._ask(array, approach(self.nest, array, over),
+                              f"what the next tile's epilogue meets of {array} is asked for while this one is summed over {over}")
                 if has_next_panel(self.nest, array, over) \
                         and self._read_by_a_tile(loop, lines(self.nest, loop, array)) > self.target.l1 * 3 // 4:
-                    self.nest = next_panel(self.nest, array, over)
-                    self.note(f"the next panel of {array} is asked for while tiles of this one are summed over {over}")
+                    self._ask(array, next_panel(self.nest, array, over),
+                              f"the next panel of {array} is asked for while tiles of this one are summed over {over}")
 
     def _foresee(self) -> None:
         """Asks for what a tile that shares its vectors with no other row meets first: the row of an image that is new, or, where the sum
@@ -62,8 +68,8 @@ class Requests(Lines):
         if long and common and self.swept:
             for array in dict.fromkeys(a.array for a in accesses(self.nest, sums[0].body) if not a.store):
                 if foreseeable(self.nest, array, rows[0].var, 1):
-                    self.nest = foresee(self.nest, array, rows[0].var, 1)
-                    self.note(f"what {array} holds that is new 1 of {rows[0].var} later is asked for")
+                    self._ask(array, foresee(self.nest, array, rows[0].var, 1),
+                              f"what {array} holds that is new 1 of {rows[0].var} later is asked for")
             return
         around = sums[:1] if long else common
         trips = max(1, NEXT // sums[0].step) if long else 1
@@ -71,15 +77,15 @@ class Requests(Lines):
             kind = self.nest.arrays.get(array)
             loop = next((x for x in around if foreseeable(self.nest, array, x.var, trips)), None)
             if loop and kind and isinstance(kind.size, Dim):
-                self.nest = foresee(self.nest, array, loop.var, trips)
-                self.note(f"what {array} holds that is new {trips} of {loop.var} later is asked for")
+                self._ask(array, foresee(self.nest, array, loop.var, trips),
+                          f"what {array} holds that is new {trips} of {loop.var} later is asked for")
         for array in dict.fromkeys(a.array for a in accesses(self.nest, body) if a.store and not long):
             kind = self.nest.arrays.get(array)
             far = [(x, n) for x in common if kind and (n := self._moved(array, x) * kind.dtype.size) >= STORED // 4]
             trips = -(-STORED // far[-1][1]) if far else 0
             if far and kind and isinstance(kind.size, Dim) and foreseeable(self.nest, array, far[-1][0].var, trips):
-                self.nest = foresee(self.nest, array, far[-1][0].var, trips)
-                self.note(f"where {array} is stored to {trips} of {far[-1][0].var} later is asked for")
+                self._ask(array, foresee(self.nest, array, far[-1][0].var, trips),
+                          f"where {array} is stored to {trips} of {far[-1][0].var} later is asked for")
 
     def _moved(self, array: str, loop: Loop) -> int:
         """By how many elements a trip of a loop moves what is stored, if that is known."""
@@ -106,8 +112,8 @@ class Requests(Lines):
                 trips = min(-(-2 * CYCLES // vectors), self._held(loop, array, found))
                 wanted[array, loop.var] = min(wanted.get((array, loop.var), CYCLES), trips)  # of whole tiles
         for (array, over), trips in wanted.items():
-            self.nest = lead(self.nest, array, over, trips, *(["ends"] if self.columns else []))
-            self.note(f"of {array} what the sum over {over} takes {trips} trips later is asked for")
+            self._ask(array, lead(self.nest, array, over, trips, *(["ends"] if self.columns else [])),
+                      f"of {array} what the sum over {over} takes {trips} trips later is asked for")
 
     def _expect(self) -> None:
         """Asks for what epilogues read of the samples of a batch, which may come from memory, and then for what they write."""
@@ -115,14 +121,12 @@ class Requests(Lines):
                  and isinstance(self.nest.arrays[e.array].size, Dim)]
         read = [e for e in found if not e.stored]
         for array in dict.fromkeys(e.array for e in read):
-            self.nest = expect(self.nest, array)
-            self.note(f"what a tile's epilogue reads of {array} is asked for while the tile sums")
+            self._ask(array, expect(self.nest, array), f"what a tile's epilogue reads of {array} is asked for while the tile sums")
         after = 2 * max((e.trips for e in read), default=0)  # what comes first would else wait for what comes last
         for array in dict.fromkeys(e.array for e in found if self._stores_far(e)):
             latest = min(guess(e.over.extent) // e.over.step - e.trips for e in found if e.array == array)
             first = max(0, min(latest, after))
-            self.nest = expect(self.nest, array, *([first] if first else []))
-            self.note(f"where it stores {array} is asked for meanwhile, too")
+            self._ask(array, expect(self.nest, array, *([first] if first else [])), f"where it stores {array} is asked for meanwhile, too")
 
     def _stores_far(self, e: Expected) -> bool:
         """Whether a tile may wait for memory when it stores what exceeds the second-level cache: beside many products for each line
@@ -143,4 +147,4 @@ class Requests(Lines):
         for array in self.nest.by_row:
             if is_asked(self.nest, array):
                 self.nest = unasked(self.nest, array)
-                self.note(f"but nothing is asked for of {array}: where its rows lie is told by a table")
+                self.note(f"nothing is asked for of {array}: where its rows lie is told by a table")

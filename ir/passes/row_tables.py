@@ -16,7 +16,7 @@ from ..struct import replace
 from ..types import Dim, f32
 
 LEAST_ROW = 1024  # bytes
-WHY = "row by row: products read each row where the caller has it, through a table of addresses"
+WHY = "row by row: products read each row where the caller has it, or where it was cast, through a table of addresses"
 
 
 def by_row(program: Program) -> Program:
@@ -32,7 +32,8 @@ def by_row(program: Program) -> Program:
         for array in step.kernel.arrays:
             name = program.root(array)
             if name in fit and (step.kept or not suits_table(step.kernel, array)):
-                why[name] = f"rows are gathered before each step: {step.kernel.name} does not take them as a matrix to be multiplied"
+                why[name] = ("rows that are shuffled or cast are gathered before a step: "
+                             f"{step.kernel.name} does not take them as a matrix to be multiplied")
                 fit.remove(name)
     fit &= used
     if not why:

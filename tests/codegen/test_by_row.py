@@ -95,6 +95,17 @@ def test_rows_may_lie_anywhere(text: str, n: int, out: int, target: str) -> None
             assert all(np.array_equal(a, b) for a, b in zip(wanted, results(kernel, scattered, rows), strict=True))
 
 
+@pytest.mark.parametrize("text", [FORWARD, GRADIENT], ids=["forward", "gradient"])
+def test_notes_do_not_say_of_rows_that_they_are_asked_for(text: str) -> None:
+    """Of the weight's rows, and of those that one table tells, what is said is what is done."""
+    nest = plan(lower(parse_kernel(text.format(n=784, out=512, panels=""))), Target.named("avx512"))
+    said = [note for note in nest.notes if "asked for" in note]
+    for array in nest.by_row:
+        assert [note for note in said if array in note.replace(":", "").split()] \
+            == [f"nothing is asked for of {array}: where its rows lie is told by a table"] * (f"unasked({array})" in nest.steps)
+    assert any("nothing" in note for note in said)
+
+
 def test_tiles_are_measured_on_a_table() -> None:
     kernel = parse_kernel(FORWARD.format(n=70, out=53))
     assert tuning.measured_tiles(lower(kernel), Target.host(), CodegenOptions(cache_dir=None)) is not None
