@@ -42,7 +42,7 @@ class MemoryPlan:
     """`arena` is to the byte what the executable allocates for this batch; `peak` adds the caller's arrays of one step.
 
     `staging`: what `fit` allocates beside it when rows are shuffled or cast on the way in (two batches of each param;
-    of one whose rows are read where they lie two tables of their addresses, and batches only where they are cast).
+    of one whose rows are read where they lie two tables of their addresses). `casting`: two batches of those, too, where they are cast.
     """
 
     name: str
@@ -50,6 +50,7 @@ class MemoryPlan:
     rows: tuple[Row, ...]
     arena: int
     staging: int
+    casting: int
     steps: int
 
     def total(self, kind: str) -> int:
@@ -67,8 +68,8 @@ class MemoryPlan:
 
     def data(self) -> dict[str, Any]:
         return {"name": self.name, "batch": self.batch, "peak": self.peak, "arena": self.arena, "staging": self.staging,
-                "params": self.total("param"), "states": self.total("state"), "outputs": self.total("output"), "kept": self.total("kept"),
-                "fullest_step": self.fullest_step, "buffers": [row.data() for row in self.rows]}
+                "casting": self.casting, "params": self.total("param"), "states": self.total("state"), "outputs": self.total("output"),
+                "kept": self.total("kept"), "fullest_step": self.fullest_step, "buffers": [row.data() for row in self.rows]}
 
     def __str__(self) -> str:
         roles: dict[str, int] = {}
@@ -81,7 +82,8 @@ class MemoryPlan:
                 *([("kept", self.total("kept"), "made of weights, when these have changed")] if self.total("kept") else []),
                 ("arena", self.arena, f"{sum(r.kind == 'temp' for r in self.rows)} buffers that share memory over {self.steps} kernels"),
                 ("peak", self.peak, "of one step"),
-                ("staging", self.staging, "on top, where fit shuffles or casts rows: two batches, or addresses of rows")]
+                ("staging", self.staging, "on top, where fit shuffles or casts rows: two batches, or addresses of rows"),
+                *([("casting", self.casting, "on top of that, where such rows are cast: two batches of them")] if self.casting else [])]
         lines = [f"{self.name} at batch {self.batch}"]
         lines += table([(title, str(size), size_text(size), note) for title, size, note in head], right=(1, 2), indent="  ")
         n = self.fullest_step
@@ -101,6 +103,11 @@ def _bytes(type_: TensorType, symbols: dict[str, int]) -> int:
     return count
 
 
+def _two(size: int) -> int:
+    """Bytes of two aligned pieces of memory."""
+    return 2 * (-(-size // ALIGNMENT) * ALIGNMENT)
+
+
 def plan_memory(program: Program, batch: int) -> MemoryPlan:
     """The plan of a planned program. Raises TargetError for a batch below 1 or sizes that the batch does not tell."""
     if batch < 1:
@@ -115,14 +122,14 @@ def plan_memory(program: Program, batch: int) -> MemoryPlan:
         for array in step.kernel.writes:
             blame.setdefault(program.root(array), (step.kernel.label, step.kernel.source))
     by_row = {program.root(array) for step in program.steps for array in step.kernel.by_row}
-    rows, staging = [], 0
+    rows, staging, casting = [], 0, 0
     for buffer in program.buffers.values():
         if buffer.of or (buffer.kind == "temp" and buffer.name not in offsets):
             continue
         size = _bytes(buffer.type, symbols)
         if buffer.kind == "param" and buffer.type.symbols:
-            staged = ADDRESS * batch if buffer.name in by_row else size
-            staging += 2 * (-(-staged // ALIGNMENT) * ALIGNMENT)
+            staging += _two(ADDRESS * batch if buffer.name in by_row else size)
+            casting += _two(size) if buffer.name in by_row else 0
         label, source = blame.get(buffer.name, ("", ""))
         if buffer.kind == "temp":
             life = program.lifetimes[buffer.name]
@@ -135,7 +142,7 @@ def plan_memory(program: Program, batch: int) -> MemoryPlan:
         written = buffer.name in {program.root(a) for s in program.steps for a in s.kernel.writes}
         why = buffer.why or ("written in place" if written and buffer.kind == "state" else "only read" if not written else "written once")
         rows.append(Row(buffer.name, buffer.kind, str(buffer.type), size, where, why, buffer.role, blame=label, source=source))
-    return MemoryPlan(program.name, batch, tuple(rows), arena, staging, len(program.steps))
+    return MemoryPlan(program.name, batch, tuple(rows), arena, staging, casting, len(program.steps))
 
 
 def memory_plan(model: Any, batch: int = DEFAULT_BATCH, step: str | None = None) -> MemoryPlan:

@@ -72,8 +72,9 @@ def test_anonymous_memory_grows_by_the_arena():
     assert anonymous() - before == pytest.approx(plan.arena, rel=0.1)
 
 
-def test_staging_is_what_a_loop_of_shuffled_rows_allocates():
-    """A table of addresses for rows that are read where they lie, two batches of others."""
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_staging_is_what_a_loop_of_shuffled_rows_allocates(dtype):
+    """A table of addresses for rows that are read where they lie, and two batches of these where they are cast; two batches of others."""
     model = keras.Sequential([keras.Input((300,)), keras.layers.Dense(7)])
     model.compile("sgd", "mse")
     program = lower_to(step_graph(model, "train"), "planned")
@@ -81,9 +82,11 @@ def test_staging_is_what_a_loop_of_shuffled_rows_allocates():
     assert executable.code.rows
     owners = [b for b in program.buffers.values() if not b.of]
     arrays = {b.name: np.zeros(b.type.shape, b.type.dtype.numpy) for b in owners if b.kind in ("state", "output")}
-    feeds = {b.name: np.zeros((50, *b.type.shape[1:]), b.type.dtype.numpy) for b in owners if b.kind == "param"}
+    feeds = {b.name: np.zeros((50, *b.type.shape[1:]), dtype) for b in owners if b.kind == "param"}
     loop = executable.loop(feeds, {}, arrays, np.arange(50)[::-1], 11)
-    assert plan_memory(program, 11).staging == sum(place.nbytes for place in loop._staging)
+    plan = plan_memory(program, 11)
+    assert plan.staging + (plan.casting if dtype is np.float64 else 0) == sum(place.nbytes for place in loop._staging)
+    assert ("casting" in str(plan)) and plan.data()["casting"] == plan.casting > 0
 
 
 def test_method_of_the_model(model):
