@@ -249,11 +249,15 @@ _PURE = (Zeros, Ones, RandomNormal, TruncatedNormal, RandomUniform, VarianceScal
          LecunUniform, LecunNormal)
 
 
+_PLAIN = (int, float, np.number, str, tuple, list, type(None))
+
+
 def is_pure(initializer: Any, dtype: Any) -> bool:
-    """Whether it gives this shape and dtype the same values at any time, and cannot fail: one of ours with a seed that is a number."""
+    """Whether it gives this shape and dtype the same values at any time, and cannot fail: one of ours with a seed that is a number, as are
+    its other arguments. A variable may change, and a number that the user's code gives is not asked for under a lock (see variables.py)."""
     if type(initializer) not in _PURE or not dtype.is_floating:
         return False
-    return isinstance(getattr(initializer, "seed", 0), (int, np.integer))
+    return all(isinstance(value, _PLAIN) for value in vars(initializer).values())
 
 
 class Orthogonal(RandomInitializer):

@@ -309,7 +309,8 @@ LATER = 1 << 14  # elements from which an initial value waits until it is asked 
 
 
 class _Initialising:
-    """The lock under which initial values are made."""
+    """The lock under which initial values are made. Whoever builds a layer (making.py), or holds memory in its order (memory_order.py),
+    may take it, so nothing that takes another of these locks runs under it: pure initializers alone, no code of the user's."""
 
     def __init__(self) -> None:
         self.after_fork()

@@ -92,6 +92,41 @@ def test_the_first_calls_of_a_model_in_several_threads_at_once(first: str, monke
     assert len(model.optimizer.variables) == 2 + 2 * 4
 
 
+def test_an_initializer_that_builds_a_layer_while_another_thread_builds_one() -> None:
+    """No code of the user's runs under the lock of initial values, which whoever builds a layer may want."""
+    asked, building, found = threading.Event(), threading.Event(), []
+    inner = layers.Dense(1, kernel_initializer="ones")
+
+    class Spread:
+        """A number that a layer tells."""
+
+        def __array__(self, dtype: Any = None, copy: Any = None) -> np.ndarray:
+            asked.set()
+            building.wait(5)
+            return np.asarray(inner(np.full((1, 1), 0.5, np.float32))).reshape(()).astype(dtype or np.float32)
+
+    class Reads(layers.Layer):
+        def build(self, input_shape: Any) -> None:
+            weight = self.add_weight((200, 200), "glorot_uniform")
+            asked.wait(5)
+            building.set()
+            found.append(float(np.abs(weight.numpy()).max()))
+
+        def call(self, x: Any) -> Any:
+            return x
+
+    def make() -> None:
+        found.append(keras.Variable(keras.initializers.RandomNormal(stddev=Spread(), seed=1), (200, 200)).numpy().std())  # type: ignore[arg-type]
+
+    threads = [threading.Thread(target=make, daemon=True), threading.Thread(target=Reads(), args=(X,), daemon=True)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(30)
+    assert not any(thread.is_alive() for thread in threads) and len(found) == 2
+    assert max(found) == pytest.approx(0.5, rel=0.02)
+
+
 def test_fork_while_a_thread_traces_a_step() -> None:
     def traces(inside: threading.Event, leave: threading.Event) -> None:
         with MAKING:

@@ -53,6 +53,14 @@ def test_assigned_before_they_are_made(initializer):
     assert (variable.numpy() == 2).all()
 
 
+def test_numbers_that_may_change_are_used_at_once():
+    spread = keras.Variable(2.0)
+    variable = keras.Variable(keras.initializers.RandomNormal(stddev=spread, seed=1), shape=(200, 200), dtype="float32")
+    assert variable._memory is not None
+    spread.assign(0.0)
+    assert variable.numpy().std() == pytest.approx(2, rel=0.02)
+
+
 def test_an_initializer_that_gives_other_values_each_time_is_used_at_once():
     initializer = keras.initializers.RandomNormal(seed=keras.random.SeedGenerator(1))
     first, second = (keras.Variable(initializer, shape=(200, 200), dtype="float32") for _ in range(2))
