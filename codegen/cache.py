@@ -17,11 +17,11 @@ import secrets
 import stat
 import threading
 import time
-import warnings
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ..ir.users_code import warn
 from .object_code import CODE_GENERATION_LEVEL
 from .options import CodegenOptions
 
@@ -137,9 +137,10 @@ def trusted_folder(options: CodegenOptions) -> Path | None:
 
 def _refuse(folder: Path, why: str, what: str = "object code", noted: set[Path] = _refused) -> None:
     with _lock:
-        if folder not in noted:
-            noted.add(folder)
-            warnings.warn(f"{what} is not cached: {folder} {why}", RuntimeWarning, stacklevel=4)
+        new = folder not in noted
+        noted.add(folder)
+    if new:
+        warn(f"{what} is not cached: {folder} {why}", RuntimeWarning)
 
 
 def read_entry(path: Path) -> bytes | None:

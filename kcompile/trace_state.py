@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
+from .ir.users_code import is_users
 
 if TYPE_CHECKING:
     from .tracing import Trace
@@ -55,25 +54,6 @@ def eager_scope() -> Iterator[None]:
         stack.traces.pop()
 
 
-def _folder(file: str) -> str:
-    return os.path.dirname(os.path.abspath(file)) + os.sep
-
-
-# Frames in these files are nobody's own code: this package, numpy, the standard library.
-_OURS = (_folder(__file__), _folder(np.__file__), "<frozen")
-_LIBRARY = _folder(os.__file__)
-_INSTALLED = os.path.join(_LIBRARY, "site-packages") + os.sep
-_INSIDE: dict[str, bool] = {}
-
-
-def _is_ours(code: Any) -> bool:
-    name = code.co_filename
-    found = _INSIDE.get(name)
-    if found is None:
-        found = _INSIDE[name] = name.startswith(_OURS) or (name.startswith(_LIBRARY) and not name.startswith(_INSTALLED))
-    return found
-
-
 def user_source(traceback: Any = None) -> str:
     """'file:line' of the innermost frame outside kcompile, '' if there is none.
 
@@ -83,7 +63,7 @@ def user_source(traceback: Any = None) -> str:
     if traceback is not None:
         found = ""
         while traceback is not None:
-            if not _is_ours(traceback.tb_frame.f_code):
+            if is_users(traceback.tb_frame.f_code):
                 found = f"{traceback.tb_frame.f_code.co_filename}:{traceback.tb_lineno}"
             traceback = traceback.tb_next
         return found
@@ -91,7 +71,7 @@ def user_source(traceback: Any = None) -> str:
     trace = stack.traces[-1]
     floor, line = trace._floors[-1] if trace is not None and trace._floors else (None, "")
     while frame is not None:
-        if not _is_ours(frame.f_code):
+        if is_users(frame.f_code):
             return f"{frame.f_code.co_filename}:{frame.f_lineno}"
         if frame is floor:
             return line

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import os
-import warnings
 from typing import Any
 
 import numpy as np
 
+from ..ir.users_code import warn
 from ..progress import print_message
 from ..saving import backup
 from .callback import Callback, Logs
@@ -140,7 +140,7 @@ class BackupAndRestore(Callback):
             except (ValueError, OSError) as error:
                 if path == found[-1]:
                     raise
-                warnings.warn(f"the last backup cannot be used, going on from the one before: {error}", stacklevel=2)
+                warn(f"the last backup cannot be used, going on from the one before: {error}")
                 continue
             self.model._current_fit.resume(record)
             return

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import warnings
 from typing import Any
+
+from ..ir.users_code import warn
 
 
 class Monitor:
@@ -14,7 +15,7 @@ class Monitor:
 
     def __init__(self, name: str, mode: str, min_delta: float, owner: str) -> None:
         if mode not in ("auto", "min", "max"):
-            warnings.warn(f"{owner} `mode={mode}` is unknown, fallback to auto mode.", stacklevel=3)
+            warn(f"{owner} `mode={mode}` is unknown, fallback to auto mode.")
             mode = "auto"
         self.name, self.mode, self.min_delta, self.owner = name, mode, abs(min_delta), owner
         self._sign: float | None = {"min": -1.0, "max": 1.0, "auto": None}[mode]
@@ -39,8 +40,8 @@ class Monitor:
         """The watched number, or None with a warning."""
         found = (logs or {}).get(self.name)
         if found is None:
-            warnings.warn(f"{self.owner} conditioned on metric `{self.name}` which is not available. "
-                          f"Available metrics are: {','.join(logs or {})}", stacklevel=4)
+            warn(f"{self.owner} conditioned on metric `{self.name}` which is not available. "
+                 f"Available metrics are: {','.join(logs or {})}")
         return found
 
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import functools
-import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
 from .. import dtype_policies, naming, regularizers, tracing, tree
+from ..ir.users_code import warn
 from ..making import MAKING
 from ..operation import Node, Operation
 from ..tensor import KerasTensor
@@ -166,8 +166,8 @@ class Layer(LayerState, Operation):
     def build(self, input_shape: Any) -> None:
         """Make the weights. The default marks the layer as built: its sub-layers are built by their own first call."""
         if type(self).build is Layer.build and any(not layer.built for layer in self._layers) and not self._in_call:
-            warnings.warn(f"`build()` was called on layer '{self.name}', however the layer does not have a `build()` method implemented "
-                          "and it looks like it has unbuilt state. Call the layer on data instead, or implement `build()`.", stacklevel=3)
+            warn(f"`build()` was called on layer '{self.name}', however the layer does not have a `build()` method implemented "
+                 "and it looks like it has unbuilt state. Call the layer on data instead, or implement `build()`.")
 
     _in_call = False
 
@@ -339,9 +339,9 @@ class Layer(LayerState, Operation):
             masks = explicit
         if not self.supports_masking:
             if any(mask is not None for mask in tree.flatten(masks)) and explicit is None and not self._call_signature.accepts("mask"):
-                warnings.warn(f"Layer '{self.name}' (of type {type(self).__name__}) was passed an input with a mask attached to it. "
-                              "However, this layer does not support masking and will therefore destroy the mask information. "
-                              "Downstream layers will not see the mask.", stacklevel=5)
+                warn(f"Layer '{self.name}' (of type {type(self).__name__}) was passed an input with a mask attached to it. "
+                     "However, this layer does not support masking and will therefore destroy the mask information. "
+                     "Downstream layers will not see the mask.")
             return
         found = self.compute_mask(inputs, masks)
         flat_outputs, flat_masks = tree.flatten(outputs), tree.flatten(found)

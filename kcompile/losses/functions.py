@@ -6,6 +6,7 @@ from typing import Any
 
 from .. import config, ops
 from ..dtypes import result_type
+from ..ir.users_code import warn
 from .reduction import as_tensor, same_rank
 
 
@@ -133,11 +134,9 @@ def categorical_crossentropy(y_true: Any, y_pred: Any, from_logits: bool = False
                          f"have shape {tuple(y_true.shape)}. Use sparse_categorical_crossentropy for integer labels, or "
                          "keras.utils.to_categorical.")
     if y_pred.shape[axis] == 1:
-        import warnings
-
-        warnings.warn("In loss categorical_crossentropy, expected y_pred.shape to be (batch_size, num_classes) with num_classes > 1. "
-                      f"Received: y_pred.shape={tuple(y_pred.shape)}. Consider using 'binary_crossentropy' if you only have 2 classes.",
-                      SyntaxWarning, stacklevel=2)
+        warn("In loss categorical_crossentropy, expected y_pred.shape to be (batch_size, num_classes) with num_classes > 1. "
+             f"Received: y_pred.shape={tuple(y_pred.shape)}. Consider using 'binary_crossentropy' if you only have 2 classes.",
+             SyntaxWarning)
     if label_smoothing:
         y_true = y_true * (1.0 - label_smoothing) + label_smoothing / y_pred.shape[axis]
     return ops.categorical_crossentropy(y_true, y_pred, from_logits=from_logits, axis=axis)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import warnings
 from typing import Any
 
 from .. import ops, tracing, tree
 from ..conversion import as_array
+from ..ir.users_code import warn
 from ..layers.call_context import entered
 from ..layers.input_layer import InputLayer
 from ..layers.layer import Layer
@@ -142,8 +142,8 @@ class Functional(Model):
             raise ValueError(f"Model '{self.name}' expects {len(self._graph.inputs)} input(s) named {self.input_names}, but it received "
                              f"{len(values)} input tensors of shapes {shapes}.")
         if isinstance(expected, dict) and not isinstance(inputs, dict) and len(values) > 1:
-            warnings.warn(f"Model '{self.name}' was defined with a dict of inputs but called with a {type(inputs).__name__}; "
-                          f"taken in the order {sorted(expected)}.", stacklevel=4)
+            warn(f"Model '{self.name}' was defined with a dict of inputs but called with a {type(inputs).__name__}; "
+                 f"taken in the order {sorted(expected)}.")
         return values
 
     def _fitted(self, value: Any, position: int) -> Any:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import functools
 import re
-import warnings
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
@@ -17,6 +16,7 @@ import numpy as np
 
 from .. import naming, ops
 from ..config import floatx
+from ..ir.users_code import warn
 from ..tensor import TracedTensor
 from ..variables import Variable
 from .clipping import clip_by_norms, clip_global
@@ -61,7 +61,7 @@ class Optimizer:
                  ema_overwrite_frequency: int | None = None, loss_scale_factor: float | None = None,
                  gradient_accumulation_steps: int | None = None, name: str | None = None, **kwargs: Any) -> None:
         if kwargs.pop("decay", None) is not None:
-            warnings.warn("Argument `decay` is no longer supported and will be ignored.", stacklevel=3)
+            warn("Argument `decay` is no longer supported and will be ignored.")
         if kwargs:
             raise ValueError(f"Argument(s) not recognized: {kwargs}" + (". Use `learning_rate`" if "lr" in kwargs else ""))
         if sum(limit is not None for limit in (clipnorm, clipvalue, global_clipnorm)) > 1:
@@ -213,7 +213,7 @@ class Optimizer:
             return
         if len(present) < len(variables):
             missing = ", ".join(v.path for g, v in zip(grads, variables, strict=True) if g is None)
-            warnings.warn(f"Gradients do not exist for variables {missing} when minimizing the loss.", stacklevel=2)
+            warn(f"Gradients do not exist for variables {missing} when minimizing the loss.")
         grads, variables = [g for g, _ in present], [v for _, v in present]
         if self.loss_scale_factor is not None:
             grads = [g / self.loss_scale_factor for g in grads]

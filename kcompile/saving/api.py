@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 import os
 import sys
-import warnings
 from collections.abc import Mapping
 from typing import Any
 
+from ..ir.users_code import warn
 from .archive import Archive, parse_json, write_archive
 from .atomic import write_whole
 from .errors import ModelFileError
@@ -62,8 +62,8 @@ def save_model(model: Any, filepath: Path, overwrite: bool = True, zipped: bool 
         return
     _folder_of(path, "the model")
     if not model.built:
-        warnings.warn(f"model '{model.name}' has not been built: it has no weights yet, and only its architecture is saved. Call it on "
-                      "data first, fit it, or build it", stacklevel=3)
+        warn(f"model '{model.name}' has not been built: it has no weights yet, and only its architecture is saved. Call it on "
+             "data first, fit it, or build it")
     record = _record_of(model)
     if not include_optimizer:
         record.pop("compile_config", None)

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-import warnings
 from typing import Any
 
 import numpy as np
 
+from ..ir.users_code import warn
 from .archive import parse_json
 from .errors import ModelFileError
 from .hdf5 import Group
@@ -196,7 +196,7 @@ def load_legacy_weights(model: Any, root: Group, what: str, by_name: bool = Fals
     if problems and not skip_mismatch:
         raise ModelFileError(f"{what} does not fit model '{model.name}':\n  " + "\n  ".join(problems))
     for problem in problems:
-        warnings.warn(f"{what}: {problem}; skipped", stacklevel=4)
+        warn(f"{what}: {problem}; skipped")
     for variable, value in ready:
         variable.assign(value)
 

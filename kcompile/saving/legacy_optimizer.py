@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import warnings
 from typing import Any
 
 import numpy as np
+
+from ..ir.users_code import warn
 
 
 def load_optimizer_weights(optimizer: Any, names: list[str], values: list[np.ndarray[Any, Any]], what: str) -> None:
@@ -13,8 +14,8 @@ def load_optimizer_weights(optimizer: Any, names: list[str], values: list[np.nda
     own = list(optimizer.variables)  # of a loss-scaling one, those of the optimizer in it too
     mapped = _mapped(optimizer, own, names, values)
     if mapped is None:
-        warnings.warn(f"{what}: the state of optimizer '{optimizer.name}' could not be mapped ({len(values)} values "
-                      f"{names[:4]}... for {len(own)} variables); the optimizer starts afresh", stacklevel=5)
+        warn(f"{what}: the state of optimizer '{optimizer.name}' could not be mapped ({len(values)} values "
+             f"{names[:4]}... for {len(own)} variables); the optimizer starts afresh")
         return
     for variable, value in mapped:
         variable.assign(value)

@@ -9,11 +9,11 @@ import functools
 import json
 import os
 import re
-import warnings
 from typing import Any, BinaryIO
 
 import numpy as np
 
+from ..ir.users_code import warn
 from .archive import parse_json
 from .atomic import not_written, write_whole
 from .errors import ModelFileError
@@ -35,7 +35,7 @@ def index_path(path: str) -> str:
     if not path.endswith(".weights.h5"):
         raise ValueError(f"The filename must end in `{ENDING}` when `max_shard_size` is specified. Received: filepath={path}")
     other = path.removesuffix(".weights.h5") + ENDING
-    warnings.warn(f"weights in shards have an index that ends in `.json`: it is written to {other}, not to {path}", stacklevel=4)
+    warn(f"weights in shards have an index that ends in `.json`: it is written to {other}, not to {path}")
     return other
 
 

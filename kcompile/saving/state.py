@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Iterable, Iterator
 from typing import Any
 
 import numpy as np
 
+from ..ir.users_code import warn
 from ..naming import to_snake_case
 from .errors import ModelFileError
 from .hdf5 import Group
@@ -156,7 +156,7 @@ def load_weights_file(model: Any, root: Group, what: str, skip_mismatch: bool = 
     if problems and not skip_mismatch:
         raise ModelFileError(f"{what} does not fit model '{model.name}':\n  " + "\n  ".join(problems))
     for problem in problems:
-        warnings.warn(f"{what}: {problem}; skipped", stacklevel=4)
+        warn(f"{what}: {problem}; skipped")
     _load_with_own_code(model, [(item, store) for item, store in found if item is not optimizer and _has_own_loader(item)], what,
                         skip_mismatch)
     for item, store in found:
@@ -186,7 +186,7 @@ def _load_with_own_code(model: Any, found: list[tuple[Any, dict[str, Any]]], wha
             variable.assign(value)
         raise ModelFileError(f"{what} does not fit model '{model.name}':\n  " + "\n  ".join(problems))
     for problem in problems:
-        warnings.warn(f"{what}: {problem}; skipped", stacklevel=5)
+        warn(f"{what}: {problem}; skipped")
 
 
 def misfit(layer: Any, store: dict[str, Any]) -> str | None:

@@ -6,7 +6,6 @@ A feed runs steps: `advance(most, budget)` runs up to `most` of them, for about 
 from __future__ import annotations
 
 import math
-import warnings
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -17,6 +16,7 @@ from .. import tree
 from ..data.dataset import INFINITE
 from ..data.elements import is_dataset, pack
 from ..data.rows import RowPlan
+from ..ir.users_code import warn
 from ..utils.seeds import shuffle_generator
 from .batch_feed import MADE_AHEAD, SAME_TIME, BatchFeed, RunnerFor
 from .checks import check_ranges
@@ -209,6 +209,6 @@ def _batch_size(given: int | None, fixed: int | None, rows: int, what: str) -> i
 
 def warn_out_of_data() -> None:
     """The data ended before steps_per_epoch steps."""
-    warnings.warn("Your input ran out of data; interrupting training. Make sure that your dataset or generator can generate at least "
-                  "`steps_per_epoch * epochs` batches. You may need to use the `.repeat()` function when building your "
-                  "dataset.", stacklevel=4)
+    warn("Your input ran out of data; interrupting training. Make sure that your dataset or generator can generate at least "
+         "`steps_per_epoch * epochs` batches. You may need to use the `.repeat()` function when building your "
+         "dataset.")

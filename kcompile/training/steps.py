@@ -6,7 +6,6 @@ states of the metrics between steps; only `predict` (and an overridden compute_m
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -14,6 +13,7 @@ from typing import Any
 from .. import ops, tracing, tree
 from ..dtypes import is_int_dtype
 from ..ir.graph import Graph
+from ..ir.users_code import warn
 from ..tensor import KerasTensor
 from ..tracing import Trace
 from ..variables import Variable
@@ -103,7 +103,7 @@ def _update(model: Any, trace: Trace, loss: Any) -> None:
     optimizer = model.optimizer
     variables = list(model.trainable_variables)
     if optimizer is None or not variables:
-        warnings.warn("The model does not have any trainable weights.", stacklevel=2)
+        warn("The model does not have any trainable weights.")
         return
     optimizer.build(variables)
     gradients = tracing.gradients(optimizer.scale_loss(loss), variables)

@@ -5,13 +5,13 @@ from __future__ import annotations
 import io
 import os
 import pathlib
-import warnings
 from typing import Any
 
 import numpy as np
 
 from ..config import floatx, standardize_data_format
 from ..dtypes import numpy_dtype
+from ..ir.users_code import warn
 from ..tensor import KerasTensor, Tensor
 from .resizing import METHODS, centre_box, resize
 
@@ -158,7 +158,7 @@ def save_img(path: Any, x: Any, data_format: str | None = None, file_format: str
     file_format = image_module.EXTENSION.get(f".{file_format}", file_format)
     image = array_to_img(x, data_format=data_format, scale=scale)
     if image.mode == "RGBA" and file_format == "JPEG":
-        warnings.warn("The JPEG format does not support RGBA images, converting to RGB.", stacklevel=2)
+        warn("The JPEG format does not support RGBA images, converting to RGB.")
         image = image.convert("RGB")
     image.save(path, format=file_format, **kwargs)
 

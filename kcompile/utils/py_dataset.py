@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import warnings
 from typing import Any
+
+from ..ir.users_code import warn
 
 
 class PyDataset:
@@ -22,8 +23,8 @@ class PyDataset:
 
     def _option(self, name: str, default: Any) -> Any:
         if name not in vars(self):
-            warnings.warn(f"the class {type(self).__name__} should call super().__init__(**kwargs) in its constructor, where `workers`, "
-                          "`use_multiprocessing` and `max_queue_size` are set", stacklevel=3)
+            warn(f"the class {type(self).__name__} should call super().__init__(**kwargs) in its constructor, where `workers`, "
+                 "`use_multiprocessing` and `max_queue_size` are set")
             setattr(self, name, default)
         return vars(self)[name]
 
