@@ -1,7 +1,7 @@
 """Many steps in one native call: gathered rows in, rows of outputs out, nothing of Python in between.
 
 Two frames take turns, a third serves a last, smaller batch (loop_frames.py); what moves from step to step (a pointer into a source or
-a sink, the half of a staging buffer) is a table the native loop applies. See runtime/stepping.py for the loop itself.
+a sink, the half of a staging buffer) is a table the native loop applies. See runtime/looping.py for the loop itself.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
 """The runtime as LLVM text: workers with a mailbox each, and the call into native code.
 
 A worker sleeps on its own mailbox, so that one that takes no part in a call cannot see half of it. The caller is thread
-0. How threads wait for one another is told in waiting.py, what they run in stepping.py.
+0. How threads wait for one another is told in waiting.py, what they run in stepping.py and
+looping.py.
 """
 
 from __future__ import annotations
@@ -31,9 +32,10 @@ from .layout import (
     POOL_MAILBOXES,
     fields,
 )
+from .looping import LOOP
 from .paces import PACES
 from .rows import addresses_text, copy_text
-from .stepping import LOOP, STEP
+from .stepping import STEP
 from .system import support
 from .waiting import BARRIER, SLEEPERS, SPIN
 

@@ -2,8 +2,9 @@
 
 from ..suggest import suggest_names
 from . import experimental
-from .dataset import AUTOTUNE, INFINITE_CARDINALITY, UNKNOWN_CARDINALITY, Dataset, DatasetIterator
+from .dataset import AUTOTUNE, INFINITE_CARDINALITY, UNKNOWN_CARDINALITY, Dataset
 from .options import Options
+from .passes import DatasetIterator
 from .spec import DatasetSpec, TensorSpec
 
 Iterator = DatasetIterator

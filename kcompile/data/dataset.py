@@ -13,6 +13,7 @@ import numpy as np
 
 from ..tensor import Tensor
 from .elements import Element, flat, is_dataset, pack, tensors
+from .passes import Arrays, DatasetIterator, as_numpy
 
 if TYPE_CHECKING:
     from .options import Options
@@ -71,7 +72,7 @@ class Dataset:
 
     def as_numpy_iterator(self) -> Iterator[Any]:
         """The elements with numpy arrays and scalars in place of tensors; text is bytes."""
-        return self._structures(lambda element: [_as_numpy(leaf) for leaf in element])
+        return self._structures(lambda element: [as_numpy(leaf) for leaf in element])
 
     def as_arrays(self) -> Arrays:
         """An iterable over the elements with a numpy array for every tensor, scalars included; a new pass each time."""
@@ -381,40 +382,6 @@ class Dataset:
         from .options import WithOptions
 
         return WithOptions(self, options)
-
-
-class Arrays:
-    """A data set as structures of arrays."""
-
-    def __init__(self, dataset: Dataset) -> None:
-        self._dataset = dataset
-
-    def __iter__(self) -> Iterator[Any]:
-        return self._dataset._structures(lambda element: element)
-
-
-class DatasetIterator(Iterator[Any]):
-    """One pass over a data set."""
-
-    def __init__(self, elements: Iterator[Any], dataset: Dataset) -> None:
-        self._elements, self._dataset = elements, dataset
-
-    def __next__(self) -> Any:
-        return next(self._elements)
-
-    def get_next(self) -> Any:
-        """The next element; StopIteration at the end."""
-        return next(self._elements)
-
-    @property
-    def element_spec(self) -> Any:
-        return self._dataset.element_spec
-
-
-def _as_numpy(leaf: Any) -> Any:
-    if is_dataset(leaf):
-        return leaf.as_numpy_iterator()
-    return leaf[()] if not leaf.ndim else leaf
 
 
 def flat_spec(dataset: Dataset) -> Element:

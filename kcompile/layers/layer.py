@@ -17,6 +17,7 @@ from . import errors
 from .arguments import as_shape, build_parameters, constructor_config, convert_argument, legacy_shape
 from .call_context import CallArguments, CallSignature, current_training, entered, inside_a_call, is_tensor, shapes_of
 from .input_spec import InputSpec, check_inputs
+from .masks import fill_in_masks, set_masks
 from .state import LOCKED, LayerState
 
 _LEGACY_SHAPES = ("input_shape", "batch_input_shape", "batch_shape", "input_dim")
@@ -272,7 +273,7 @@ class Layer(LayerState, Operation):
         training = _first_known(training, arguments.given.get("training"), current_training(), arguments.values.get("training"))
         if training is not None and signature.accepts("training"):
             kwargs["training"] = training
-        self._fill_in_masks(arguments, kwargs)
+        fill_in_masks(self._call_signature, arguments, kwargs)
         if not inside_a_call():
             self._clear_losses()
         with self._open_scope(), entered(self, training), autocast_scope(self.compute_dtype if self.autocast else None):
@@ -284,7 +285,7 @@ class Layer(LayerState, Operation):
                 with trace.scope(self.name):
                     outputs = self.call(*args, **kwargs)
             self._regularize_activity(outputs)
-            self._set_masks(arguments, outputs)
+            set_masks(self, arguments, outputs)
         return outputs
 
     def symbolic_call(self, *args: Any, **kwargs: Any) -> Any:
@@ -299,7 +300,7 @@ class Layer(LayerState, Operation):
         self._clear_losses()
         Node(self, args, kwargs, outputs)
         if self.supports_masking:
-            self._set_masks(CallArguments(self._call_signature, args, names), outputs)
+            set_masks(self, CallArguments(self._call_signature, args, names), outputs)
         return outputs
 
     def _regularize_activity(self, outputs: Any) -> None:
@@ -316,40 +317,6 @@ class Layer(LayerState, Operation):
     def compute_mask(self, inputs: Any, previous_mask: Any) -> Any:
         """The mask of the outputs; by default that of the inputs."""
         return previous_mask
-
-    def _fill_in_masks(self, arguments: CallArguments, kwargs: dict[str, Any]) -> None:
-        """Give `call` the masks its tensors carry, where it has an argument for them and the user gave none."""
-        names = list(arguments.tensors)
-        for position, name in enumerate(names):
-            mask_name = "mask" if position == 0 and self._call_signature.accepts("mask") else f"{name}_mask"
-            if not self._call_signature.accepts(mask_name) or arguments.values.get(mask_name) is not None:
-                continue
-            masks = _masks_of(arguments.tensors[name])
-            if any(mask is not None for mask in tree.flatten(masks)):
-                kwargs[mask_name] = masks
-
-    def _set_masks(self, arguments: CallArguments, outputs: Any) -> None:
-        """Hang the outputs' masks on them."""
-        if not arguments.tensors:
-            return
-        inputs = next(iter(arguments.tensors.values()))
-        masks = _masks_of(inputs)
-        explicit = arguments.values.get("mask")
-        if explicit is not None:
-            masks = explicit
-        if not self.supports_masking:
-            if any(mask is not None for mask in tree.flatten(masks)) and explicit is None and not self._call_signature.accepts("mask"):
-                warn(f"Layer '{self.name}' (of type {type(self).__name__}) was passed an input with a mask attached to it. "
-                     "However, this layer does not support masking and will therefore destroy the mask information. "
-                     "Downstream layers will not see the mask.")
-            return
-        found = self.compute_mask(inputs, masks)
-        flat_outputs, flat_masks = tree.flatten(outputs), tree.flatten(found)
-        if found is None or len(flat_outputs) != len(flat_masks):
-            return
-        for output, mask in zip(flat_outputs, flat_masks, strict=True):
-            if mask is not None and is_tensor(output) and getattr(output, "_keras_mask", None) is None:
-                output._keras_mask = mask
 
     # -- shapes -----------------------------------------------------------------------------------------------
     def compute_output_spec(self, *args: Any, **kwargs: Any) -> Any:
@@ -400,7 +367,3 @@ class Layer(LayerState, Operation):
 
 def _first_known(*values: Any) -> Any:
     return next((value for value in values if value is not None), None)
-
-
-def _masks_of(value: Any) -> Any:
-    return tree.map_structure(lambda leaf: getattr(leaf, "_keras_mask", None), value)
