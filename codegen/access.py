@@ -9,7 +9,7 @@ from kcompile.ir.struct import struct
 
 from ..ir.scalar import SCALAR_OPS, Aff, Apply, AxisValue, Expr, Guard, loads_in, walk
 from ..ir.types import Dim, DimLike, DType
-from .nest import FOR, Acc, Accum, Let, Loop, Nest, Stmt, all_loads, all_stores, expr_names, statements, stmt_expr
+from .nest import FOR, VECTOR, Acc, Accum, Let, Loop, Nest, Stmt, all_loads, all_stores, expr_names, statements, stmt_expr
 from .target import Target
 
 MANY = 128  # what a symbolic extent may well be, where the question is what no longer fits a cache
@@ -98,7 +98,7 @@ def body_cost(body: tuple[Stmt, ...]) -> int:
     total = 0
     for stmt in body:
         if isinstance(stmt, Loop):
-            total += body_cost(stmt.body) * -(-guess(stmt.extent) // stmt.step)
+            total += body_cost(stmt.body) * (1 if stmt.mode == VECTOR else -(-guess(stmt.extent) // stmt.step))
         else:
             expr = stmt_expr(stmt)
             total += expr_cost(expr) if expr is not None else 1

@@ -6,7 +6,7 @@ kept in registers; without one, the reduced axis itself is cut into lanes. Every
 
 from __future__ import annotations
 
-from ..access import Access, accesses, body_cost, chain, has_accumulators, indirect, inner_loops, lanes_for, static, useful_lanes
+from ..access import Access, accesses, body_cost, chain, divisor, has_accumulators, indirect, inner_loops, lanes_for, static, useful_lanes
 from ..blocking import settle_blocks
 from ..nest import Loop, Nest
 from ..packing import find_turned, store_columns
@@ -26,7 +26,9 @@ from .sweeps import Sweeps
 from .tails import Tails
 from .turned import TurnedPanels
 
-MIN_TRIP_COST = 2000  # a trip of a shared loop should cost at least this many vector instructions
+MIN_TRIP_COST = 2000  # a trip of a shared loop should cost at least this many vector instructions: to find its place takes some fifty
+ENOUGH_TRIPS = 16  # of a batch of one, so that shares are equal; while there are fewer, a trip may cost
+SMALL_TRIP_COST = 500  # no more than this
 
 
 def plan(nest: Nest, target: Target, tile: Tile | None = None) -> Nest:
@@ -168,13 +170,15 @@ class _Planner(Maps, Products, TurnedPanels, Rows, Sweeps, Tails, Sums, Directio
         common = chain(self.nest.body)
         shared: list[str] = []
         ordered = self._ordered()
+        trips = 1
         for loop in common:
             trip = body_cost(loop.body)
             if loop.var in ordered or (self.columns and loop.clip):
                 break
-            if shared and trip < MIN_TRIP_COST:
+            if shared and trip < (MIN_TRIP_COST if trips >= ENOUGH_TRIPS else SMALL_TRIP_COST):
                 break
             shared.append(loop.var)
+            trips *= -(-divisor(loop.extent) // loop.step)
         for var in shared:
             self.nest = parallel(self.nest, var)
         self.note(f"threads share {' x '.join(shared)}" if shared else "no loop can be shared: one thread")
