@@ -17,7 +17,7 @@ from ..packing import PACKED_BYTES, far_rows
 from ..strips import PAGE
 from ..target import LINE
 from ..terms_abreast import LEAST_ROWS, WAYS, WORTH, WORTH_MORE, Terms, find_terms
-from ..tiles import AT_EASE, FAR, FEW, NEAR, SPLIT, Borders, Room, Tile, best_tiles, priced_tiles
+from ..tiles import AT_EASE, FAR, FEW, IN_FLIGHT, NEAR, SPLIT, Borders, Room, Tile, best_tiles, priced_tiles
 from ..windows import find_window, taps_tile, window_tile
 from .base import Shape
 from .routes import Routes
@@ -97,19 +97,20 @@ class Shapes(Routes):
         back = is_dear(body) and not self.columns and not strips
         each = FAR if far else SPLIT if self._split(body, vector) else NEAR
         choices = partial(best_tiles, vector.extent, lanes, extents, room, whole, each, masked=bool(self.nest.in_place),
-                          apart=self._apart(rows), cores=self.target.cores if own else 1,
-                          few=FEW if self.columns else 0, back=back)
-        self.choices = choices()
+                          apart=self._apart(rows), cores=self.target.cores if own else 1, back=back)
+        few = FEW if self.columns else 0
+        self.choices = choices(few=few)
         borders, vectors = self._borders(body), self.choices[0].vectors
-        if borders:  # which decide how many rows go with so many vectors
-            self.choices = choices(borders=borders)
+        told = bool(packed) and self._told(vectors)
+        if borders or told:  # which decide how many rows go with so many vectors
+            self.choices = choices(borders=borders, few=FEW if told else few)
         widths = {tile.vectors for tile in self.choices} if far_rows(self.nest, common, body, vector, lanes, self.target) else set()
         packable = {n for n in widths if far_rows(self.nest, common, body, vector, lanes * n, self.target)}
 
         def drawbacks(tile: Tile) -> tuple[bool, ...]:
             """What weighs more than what a tile costs by the model, the first most. Of a short sum what follows is best written out."""
             dear = bool(self.inward) and is_dear(body, tile.vectors * tile.height)
-            return dear, tile.vectors not in packable, bool(borders) and tile.vectors != vectors
+            return dear, tile.vectors not in packable, bool(borders or told) and tile.vectors != vectors
         first = min(self.choices, key=drawbacks)
         self.choices.sort(key=lambda tile: (self._crowd(common, tile.rows), *drawbacks(tile)))
         if self.choices[0] is not first:
@@ -121,6 +122,10 @@ class Shapes(Routes):
         if better:
             self.choices.sort(key=lambda tile: tile != better[0])
         return self._chosen()
+
+    def _told(self, vectors: int) -> bool:
+        """Whether the last rows of a batch are told from whole tiles (`singly`) and done some at a time, so that tiles may be tall."""
+        return self.target.wide and not self.columns and not self.nest.still and not self.nest.in_place and vectors * FEW <= IN_FLIGHT
 
     def _borders(self, body: tuple[Stmt, ...]) -> Borders:
         """Of the axis whose tiles at the border of an image have code of their own: the rows that have the term of each tap."""
