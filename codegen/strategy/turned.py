@@ -44,7 +44,7 @@ class TurnedPanels(Panels):
         other = [(price, tile) for price, tile in self._priced(common, turned.lanes, {columns.var: columns.extent}, narrow=True)
                  if trips >= LONG_SUM or tile.height == static(columns.extent)]
         beside = self._beside_lanes(common, turned) if trips >= LONG_SUM else None
-        if taps := self._of_taps(common, turned, beside) if beside else []:
+        if taps := self._of_taps(common, turned, beside, other) if beside else []:
             other = taps
         else:
             beside = None
@@ -68,8 +68,8 @@ class TurnedPanels(Panels):
         others = [loop for loop in common if loop not in (turned.lanes, turned.columns)]
         return next((loop for loop in others if 1 < (static(loop.extent) or 1) <= MOST_VECTORS and moves_lanes(loop)), None)
 
-    def _of_taps(self, common: list[Loop], turned: Turned, beside: Loop) -> list[tuple[float, Tile]]:
-        """Tiles of a vector for each trip of a loop, by what they cost; none where vectors along the lanes cost less.
+    def _of_taps(self, common: list[Loop], turned: Turned, beside: Loop, others: list[tuple[float, Tile]]) -> list[tuple[float, Tile]]:
+        """Tiles of a vector for each trip of a loop, by what they cost; none where vectors along the lanes, the `others`, cost less.
 
         The two kinds are compared as if each vector lay in two lines, and then tiles are taken as if none did: so their kernels were
         measured. With the first price for both, 8 of 285 filter gradients would have other tiles, with the second 14."""
@@ -80,7 +80,9 @@ class TurnedPanels(Panels):
         def of_taps(each: float) -> list[tuple[float, Tile]]:
             found = self._priced(common, turned.lanes, columns, each=each, taps=taps)
             return [(cost * dead, tile) for cost, tile in found if tile.vectors == taps]
-        mine, others = of_taps(SPLIT), self._priced(common, turned.lanes, columns, narrow=True, each=SPLIT)
+        mine = of_taps(SPLIT)
+        if not self.target.wide:  # else they have this price
+            others = self._priced(common, turned.lanes, columns, narrow=True, each=SPLIT)
         uneven = (static(turned.lanes.extent) or 0) % (lanes * others[0][1].vectors) > 0
         worth = UNEVEN if uneven and self.target.wide else ALIKE
         return of_taps(NEAR) if mine and mine[0][0] < worth * others[0][0] else []

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 
 from kcompile.codegen.lower import lower
-from kcompile.codegen.strategy import plan
+from kcompile.codegen.strategy import plan, turned
 from kcompile.codegen.target import Target
+from kcompile.codegen.tiles import priced_tiles
 from kcompile.ir.text.kernels import parse_kernel
 
 from .harness import Native
@@ -64,3 +67,18 @@ def test_vectors_of_several_taps(target: str, c: int, o: int, taps: bool) -> Non
     """Where vectors along the lanes would be dead in part, or tiles small, each of a tile is of another tap along y."""
     nest = plan(lower(kernel_of(c, o)), Target.named(target))
     assert ("jam(u)" in nest.steps) == taps
+
+
+@pytest.mark.parametrize("target", ["avx512", "avx2"])
+@pytest.mark.parametrize(("c", "o"), [(20, 20), (36, 36), (37, 53)])
+def test_nothing_is_priced_twice(c: int, o: int, target: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Prices of tiles take a third of the time in which such a kernel is scheduled."""
+    priced = []
+
+    def counted(*args: Any, **named: Any) -> Any:
+        priced.append((args, named))
+        return priced_tiles(*args, **named)
+
+    monkeypatch.setattr(turned, "priced_tiles", counted)
+    plan(lower(kernel_of(c, o)), Target.named(target))
+    assert priced and not any(one in priced[:n] for n, one in enumerate(priced))
