@@ -8,9 +8,10 @@ from kcompile.ir.struct import replace
 
 from ..ir.kernel import ACCUMULATE, STORE, Kernel
 from ..ir.kernel_edit import rename_arrays, rename_axes
+from ..ir.passes.row_tables import gathered
 from ..ir.program import Program
 from ..ir.structure import structure
-from .emit import emit
+from .emit import HiddenRow, emit
 from .lower import lower
 from .nest import Nest
 from .object_code import CONSTANTS_STAY, FINAL_ADDRESSES
@@ -57,7 +58,8 @@ def canonical(kernel: Kernel) -> Kernel:
 
 def step_code(program: Program, target: Target, compile: Compile = compile_kernel,
               emitted: Callable[[str], None] = lambda text: None) -> StepCode:
-    """The code of a planned program. Each module is `emitted` as soon as its text is there."""
+    """The code of a planned program. Each module is `emitted` as soon as its text is there. A param whose rows the schedule of one of its
+    kernels hides is gathered, as those are that no table suits."""
     if program.updates:
         raise ValueError(f"program {program.name!r} has not been planned: it still has updates of {', '.join(program.updates)}")
     kernels: dict[Hashable, NativeKernel] = {}
@@ -68,7 +70,12 @@ def step_code(program: Program, target: Target, compile: Compile = compile_kerne
     for step in program.steps:
         key = structure(step.kernel), step.along
         if key not in kernels:
-            text, kernels[key] = compile(canonical(step.kernel), target, f"k{len(kernels)}", step.along)
+            kernel = canonical(step.kernel)
+            try:
+                text, kernels[key] = compile(kernel, target, f"k{len(kernels)}", step.along)
+            except HiddenRow as hidden:
+                array = list(step.kernel.arrays)[list(kernel.arrays).index(hidden.array)]
+                return step_code(gathered(program, array, step.kernel.name), target, compile, emitted)
             modules.add(text)
         native, arrays = kernels[key], list(step.kernel.arrays)
         for panel in native.panels:

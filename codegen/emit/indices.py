@@ -22,6 +22,14 @@ _depth = itemgetter(0)
 MOVING = 3  # sums of a loop that move on their own; the others are an offset from a place that is known before it
 
 
+class HiddenRow(ValueError):
+    """In which row of an array that is read row by row an element is, its index does not tell."""
+
+    def __init__(self, nest: str, array: str, aff: Aff) -> None:
+        super().__init__(f"nest {nest}: the row of {array}[{aff}] is not told by its index")
+        self.array = array
+
+
 @struct(frozen=True)
 class Index:
     """The current value of a loop variable or index: a constant, or an operand of type i64 (a vector if `lanes` > 1)."""
@@ -214,7 +222,8 @@ class Indices:
 
     def row_and_place(self, array: str, aff: Aff) -> tuple[Aff, Aff]:
         """The row of an element of an array that is read row by row, and its place there. The array is a matrix, and what its kernel does
-        with it is indexed by an axis along the rows and another along the columns (see suits_table)."""
+        with it is indexed by an axis along the rows and another along the columns (see suits_table). Raises HiddenRow where a schedule
+        has made another index of these."""
         size = self.nest.by_row[array]
         const = aff.const
         known = isinstance(const, int) and all(isinstance(n, int) and (0 < n < size or n % size == 0) for _, n in aff.terms)
@@ -223,7 +232,7 @@ class Indices:
         if most - size >= size - place:  # beyond the row's end: it is the next row, of which the last panel steps back (see narrow)
             number += 1
         if number < 0:
-            raise ValueError(f"nest {self.nest.name}: the row of {array}[{aff}] is not told by its index")
+            raise HiddenRow(self.nest.name, array, aff)
         row = Aff.of({var: int(str(n)) // size for var, n in aff.terms if int(str(n)) % size == 0}, number)
         return row, aff + row * -size
 

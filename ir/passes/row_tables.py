@@ -18,6 +18,8 @@ from ..types import Dim, f32
 LEAST_ROW = 1024  # bytes
 WHY = "row by row: products read each row where the caller has it, or where it was cast, through a table of addresses"
 
+GATHERED = "rows that are shuffled or cast are gathered before a step: "
+
 
 def by_row(program: Program) -> Program:
     """The program with the params for which that pays, and can be, read through tables of rows."""
@@ -32,8 +34,7 @@ def by_row(program: Program) -> Program:
         for array in step.kernel.arrays:
             name = program.root(array)
             if name in fit and (step.kept or not suits_table(step.kernel, array)):
-                why[name] = ("rows that are shuffled or cast are gathered before a step: "
-                             f"{step.kernel.name} does not take them as a matrix to be multiplied")
+                why[name] = GATHERED + f"{step.kernel.name} does not take them as a matrix to be multiplied"
                 fit.remove(name)
     fit &= used
     if not why:
@@ -44,6 +45,17 @@ def by_row(program: Program) -> Program:
         return replace(step, kernel=replace(step.kernel, by_row=arrays)) if arrays else step
     buffers = {name: replace(b, why=why[name]) if name in why else b for name, b in program.buffers.items()}
     return replace(program, buffers=buffers, steps=tuple([told(step) for step in program.steps]))
+
+
+def gathered(program: Program, array: str, kernel: str) -> Program:
+    """The program with the rows of a param gathered after all, since in a kernel's code an element's row is not told."""
+    name = program.root(array)
+
+    def told(step: Step) -> Step:
+        left = tuple([a for a in step.kernel.by_row if program.root(a) != name])
+        return step if left == step.kernel.by_row else replace(step, kernel=replace(step.kernel, by_row=left))
+    buffer = replace(program.buffers[name], why=GATHERED + f"in the loops of {kernel} no index tells them from columns")
+    return replace(program, buffers={**program.buffers, name: buffer}, steps=tuple([told(step) for step in program.steps]))
 
 
 def _row_bytes(shape: tuple[int | Dim, ...]) -> int:

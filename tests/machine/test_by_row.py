@@ -8,6 +8,8 @@ import numpy as np
 import pytest
 
 import kcompile as keras
+from kcompile.codegen.emit import HiddenRow
+from kcompile.codegen.emit.indices import Indices
 from kcompile.codegen.executable import Executable, compile_program
 from kcompile.codegen.options import CodegenOptions
 from kcompile.codegen.runtime import layout
@@ -16,6 +18,7 @@ from kcompile.codegen.step_text import step_code
 from kcompile.codegen.target import Target
 from kcompile.ir.passes import row_tables
 from kcompile.ir.program import Program
+from kcompile.ir.scalar import Aff
 from kcompile.ir.struct import replace
 
 from .programs import initial_states, training_program
@@ -159,6 +162,23 @@ def test_every_target_has_code(program: Program, target: str) -> None:
     code = step_code(program, Target.named(target))
     assert code.rows == {"x": 4 * SIZES[0]}
     assert decode(encode(code)) == code
+
+
+@pytest.mark.parametrize("loops", ["of every kernel", "of the last one"])
+def test_rows_that_a_schedule_hides_are_gathered(loops: str, gathering: Executable, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As if an index of one of the kernels told no row; of the param all kernels are told, of others none."""
+    told = Indices.row_and_place
+
+    def hides(self: Indices, array: str, aff: Aff) -> tuple[Aff, Aff]:
+        if loops == "of every kernel" or self.nest.in_place:  # the weight's update
+            raise HiddenRow(self.nest.name, array, aff)
+        return told(self, array, aff)
+
+    monkeypatch.setattr(Indices, "row_and_place", hides)
+    hidden = compile_program(training_program(SIZES), options=OPTIONS)
+    assert hidden.code.rows == {} and hidden.program.buffers["x"].why.endswith("no index tells them from columns")
+    order = np.random.default_rng(3).permutation(ROWS)
+    assert same(trained(hidden, order, np.float32, 16, 2), trained(gathering, order, np.float32, 16, 2))
 
 
 def test_a_param_is_read_row_by_row_by_all_kernels_or_none(program: Program) -> None:
