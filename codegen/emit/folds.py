@@ -37,29 +37,32 @@ def fold_lanes(w: Writer, acc: Acc, x: Operand, down_to: int = 1) -> Operand:
     return x
 
 
-def fold_across(w: Writer, acc: Acc, sums: list[Operand], lanes: int) -> Operand:
-    """A vector of `lanes` lanes, a power of two and not more than a sum has: the first are the sums, the others hold anything."""
-    sums = [fold_lanes(w, acc, x, lanes) for x in sums]
-    kind = scalar_code.register_type(acc.dtype, lanes)
+def fold_across(w: Writer, acc: Acc, sums: list[Operand], lanes: int, whole: bool) -> Operand:
+    """A vector of `lanes` lanes, a power of two and not more than a sum has: the first are the sums, the others hold anything. Of sums with
+    more lanes `whole` vectors are halved side by side, too, and what is left of them is added up in the end, all at once: that pays where
+    work on a whole vector takes no longer than on half of it. Else each is brought down to so many lanes by itself."""
+    sums = sums if whole else [fold_lanes(w, acc, x, lanes) for x in sums]
+    width = sums[0].lanes
+    kind, distance = scalar_code.register_type(acc.dtype, width), width // 2
     parts = [x.text for x in sums] + ["poison"] * (lanes - len(sums))
-    half = lanes // 2
-    while half:
-        chosen = mask_of(n + lanes * bool(n & half) for n in range(lanes))
-        other = mask_of((n ^ half) + lanes * bool(n & half) for n in range(lanes))
-        parts = [_halved(w, acc, kind, lanes, a, b, chosen, other) for a, b in zip(parts[:half], parts[half:], strict=True)]
-        half //= 2
-    return Operand(parts[0], acc.dtype, lanes)
+    while len(parts) > 1:
+        chosen = mask_of(n + width * bool(n & distance) for n in range(width))
+        other = mask_of((n ^ distance) + width * bool(n & distance) for n in range(width))
+        pairs = zip(parts[:len(parts) // 2], parts[len(parts) // 2:], strict=True)
+        parts, distance = [_halved(w, acc, kind, width, a, b, chosen, other) for a, b in pairs], distance // 2
+    total = Operand(parts[0], acc.dtype, width)
+    while distance:
+        total, distance = _with_its_neighbour(w, acc, total, distance), distance // 2
+    return _every(w, total, width // lanes) if lanes < width else total
 
 
 def fold_terms(w: Writer, acc: Acc, x: Operand, ways: int) -> Operand:
     """Of each `ways` neighbouring lanes the sum: whole vectors to the last, since halves of vectors lie in fewer registers, and so would
     what they are halves of."""
-    kind, by = scalar_code.register_type(x.dtype, x.lanes), 1
+    by = 1
     while by < ways:
-        other = w.value(f"shufflevector {kind} {x.text}, {kind} poison, {mask_of(lane ^ by for lane in range(x.lanes))}")
-        x, by = combined(w, acc, x, Operand(other, x.dtype, x.lanes)), 2 * by
-    text = w.value(f"shufflevector {kind} {x.text}, {kind} poison, {mask_of(range(0, x.lanes, ways))}")
-    return Operand(text, x.dtype, x.lanes // ways)
+        x, by = _with_its_neighbour(w, acc, x, by), 2 * by
+    return _every(w, x, ways)
 
 
 def fold_terms_of_several(w: Writer, acc: Acc, sums: list[Operand], ways: int) -> list[Operand]:
@@ -86,3 +89,15 @@ def _halved(w: Writer, acc: Acc, kind: str, lanes: int, a: str, b: str, chosen: 
     near, far = (w.value(f"shufflevector {kind} {a}, {kind} {b}, {mask}") for mask in (chosen, other))
     return combined(w, acc, Operand(near, acc.dtype, lanes), Operand(far, acc.dtype, lanes)).text
 
+
+def _with_its_neighbour(w: Writer, acc: Acc, x: Operand, distance: int) -> Operand:
+    """Each lane combined with the one whose number differs in one bit."""
+    kind = scalar_code.register_type(x.dtype, x.lanes)
+    other = w.value(f"shufflevector {kind} {x.text}, {kind} poison, {mask_of(lane ^ distance for lane in range(x.lanes))}")
+    return combined(w, acc, x, Operand(other, x.dtype, x.lanes))
+
+
+def _every(w: Writer, x: Operand, ways: int) -> Operand:
+    """The first of each `ways` lanes."""
+    kind = scalar_code.register_type(x.dtype, x.lanes)
+    return Operand(w.value(f"shufflevector {kind} {x.text}, {kind} poison, {mask_of(range(0, x.lanes, ways))}"), x.dtype, x.lanes // ways)

@@ -121,7 +121,7 @@ class Statements(Values):
             totals.append(parts[0])
         if rows:
             assert self.vector and lanes
-            total = fold_across(self.w, acc, totals, self.vector.count)
+            total = fold_across(self.w, acc, totals, self.vector.count, self.target.multiply_adds > 1)
         elif lanes and len(vectors) > 1:
             total = self._terms_folded(block, totals[0], vectors[-1].extent)
         else:
