@@ -46,13 +46,14 @@ from .sweep import sweep
 from .trim import trim
 from .unasked import is_asked, unasked
 from .unpacked import unpacked, why_not_unpacked
+from .upcoming import next_sample, upcoming
 
 STEPS: dict[str, Callable[..., Nest]] = {
     step.__name__: step
     for step in (tile, vectorize, unroll, parallel, reorder, collapse, jam, rfactor, transpose, pack, stash, stash_flat, stash_turned,
                  block, block_inside, portion, ahead, expect, foresee, strip, chunk, pack_all, keep, slide, singly,
                  short, trim, edges, prefetch, lead, sweep, refill, repack, approach, next_panel, unpacked, several, behind,
-                 backwards, errand, meanwhile, slide_sums, along, across, abreast, narrow, oncoming, opposite, unasked)
+                 backwards, errand, meanwhile, slide_sums, along, across, abreast, narrow, oncoming, opposite, unasked, upcoming)
 }
 _STEP = re.compile(r"(\w+)\((.*)\)")
 
@@ -71,8 +72,8 @@ def apply(nest: Nest, step: str) -> Nest:
 
 __all__ = ["STEPS", "ScheduleError", "abreast", "across", "ahead", "along", "apply", "approach", "backwards", "behind", "block",
            "block_inside", "can_have_several", "chunk", "collapse", "edges", "errand", "expect", "foresee", "is_asked", "is_oncoming",
-           "jam", "keep", "lead", "meanwhile", "narrow", "next_panel", "oncoming", "opposite", "pack", "pack_all", "parallel", "portion",
-           "prefetch", "refill", "reorder", "repack", "rfactor", "several", "short", "singly", "slide", "slide_sums", "stash",
-           "stash_flat", "stash_turned", "strip", "sweep", "tile", "transpose", "trim", "unasked", "unpacked", "unroll", "vectorize",
-           "why_not_across", "why_not_along", "why_not_back", "why_not_edges", "why_not_narrow", "why_not_opposite", "why_not_short",
-           "why_not_singly", "why_not_slide", "why_not_slide_sums", "why_not_unpacked"]
+           "jam", "keep", "lead", "meanwhile", "narrow", "next_panel", "next_sample", "oncoming", "opposite", "pack", "pack_all",
+           "parallel", "portion", "prefetch", "refill", "reorder", "repack", "rfactor", "several", "short", "singly", "slide",
+           "slide_sums", "stash", "stash_flat", "stash_turned", "strip", "sweep", "tile", "transpose", "trim", "unasked", "unpacked",
+           "unroll", "upcoming", "vectorize", "why_not_across", "why_not_along", "why_not_back", "why_not_edges", "why_not_narrow",
+           "why_not_opposite", "why_not_short", "why_not_singly", "why_not_slide", "why_not_slide_sums", "why_not_unpacked"]

@@ -100,6 +100,7 @@ class _Planner(Maps, Products, TurnedPanels, Rows, Sweeps, Tails, Sums, Directio
         self._meanwhile()
         self._lead()
         self._oncoming()
+        self._upcoming()
         self._expect()
         self._across()
         self._keep()

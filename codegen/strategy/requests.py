@@ -6,7 +6,7 @@ from ...ir.types import Dim
 from ..access import MANY, accesses, chain, guess, inner_loops, static
 from ..nest import FOR, Acc, Loop, Nest, statements
 from ..runs import trips_of_a_sample
-from ..schedule import approach, errand, expect, foresee, is_asked, lead, meanwhile, next_panel, prefetch, unasked
+from ..schedule import approach, errand, expect, foresee, is_asked, lead, meanwhile, next_panel, next_sample, prefetch, unasked, upcoming
 from ..schedule.approach import approachable
 from ..schedule.errand import errands
 from ..schedule.expect import Expected, expected
@@ -20,6 +20,7 @@ from .lines import CYCLES, Lines
 STORED = 4096  # bytes between what a tile stores and what is asked for when it begins
 WHILE = 16  # vectors that are added up for each line that an epilogue asks for: fewer are soon done, and cost less than the requests
 SHORT_WHILE = 512  # the same, for each line that an epilogue writes: beside more, what memory takes for it is not seen
+PART_OF_A_SAMPLE = 3  # in a third of which at least a tile reads: where these overlap, each is the first to read little
 NEXT = 8  # elements of an image that are asked for ahead, where a sum goes over it
 
 
@@ -114,6 +115,20 @@ class Requests(Lines):
         for (array, over), trips in wanted.items():
             self._ask(array, lead(self.nest, array, over, trips, *(["ends"] if self.columns else [])),
                       f"of {array} what the sum over {over} takes {trips} trips later is asked for")
+
+    def _upcoming(self) -> None:
+        """Asks for the next sample of what tiles read sample by sample, where all of it comes from far away, each tile reads in a good
+        part of it, and nothing else asks for it: a kernel that goes through the samples with others runs errands meanwhile."""
+        if self.nest.along or self.apart or not self.target.wide:
+            return
+        for samples in [s for s in self.nest.body if isinstance(s, Loop) and isinstance(s.extent, Dim)]:
+            for array, kind in self.nest.arrays.items():
+                found = None if is_asked(self.nest, array) else next_sample(self.nest, array, samples.var)
+                far = guess(kind.size, MANY) * kind.dtype.size > self.target.l2 // 2
+                if found and far and found.products >= WHILE and found.span * PART_OF_A_SAMPLE >= found.size \
+                        and found.size * kind.dtype.size <= self.target.l2 // 4:
+                    self.nest = upcoming(self.nest, array, samples.var)
+                    self.note(f"the next of {samples.var} of {array} is asked for while this one is summed")
 
     def _expect(self) -> None:
         """Asks for what epilogues read of the samples of a batch, which may come from memory, and then for what they write."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from kcompile.codegen.emit import emit
 from kcompile.codegen.lower import lower
 from kcompile.codegen.nest import VECTOR, Fold, Loop, Nest, statements
 from kcompile.codegen.schedule import apply
@@ -24,7 +25,7 @@ kernel few_columns
   reduce s[n, y, x, o] = add over u, v, c of (t[n, y + u - 1, x + v - 1, c] if {inside} else 0.0) * w[u, v, o, c]
   store r[n, y, {apart}*x, o] = max(s + b[o], 0.0)
 """
-TARGETS = ("avx512", "avx2") if Target.host().vector_bytes == 64 else ("avx2",)
+TARGETS = ("avx512", "avx512,multiply_adds=2", "avx2") if Target.host().vector_bytes == 64 else ("avx2",)
 
 
 def few(width: int, columns: int, channels: int, apart: int = 1, kind: str = "f32") -> Kernel:
@@ -73,3 +74,9 @@ def test_a_sum_is_added_up_in_the_order_it_has_by_itself(rows: int, target: str)
     arrays = inputs(kernel, {"B": 2})
     results = [run_native(Native(nest, Target.named(target)), arrays, {"B": 2})["r"] for nest in (alone, together)]
     np.testing.assert_array_equal(*results)
+
+
+def test_whole_vectors_are_halved_together_where_that_is_as_fast_as_halves() -> None:
+    nest = plan(lower(few(28, 3, 64)), Target.named("avx512"))  # tiles of 8 x 3 sums of 16 lanes
+    counts = [emit(nest, Target.named(name), "k").count("shufflevector") for name in ("avx512,multiply_adds=2", "avx512")]
+    assert counts[0] < 0.75 * counts[1]
