@@ -1,19 +1,20 @@
 """A step for long sums of a strip's tiles: chunk.
 
-    chunk(k, j.o, i.i.o, 64, ahead)
+    chunk(k, j.o, i.i.o, 64, 2, ahead)
                                 for j.o { for i.i.o { acc c ; for k { c += x[k, i] * d[k, j] } ; each { strip.c[..] = c } } }
                                 ->  for k.b step 64
                                       for k.p in 0..64 { chunk.x[..] = x[k.b + k.p, ...] }
                                       for j.o
                                         for k.p in 0..64 { chunk.d[..] = d[k.b + k.p, ...] }
                                         for i.i.o { acc c ; c += strip.c[..] ; prefetch d[..]
-                                                    for k in 0..64 { c += chunk.x * chunk.d } ; strip.c = c }
+                                                    for k in 0..64 step 2 { each k.t<2 { c += chunk.x * chunk.d } } ; strip.c = c }
 
 Both operands lie side by side in the caches while all tiles of the strip take them, however far apart their rows are in memory; if asked
 to, the tiles ask for the rows of the next panel (prefetch d). The strip's array holds the sums between chunks.
 
 Without a strip, tiles store their sums themselves, which wait in private memory (`sums`), and the first chunk comes last, with what follows
-it. A sum of one chunk is not packed at all. Where all chunks are surely whole ones, their sums are loops of known length.
+it. A sum of one chunk is not packed at all. Where all chunks are surely whole ones, their sums are loops of known length. Where the last
+is not, each trip adds several terms all the same: what is packed has zeros behind it.
 """
 
 from __future__ import annotations
@@ -50,10 +51,12 @@ class _Parts:
         return perfect_chain(self.group)
 
 
-def chunk(nest: Nest, over: str, panel: str, rows: str, size: int, ahead: str = "") -> Nest:
-    """Goes through the sum `over` of a strip `size` at a time, with both operands of a chunk packed; where `ahead` is given, the tiles
-    ask for the next panel."""
-    step = f"chunk({over}, {panel}, {rows}, {size}{', ahead' if ahead else ''})"
+def chunk(nest: Nest, over: str, panel: str, rows: str, size: int, terms: int, ahead: str = "") -> Nest:
+    """Goes through the sum `over` of a strip `size` at a time, with both operands of a chunk packed; a trip adds so many `terms`. Where
+    `ahead` is given, the tiles ask for the next panel."""
+    step = f"chunk({over}, {panel}, {rows}, {size}, {terms}{', ahead' if ahead else ''})"
+    if terms < 1 or size % terms:
+        raise ScheduleError(f"{step}: {size} is no multiple of {terms}")
     scratch = dict(nest.scratch)
     done = False
 
@@ -65,7 +68,7 @@ def chunk(nest: Nest, over: str, panel: str, rows: str, size: int, ahead: str = 
         if parts is None:
             raise ScheduleError(f"{step}: {panel} is not the loop over the panels of a strip that sums over {over}")
         done = True
-        return _chunked(parts, size, bool(ahead), scratch, step)
+        return _chunked(parts, size, terms, bool(ahead), scratch, step)
 
     body = map_body(nest.body, change)
     if not done:
@@ -104,7 +107,7 @@ def chunkable(loops: list[Loop], row: str, lane: str) -> bool:
     return len(loops) == 1 and loops[0].plain and operands(tuple(loops), row, lane, loops[0].var) is not None
 
 
-def _chunked(parts: _Parts, size: int, ahead: bool, scratch: dict[str, tuple[DType, int]], step: str) -> tuple[Stmt, ...]:
+def _chunked(parts: _Parts, size: int, terms: int, ahead: bool, scratch: dict[str, tuple[DType, int]], step: str) -> tuple[Stmt, ...]:
     row, lane = parts.tile[0], parts.tile[-1]
     units = parts.tile[1:-1]
     over, extent = parts.sum.var, parts.sum.extent
@@ -165,27 +168,39 @@ def _chunked(parts: _Parts, size: int, ahead: bool, scratch: dict[str, tuple[DTy
         place = across.index[0].substitute(nothing) + at
         rows_ahead = [lines(f"{over}.a{n or ''}", across.array, place + n, count, stride) for n in range(0, width, line)]
         asked = guarded(rows_ahead, f"{over}.z", Clip(Aff.of(later, size - 1), extent))
-    part = replace(parts.sum, extent=size, body=map_body(parts.sum.body, summed), clip=clip)
+    summing = map_body(parts.sum.body, summed)
+    if terms > 1:
+        summing = (Loop(f"{over}.t", terms, substitute(summing, {over: Aff.of({over: 1, f"{over}.t": 1})}), mode=UNROLL),)
+    part = replace(parts.sum, extent=size, step=terms, body=summing)
 
-    def chunked(begun: Guard, group: Stmt, at: Aff) -> tuple[Stmt, ...]:
+    def chunked(begun: Guard, group: Stmt, at: Aff, clip: Clip | None) -> tuple[Stmt, ...]:
         """A chunk from `at` on: the strip's rows packed, and then panel after panel packed and summed by tiles that end with `group`."""
         nothing_yet = Const(identity(parts.acc.op, parts.acc.dtype), parts.acc.dtype)
         before = Load(kept.array, (kept.index,), parts.acc.dtype, (begun,), nothing_yet)
         start = _each(parts.tile, Accum(parts.acc.name, before))
-        tiles = replace(parts.rows, body=(parts.acc, start, *substitute((*asked, part), {later: at}), group))
-        copies = Loop(copied, size, (first,), clip=clip), Loop(copied, size, (second,), clip=clip)
-        rows, panel = substitute(copies, {later: at})
-        return rows, replace(parts.panel, body=(panel, tiles))
+        tiles = replace(parts.rows, body=(parts.acc, start, *substitute((*asked, replace(part, clip=clip)), {later: at}), group))
+        rows, panel = (substitute(_copies(copy, copied, size, terms, clip), {later: at}) for copy in (first, second))
+        return *rows, replace(parts.panel, body=(*panel, tiles))
 
     kept = parts.kept or _waiting(parts, scratch, step)
     begun = Guard(Aff.of(later), 1, extent)
     if parts.kept:
-        return (Loop(later, extent, chunked(begun, parts.group, Aff.of(later)), step=size),)
-    rest = chunked(begun, _each(parts.tile, kept), Aff.of(later, size))
-    last = chunked(Guard(Aff.of(0, extent), size + 1, extent + 1), parts.group, Aff())
+        return (Loop(later, extent, chunked(begun, parts.group, Aff.of(later), clip), step=size),)
+    rest = chunked(begun, _each(parts.tile, kept), Aff.of(later, size), clip)
+    last = chunked(Guard(Aff.of(0, extent), size + 1, extent + 1), parts.group, Aff(), None)  # a whole one
     alone = replace(parts.rows, body=(replace(parts.panel, body=parts.rows.body),))
     return (Loop(f"{over}.l", 1, (Loop(later, extent - size, rest, step=size), *last), clip=Clip(Aff.of(0, size), extent)),
             Loop(f"{over}.s", 1, (alone,), clip=Clip(Aff.of(0, extent), size + 1)))
+
+
+def _copies(copy: Stmt, copied: str, size: int, terms: int, clip: Clip | None) -> tuple[Stmt, ...]:
+    """An operand's elements of a chunk, which `copy` copies one by one; behind those of a last one zeros for the terms that fill a trip."""
+    whole = Loop(copied, size, (copy,), clip=clip)
+    if not clip or terms == 1:
+        return (whole,)
+    behind = clip.base * -1 + clip.extent
+    nothing = map_body((copy,), lambda s: (replace(s, expr=Const(0.0, s.expr.dtype)),) if isinstance(s, Store) else None)
+    return whole, Loop(copied, terms - 1, substitute(nothing, {copied: behind + Aff.of(copied)}), clip=Clip(behind, size))
 
 
 def _waiting(parts: _Parts, scratch: dict[str, tuple[DType, int]], step: str) -> Store:

@@ -38,6 +38,7 @@ from ..windows import Window
 from .base import Shape
 from .routes import Route
 from .shapes import Shapes
+from .sums import MOST_TERMS, WRITTEN_OUT
 
 UNPACKED_TILES = 4  # of rows, up to which panels are read where they lie: to pack one takes as long as two or three
 
@@ -193,8 +194,11 @@ class Panels(Shapes):
             kind = self.nest.arrays[across.array] if across else None
             far = kind is not None and guess(kind.size, LARGE_BATCH) * kind.dtype.size > self.target.l2 // 2
             part = part_of(over.extent)
-            self.nest = chunk(self.nest, over.var, panel, rows, part, *(["ahead"] if far else []))
-            self.note(f"{part} of {over.var} at a time, packed: both operands lie in the first-level cache for all tiles of the strip")
+            vectors = count * int(str(loops(self.nest, tile_row)[0].extent))
+            terms = next(n for n in range(min(MOST_TERMS, WRITTEN_OUT // vectors), 0, -1) if part % n == 0)
+            self.nest = chunk(self.nest, over.var, panel, rows, part, terms, *(["ahead"] if far else []))
+            self.note(f"{part} of {over.var} at a time, packed: both operands lie in the first-level cache for all tiles of the strip; "
+                      f"a trip adds {terms} terms")
 
     def _pack_whole(self) -> None:
         for array, var, over in self.whole:

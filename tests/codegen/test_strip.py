@@ -57,11 +57,11 @@ def test_strips_by_hand(rows: int, columns: int) -> None:
 
 
 @pytest.mark.parametrize("batch", [1, 2, 3, 4, 7, 9])
-@pytest.mark.parametrize(("rows", "size"), [(8, 1), (8, 2), (12, 3), (32, 4)])
-def test_chunks_of_the_sum(rows: int, size: int, batch: int) -> None:
+@pytest.mark.parametrize(("rows", "size", "terms"), [(8, 1, 1), (8, 2, 1), (12, 3, 3), (32, 4, 2), (8, 8, 4)])
+def test_chunks_of_the_sum(rows: int, size: int, terms: int, batch: int) -> None:
     symbols = {"B": batch}
     arrays = inputs(ADAM, symbols)
-    compiled = Native(apply(by_hand(rows), f"chunk(k, j.o, i.i.o, {size})"))
+    compiled = Native(apply(by_hand(rows), f"chunk(k, j.o, i.i.o, {size}, {terms})"))
     first = run_native(compiled, arrays, symbols)
     assert_close(ADAM, first, evaluate(ADAM, arrays, symbols), f"strips of {rows}, chunks of {size}, {batch} long")
     whole = run_native(Native(by_hand(rows)), arrays, symbols, shares=2)
@@ -76,7 +76,7 @@ def test_the_interpreter_agrees() -> None:
     flat = {name: array.reshape(-1) for name, array in arrays.items()}
     for written, read in ADAM.in_place.items():
         flat[written] = flat[read]
-    interpret(apply(by_hand(8), "chunk(k, j.o, i.i.o, 1)"), flat, symbols)
+    interpret(apply(by_hand(8), "chunk(k, j.o, i.i.o, 1, 1)"), flat, symbols)
     assert_close(ADAM, {n: flat[n].reshape(want[n].shape) for n in ADAM.writes}, want, "interpreted")
 
 
@@ -99,7 +99,8 @@ def test_a_loop_that_is_no_tile_is_refused() -> None:
         apply(lower(ADAM), "strip(i, j, k)")
 
 
-@pytest.mark.parametrize("step", ["chunk(i, j.o, i.i.o, 2)", "chunk(k, j.o, i.i.i, 2)", "chunk(k, i.o, i.i.o, 2)", "chunk(k, q, i.i.o, 2)"])
+@pytest.mark.parametrize("step", ["chunk(i, j.o, i.i.o, 2, 1)", "chunk(k, j.o, i.i.i, 2, 1)", "chunk(k, i.o, i.i.o, 2, 1)",
+                                  "chunk(k, q, i.i.o, 2, 1)", "chunk(k, j.o, i.i.o, 3, 2)"])
 def test_what_is_no_strip_is_not_cut_into_chunks(step: str) -> None:
     with pytest.raises(ScheduleError, match="chunk"):
         apply(by_hand(8), step)
@@ -116,13 +117,13 @@ kernel bare
 
 
 @pytest.mark.parametrize("batch", [0, 1, 2, 3, 4, 7, 9])
-@pytest.mark.parametrize(("rows", "size"), [(8, 1), (12, 2), (20, 3)])
-def test_tiles_that_store_their_sums_themselves(rows: int, size: int, batch: int) -> None:
+@pytest.mark.parametrize(("rows", "size", "terms"), [(8, 1, 1), (12, 2, 2), (20, 3, 1), (12, 4, 4)])
+def test_tiles_that_store_their_sums_themselves(rows: int, size: int, terms: int, batch: int) -> None:
     kernel = parse_kernel(BARE.format(rows=37, columns=45))
     nest = lower(kernel)
     for step in ("tile(j, 32)", "vectorize(j.i, 16)", f"tile(i, {rows})", "tile(i.i, 4)", "unroll(i.i.i)",
                  "reorder(i.o, j.o, i.i.o, i.i.i, j.i.u, j.i.v)", "jam(j.i.v)", "jam(j.i.u)", "jam(i.i.i)",
-                 f"chunk(k, j.o, i.i.o, {size}, ahead)", "parallel(i.o)"):
+                 f"chunk(k, j.o, i.i.o, {size}, {terms}, ahead)", "parallel(i.o)"):
         nest = apply(nest, step)
     symbols = {"B": batch}
     arrays = inputs(kernel, symbols)
@@ -150,7 +151,7 @@ kernel pointwise
 """.lstrip())
     nest = plan(lower(kernel), Target.named("avx2"))
     (cut,) = (s for s in nest.steps if s.startswith(("block(", "chunk(")))
-    assert cut.startswith(step) and (step == "block" or ", 98, ahead)" in cut)
+    assert cut.startswith(step) and (step == "block" or ", 98, 2, ahead)" in cut)
     arrays = inputs(kernel, {"B": batch})
     got = run_native(Native(nest), arrays, {"B": batch}, shares=2)
     assert_close(kernel, got, evaluate(kernel, arrays, {"B": batch}), f"{batch} images")
