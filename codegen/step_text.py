@@ -10,6 +10,7 @@ from ..ir.kernel import ACCUMULATE, STORE, Kernel
 from ..ir.kernel_edit import rename_arrays, rename_axes
 from ..ir.passes.row_tables import gathered
 from ..ir.program import Program
+from ..ir.samples import sample_axis
 from ..ir.structure import structure
 from .emit import HiddenRow, emit
 from .lower import lower
@@ -56,47 +57,66 @@ def canonical(kernel: Kernel) -> Kernel:
     return replace(neutral, name="kernel", label="", source="")
 
 
-def step_code(program: Program, target: Target, compile: Compile = compile_kernel,
-              emitted: Callable[[str], None] = lambda text: None) -> StepCode:
-    """The code of a planned program. Each module is `emitted` as soon as its text is there. A param whose rows the schedule of one of its
-    kernels hides is gathered, as those are that no table suits."""
-    if program.updates:
-        raise ValueError(f"program {program.name!r} has not been planned: it still has updates of {', '.join(program.updates)}")
-    kernels: dict[Hashable, NativeKernel] = {}
-    panels: dict[str, KeptPanel] = {}
-    modules = _Modules(target, emitted)
-    calls: list[KernelCall] = []
-    word = FRAME_WORDS
-    for step in program.steps:
-        key = structure(step.kernel), step.along
-        if key not in kernels:
-            kernel = canonical(step.kernel)
+def step_code(program: Program, target: Target, compile: Compile = compile_kernel) -> StepCode:
+    """The code of a planned program."""
+    return StepText(target, compile).code(program)
+
+
+class StepText:
+    """The text of a step: each distinct kernel once. Each module is `emitted` as soon as its text is there."""
+
+    def __init__(self, target: Target, compile: Compile = compile_kernel, emitted: Callable[[str], None] = lambda text: None) -> None:
+        self.target, self.compile = target, compile
+        self.kernels: dict[Hashable, NativeKernel] = {}
+        self.modules = _Modules(target, emitted)
+
+    def foresee(self, kernel: Kernel) -> None:
+        """Make the text of a kernel that the program of a step that trains will most likely have: then LLVM has something to do while the
+        program is made. Should it not have it, nothing calls it."""
+        self.native(kernel, sample_axis(kernel) is not None)
+
+    def native(self, kernel: Kernel, along: bool) -> NativeKernel:
+        key = structure(kernel), along
+        found = self.kernels.get(key)
+        if found is None:
+            text, found = self.compile(canonical(kernel), self.target, f"k{len(self.kernels)}", along)
+            self.kernels[key] = found
+            self.modules.add(text)
+        return found
+
+    def code(self, program: Program) -> StepCode:
+        """All of it. A param whose rows the schedule of one of the kernels hides is gathered, as those are that no table suits."""
+        if program.updates:
+            raise ValueError(f"program {program.name!r} has not been planned: it still has updates of {', '.join(program.updates)}")
+        panels: dict[str, KeptPanel] = {}
+        calls: list[KernelCall] = []
+        word = FRAME_WORDS
+        for step in program.steps:
+            arrays = list(step.kernel.arrays)
             try:
-                text, kernels[key] = compile(kernel, target, f"k{len(kernels)}", step.along)
+                native = self.native(step.kernel, step.along)
             except HiddenRow as hidden:
-                array = list(step.kernel.arrays)[list(kernel.arrays).index(hidden.array)]
-                return step_code(gathered(program, array, step.kernel.name), target, compile, emitted)
-            modules.add(text)
-        native, arrays = kernels[key], list(step.kernel.arrays)
-        for panel in native.panels:
-            source = program.root(arrays[panel.source])
-            arrays.append(panel_name(panel, source))
-            panels[arrays[-1]] = KeptPanel(panel, source, word + 1 + len(native.symbols) + ERRAND_BEFORE + panel.source)
-        if step.kept:
-            source, made = map(program.root, arrays)
-            size = int(str(program.buffers[made].type.size)) * program.buffers[made].type.dtype.size
-            panels[made] = KeptPanel(PanelKernel(native.name, 0, size, native.trips), source, word)
-            word += 1
-            continue
-        trips, dims = word, word + 1
-        args = dims + len(native.symbols) + ERRAND_BEFORE
-        word = args + len(arrays)
-        calls.append(KernelCall(native, tuple(arrays), step.barrier, trips, dims, args))
-    written = frozenset(program.root(a) for step in program.steps for a in step.kernel.writes)
-    storage = Storage(program.name, program.buffers, program.outputs, program.lifetimes, written)
-    called = replace(program, steps=tuple([step for step in program.steps if not step.kept]))
-    return StepCode(tuple(modules.finished()), joined(called, calls, target), word, storage, tuple(estimate(called, target)), panels,
-                    _read_by_row(program))
+                array = arrays[list(canonical(step.kernel).arrays).index(hidden.array)]
+                return self.code(gathered(program, array, step.kernel.name))
+            for panel in native.panels:
+                source = program.root(arrays[panel.source])
+                arrays.append(panel_name(panel, source))
+                panels[arrays[-1]] = KeptPanel(panel, source, word + 1 + len(native.symbols) + ERRAND_BEFORE + panel.source)
+            if step.kept:
+                source, made = map(program.root, arrays)
+                size = int(str(program.buffers[made].type.size)) * program.buffers[made].type.dtype.size
+                panels[made] = KeptPanel(PanelKernel(native.name, 0, size, native.trips), source, word)
+                word += 1
+                continue
+            trips, dims = word, word + 1
+            args = dims + len(native.symbols) + ERRAND_BEFORE
+            word = args + len(arrays)
+            calls.append(KernelCall(native, tuple(arrays), step.barrier, trips, dims, args))
+        written = frozenset(program.root(a) for step in program.steps for a in step.kernel.writes)
+        storage = Storage(program.name, program.buffers, program.outputs, program.lifetimes, written)
+        called = replace(program, steps=tuple([step for step in program.steps if not step.kept]))
+        return StepCode(tuple(self.modules.finished()), joined(called, calls, self.target), word, storage,
+                        tuple(estimate(called, self.target)), panels, _read_by_row(program))
 
 
 def _read_by_row(program: Program) -> dict[str, int]:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Hashable, Iterable
 
 from ..forms import Forms, Label, Placed, written
 from ..fusion_table import APART, EARLY, INLINE, MAPS, PASSED_ON, REDUCTIONS, Row, may_join
+from ..kernel import Kernel
 from ..program import Program, Step, Verdict, Verdicts
 from ..struct import replace
 
@@ -14,6 +15,7 @@ _NOBODY: frozenset[int] = frozenset()
 _NOTHING: frozenset[str] = frozenset()
 AFTER = 2.0 ** -16  # of a rank: so much after a kernel, what has to come later is before most others
 _LIGHT = frozenset(MAPS + REDUCTIONS)
+SUMS = frozenset(("contract", "window"))
 
 
 class _Fuser:
@@ -129,9 +131,12 @@ class _Fuser:
         found.discard(n)
         return found
 
-    def run(self) -> Program:
+    def run(self, foresee: Callable[[Kernel], None] | None) -> Program:
         self.drop_unread()
         self.sweep(first_inlining=True)  # literals and cheap maps go to their readers before those join heavier kernels
+        if foresee is not None:
+            for placed in self.settled():
+                foresee(placed.kernel("foreseen"))
         while self.sweep(first_inlining=False):
             pass
         steps = tuple(Step(k.kernel(f"k{n}")) for n, k in enumerate(self.ordered()))
@@ -142,6 +147,35 @@ class _Fuser:
             if name in keep:
                 buffers[name] = buffer
         return replace(self.program, steps=steps, buffers=buffers, verdicts=Verdicts(self.verdicts))
+
+    def settled(self) -> list[Placed]:
+        """One of each heavy kernel, and of each map that makes something for such kernels alone, that joins no other as things are now: most
+        of them stay what they are."""
+        heavy: set[int] = set()
+        for n in sorted(self.kernels, reverse=True):
+            kernel = self.kernels[n]
+            readers = set().union(*[self.readers.get(array, _NOBODY) for array in kernel.writes])
+            if kernel.form.kind in SUMS or (kernel.form.kind in MAPS and readers and readers <= heavy):
+                heavy.add(n)
+        found: dict[Hashable, Placed] = {}
+        for n in sorted(heavy):
+            key = self.kernels[n].form, self.kernels[n].extents
+            if key not in found and not self.joins(n):
+                found[key] = self.kernels[n]
+        return list(found.values())
+
+    def joins(self, n: int) -> bool:
+        """Whether a kernel would become one with another, if it were asked now."""
+        kernel = self.kernels[n]
+        into = [(self.writer(array), n, array) for array in kernel.reads]
+        out = [(self.writer(array), reader, array) for array in kernel.writes for reader in self.readers.get(array, _NOBODY)]
+        return any(p is not None and p != c and self.fuses(p, c, array) for p, c, array in into + out)
+
+    def fuses(self, p: int, c: int, array: str) -> bool:
+        if not may_join(self.kernels[p].form.kind, self.kernels[c].form.kind, False):
+            return False
+        row = self.decision(p, c, array, self.is_sole(array, c))
+        return row.action == INLINE or (row.action != APART and not self.makes_cycle(p, c))
 
     def sweep(self, first_inlining: bool) -> bool:
         """One pass over all kernels in order; whether anything was fused."""
@@ -290,6 +324,7 @@ class _Fuser:
         return order
 
 
-def fuse(program: Program) -> Program:
-    """Merge and inline kernels where fusion_table says that it pays; every verdict is kept with its reason."""
-    return _Fuser(program).run()
+def fuse(program: Program, foresee: Callable[[Kernel], None] | None = None) -> Program:
+    """Merge and inline kernels where fusion_table says that it pays; every verdict is kept with its reason. `foresee` is told early on of
+    kernels that will most likely be left as they are."""
+    return _Fuser(program).run(foresee)
