@@ -149,8 +149,8 @@ class _Fuser:
         return replace(self.program, steps=steps, buffers=buffers, verdicts=Verdicts(self.verdicts))
 
     def settled(self) -> list[Placed]:
-        """One of each heavy kernel, and of each map that makes something for such kernels alone, that joins no other as things are now: most
-        of them stay what they are."""
+        """One of each heavy kernel, and of each map that makes something for such kernels alone, that joins no other as things are now.
+        Most of them stay what they are."""
         heavy: set[int] = set()
         for n in sorted(self.kernels, reverse=True):
             kernel = self.kernels[n]
