@@ -4,7 +4,7 @@ A process imports a hundred of these classes before its first step, and a compil
 dataclasses compiles six methods of each frozen class one by one, its constructor sets each field by way of `object`, and its `replace`
 looks up everything anew. All that is taken of it is what `field` says of a default; its own functions know nothing of these classes. A
 constructor is compiled once for all classes with as many fields, and then told their names; so are equality, hash and `replace`, when they
-are first asked for.
+are first asked for. Those that a first step needs lie in `struct_methods.py`, which Python keeps compiled.
 
 The constructor sets attributes as any other class's does: only then does Python keep them beside the object, not in a dictionary, from
 which reading one takes four times as long. So nothing stands in the way of an assignment from outside but the type checker, and,
@@ -20,6 +20,7 @@ from dataclasses import MISSING, Field, FrozenInstanceError
 from types import CodeType, FunctionType
 from typing import TYPE_CHECKING, Any
 
+from . import struct_methods
 from .lazy import lazy
 
 __all__ = ["refuse_changes", "replace", "struct"]
@@ -36,6 +37,7 @@ else:
         """A copy with some fields changed. What `lazy` attributes have found out about the item is not copied."""
         return item._replaced(**changes)
 
+NAMES = {"init": "__init__", "eq": "__eq__", "hash": "__hash__", "replaced": "_replaced"}
 _classes: list[Any] = []
 _refusing = False
 
@@ -92,22 +94,19 @@ def _name_attributes(cls: Any) -> None:
 
 
 def _constructor(cls: Any) -> Any:
-    lines, defaults, factories = [], [], {}
+    defaults, factories = [], {}
     for n, default in enumerate(cls.__struct_fields__.values()):
-        lines.append(f"self.{{{n}}} = {{{n}}}")
         if isinstance(default, Field) and default.default_factory is not MISSING:
             factories[n] = default.default_factory
-            lines[-1] += f" if {{{n}}} is not MISSING else made[{n}]()"
         known = default.default if isinstance(default, Field) else default
         if known is not MISSING or n in factories:
             defaults.append(known)
-    return _method(cls, "__init__(self{given})", tuple(lines) or ("pass",), tuple(defaults), {"made": factories, "MISSING": MISSING})
+    return _method(cls, "init", tuple(factories), tuple(defaults), {"made": factories, "MISSING": MISSING})
 
 
-def _method(cls: Any, head: str, lines: tuple[str, ...], defaults: tuple[Any, ...] = (), known: dict[str, Any] | None = None) -> Any:
-    """A method of these lines, where {0} is the first field, ..., {given} all of them as arguments, {self} and {other} their values."""
+def _method(cls: Any, kind: str, made: tuple[int, ...] = (), defaults: tuple[Any, ...] = (), known: dict[str, Any] | None = None) -> Any:
     names = list(cls.__struct_fields__)
-    code = _template(head, lines, len(names))
+    code = _template(kind, len(names), made)
     its = {f"f{n}_": name for n, name in enumerate(names)}
     code = code.replace(co_names=tuple([its.get(name, name) for name in code.co_names]),
                         co_varnames=tuple([its.get(name, name) for name in code.co_varnames]))
@@ -115,24 +114,46 @@ def _method(cls: Any, head: str, lines: tuple[str, ...], defaults: tuple[Any, ..
 
 
 @functools.cache
-def _template(head: str, lines: tuple[str, ...], count: int) -> CodeType:
-    """The code of a method of all classes with so many fields: to compile it takes ten times as long as to name the fields."""
+def _template(kind: str, count: int, made: tuple[int, ...]) -> CodeType:
+    """The code of a method of all classes with so many fields: to compile it takes ten times as long as to name the fields, and nothing
+    where it has been compiled with the modules (struct_methods.py)."""
+    name = template_name(kind, count, made)
+    function = getattr(struct_methods, name, None)
+    if function is None:
+        found: dict[str, Any] = {}
+        exec(template(kind, count, made), found)
+        function = found[name]
+    code: CodeType = function.__code__
+    return code.replace(co_name=NAMES[kind], co_qualname=NAMES[kind])
+
+
+def template_name(kind: str, count: int, made: tuple[int, ...]) -> str:
+    return "_".join([kind, str(count), *(["made", *map(str, made)] if made else [])])
+
+
+def template(kind: str, count: int, made: tuple[int, ...] = ()) -> str:
+    """A method of a class with the fields f0_, f1_, ...: `init`, `eq`, `hash` or `replaced`. `made`: fields whose default is made anew."""
     places = [f"f{n}_" for n in range(count)]
-    words = {"given": "".join(f", {place}" for place in places),
-             **{who: "".join(f"{who}.{place}, " for place in places) for who in ("self", "other")}}
-    found: dict[str, Any] = {}
-    exec("\n  ".join(["def " + head.format(*places, **words) + ":", *[line.format(*places, **words) for line in lines]]), found)
-    code: CodeType = next(value for value in found.values() if isinstance(value, FunctionType)).__code__
-    return code
+    given = "".join(f", {place}" for place in places)
+    own, other = ("".join(f"{who}.{place}, " for place in places).rstrip(" " if count == 1 else ", ") for who in ("self", "other"))
+    if kind == "init":
+        lines = [f"self.{place} = {place}" + (f" if {place} is not MISSING else made[{n}]()" if n in made else "")
+                 for n, place in enumerate(places)] or ["pass"]
+    elif kind == "replaced":
+        lines = ["_ = make(self.__class__)", *[f"_.{place} = self.{place} if {place} is KEPT else {place}" for place in places], "return _"]
+    elif kind == "eq":
+        given, lines = ", other", [f"return ({own}) == ({other}) if other.__class__ is self.__class__ else NotImplemented"]
+    else:
+        given, lines = "", [f"return hash(({own}))"]
+    return "\n    ".join([f"def {template_name(kind, count, made)}(self{given}):", *lines]) + "\n"
 
 
 def _compare(cls: Any) -> None:
     """Equality and hash, unless the class has its own."""
     if cls.__eq__ is _equal:
-        cls.__eq__ = _method(cls, "__eq__(self, other)",
-                             ("return ({self}) == ({other}) if other.__class__ is self.__class__ else NotImplemented",))
+        cls.__eq__ = _method(cls, "eq")
     if cls.__hash__ is _hash:
-        cls.__hash__ = _method(cls, "__hash__(self)", ("return hash(({self}))",))
+        cls.__hash__ = _method(cls, "hash")
 
 
 def _equal(self: Any, other: object) -> Any:
@@ -150,10 +171,7 @@ def _hash(self: Any) -> int:
 def _replaced(self: Any, **changes: Any) -> Any:
     """Until somebody replaces a field."""
     cls = self.__class__
-    count = len(cls.__struct_fields__)
-    lines = [f"_.{{{n}}} = self.{{{n}}} if {{{n}}} is KEPT else {{{n}}}" for n in range(count)]
-    cls._replaced = _method(cls, "_replaced(self{given})", ("_ = make(self.__class__)", *lines, "return _"), (MISSING,) * count,
-                            {"make": object.__new__, "KEPT": MISSING})
+    cls._replaced = _method(cls, "replaced", (), (MISSING,) * len(cls.__struct_fields__), {"make": object.__new__, "KEPT": MISSING})
     return self._replaced(**changes)
 
 

@@ -4,14 +4,20 @@ from __future__ import annotations
 
 import copy
 import dataclasses
+import importlib
 import pickle
+import pkgutil
 import subprocess
 import sys
-from dataclasses import FrozenInstanceError, dataclass, field
+from dataclasses import MISSING, Field, FrozenInstanceError, dataclass, field
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+import kcompile.codegen
+from kcompile.ir import struct as struct_module
+from kcompile.ir import struct_methods
 from kcompile.ir.struct import replace, struct
 from kcompile.ir.types import DTYPES
 
@@ -110,3 +116,34 @@ assert vars(one) and [part for part in gc.get_referents(one) if isinstance(part,
 def test_there_is_one_of_each_element_type() -> None:
     for dtype in DTYPES.values():
         assert copy.deepcopy(dtype) is copy.copy(dtype) is pickle.loads(pickle.dumps(dtype)) is dtype
+
+
+def _written() -> list[tuple[str, int, tuple[int, ...]]]:
+    """(kind, fields, those made anew) of each method in struct_methods.py."""
+    found = []
+    for name in vars(struct_methods):
+        kind, _, rest = name.partition("_")
+        if kind in struct_module.NAMES:
+            count, _, made = rest.partition("_made_")
+            found.append((kind, int(count), tuple([int(n) for n in made.split("_") if n])))
+    return found
+
+
+def test_methods_kept_compiled_are_those_that_would_be_written() -> None:
+    text = Path(struct_methods.__file__).read_text()
+    body = text[text.index("def "):]
+    assert body == "\n\n".join(struct_module.template(*one) for one in _written())
+
+
+def test_no_constructor_of_the_compiler_is_compiled_when_it_is_imported() -> None:
+    for package in (kcompile.ir, kcompile.codegen):
+        for module in pkgutil.walk_packages(package.__path__, package.__name__ + "."):
+            if not module.name.endswith("object_code"):
+                importlib.import_module(module.name)
+    missing = set()
+    for cls in struct_module._classes:
+        if cls.__module__.startswith(("kcompile.ir", "kcompile.codegen")) and cls.__init__.__code__.co_name == "__init__":
+            made = tuple(n for n, default in enumerate(cls.__struct_fields__.values())
+                         if isinstance(default, Field) and default.default_factory is not MISSING)
+            missing.add(struct_module.template_name("init", len(cls.__struct_fields__), made))
+    assert sorted(missing - vars(struct_methods).keys()) == []
