@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from ...ir.types import DimLike, DType
 from ..text_builder import Writer
-from .memory import suffix
+from .memory import known_mask, mask_text, store_masked
 
 MOST = 8  # elements apart
 
@@ -20,17 +20,17 @@ def write_spread(w: Writer, dtype: DType, value: tuple[str, str], count: int, ap
     """Stores the lanes of `value`, a text and its type, that the mask tells ('' for all)."""
     text, wide = value
     element = wide.removesuffix(">").split(" x ")[1]
-    name = f"llvm.masked.store.{suffix(dtype, count)}.p0"
-    w.declare(f"declare void @{name}({wide}, ptr, i32, <{count} x i1>)")
+    live = known_mask(mask, count)
     for part in range(apart):
         lanes = [(part * count + n) // apart if (part * count + n) % apart == 0 else None for n in range(count)]
         if not any(lane is not None for lane in lanes):
             continue
         moved = w.value(f"shufflevector {wide} {text}, {wide} poison, {_order(['poison' if n is None else str(n) for n in lanes])}")
-        here = w.value(f"shufflevector <{count} x i1> {mask or 'splat (i1 true)'}, <{count} x i1> zeroinitializer, "
-                       f"{_order([str(count if n is None else n) for n in lanes])}")
+        here = mask_text(n is not None and live[n] for n in lanes) if live is not None else \
+            w.value(f"shufflevector <{count} x i1> {mask}, <{count} x i1> zeroinitializer, "
+                    f"{_order([str(count if n is None else n) for n in lanes])}")
         place = w.value(f"getelementptr {element}, ptr {where}, i64 {part * count}") if part else where
-        w.line(f"call void @{name}({wide} {moved}, ptr {place}, i32 {dtype.size}, <{count} x i1> {here})")
+        store_masked(w, dtype, wide, moved, place, here)
 
 
 def _order(lanes: list[str]) -> str:

@@ -23,6 +23,7 @@ from .abreast import is_contiguous
 from .errands import Claimed
 from .folds import combined, fold_across, fold_lanes, fold_terms, fold_terms_of_several
 from .indices import Index, Operand
+from .memory import store_masked
 from .memory import suffix as memory_suffix
 from .scopes import Scopes
 from .spread import spread, write_spread
@@ -221,10 +222,12 @@ class Statements(Values):
         if unit and not mask:
             w.line(f"store {wide} {text}, ptr {where}, align {dtype.size}")
             return
-        kind = memory_suffix(dtype, count)
-        name, pointer = (f"llvm.masked.store.{kind}.p0", "ptr") if unit else (f"llvm.masked.scatter.{kind}.v{count}p0", f"<{count} x ptr>")
-        w.declare(f"declare void @{name}({wide}, {pointer}, i32, <{count} x i1>)")
-        w.line(f"call void @{name}({wide} {text}, {pointer} {where}, i32 {dtype.size}, <{count} x i1> {mask or 'splat (i1 true)'})")
+        if unit:
+            store_masked(w, dtype, wide, text, where, mask)
+            return
+        name, pointers = f"llvm.masked.scatter.{memory_suffix(dtype, count)}.v{count}p0", f"<{count} x ptr>"
+        w.declare(f"declare void @{name}({wide}, {pointers}, i32, <{count} x i1>)")
+        w.line(f"call void @{name}({wide} {text}, {pointers} {where}, i32 {dtype.size}, <{count} x i1> {mask or 'splat (i1 true)'})")
 
     def _added(self, stmt: Store) -> Operand:
         """The present content of the element plus the value."""

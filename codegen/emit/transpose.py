@@ -17,7 +17,7 @@ from ...ir.types import f32, f64
 from .. import scalar_code
 from ..nest import Clip, Transpose
 from .indices import Index, Lanes, Operand
-from .memory import mask_of, suffix
+from .memory import mask_of, store_masked, suffix
 
 if TYPE_CHECKING:
     from .statements import Statements
@@ -75,9 +75,7 @@ def _store_rows(f: Statements, stmt: Transpose, texts: list[str], kind: str) -> 
         if not columns:
             f.w.line(f"store {row_kind} {text}, ptr {where}, align {dtype.size}")
             continue
-        name = f"llvm.masked.store.{suffix(dtype, width)}.p0"
-        f.w.declare(f"declare void @{name}({row_kind}, ptr, i32, <{width} x i1>)")
-        f.w.line(f"call void @{name}({row_kind} {text}, ptr {where}, i32 {dtype.size}, <{width} x i1> {columns})")
+        store_masked(f.w, dtype, row_kind, text, where, columns)
 
 
 def _row(f: Statements, texts: list[str], kind: str, start: int, length: int, width: int, count: int) -> str:

@@ -13,7 +13,7 @@ from ..nest import Nest
 from ..text_builder import Writer
 from .abreast import load_terms
 from .indices import Indices, Operand
-from .memory import ZERO_CELL, memory_constant, suffix
+from .memory import ZERO_CELL, mask_text, memory_constant, suffix
 from .scopes import Scopes
 
 
@@ -121,7 +121,7 @@ class Values(Indices):
         extent = self.dim(clip.extent)
         if not base.startswith("%") and not extent.startswith("%"):
             live = (int(extent) - int(base)) * ways
-            return f"<{', '.join(f'i1 {int(lane < live)}' for lane in range(count))}>" if live < count else ""
+            return mask_text(lane < live for lane in range(count)) if live < count else ""
         key = ("mask", base, extent, count, ways)
         known = self.scopes.recall(key)
         if known is None:
