@@ -63,18 +63,8 @@ class _Parser:
         along = c.accept("along")
         if along:
             c.end_line()
-        still: list[str] = []
-        if c.accept("still"):
-            while not still or c.accept(","):
-                still.append(c.name("an array"))
-            c.end_line()
-        by_row: dict[str, int] = {}
-        if c.accept("by_row"):
-            while not by_row or c.accept(","):
-                array = c.name("an array")
-                c.expect(":")
-                by_row[array] = c.integer("the elements of a row")
-            c.end_line()
+        still = c.line("still", lambda: c.name("an array"))
+        by_row = dict(c.line("by_row", lambda: c.pair("an array", lambda: c.integer("the elements of a row"))))
         panels = {}
         while c.accept("panel"):
             column = c.tokens[c.position - 1].column
@@ -93,30 +83,21 @@ class _Parser:
 
     def arrays(self, word: str) -> dict[str, TensorType]:
         c = self.cursor
-        out: dict[str, TensorType] = {}
-        if c.accept(word):
-            while not out or c.accept(","):
-                name = c.name("an array")
-                c.expect(":")
-                out[name] = c.type()
-            c.end_line()
-        return out
+        return dict(c.line(word, lambda: c.pair("an array", c.type)))
 
     def steps(self) -> tuple[str, ...]:
         c = self.cursor
-        out: list[str] = []
-        if c.accept("steps"):
-            while not out or c.accept(","):
-                step = c.name("a step")
-                c.expect("(")
-                args: list[str] = []
-                while not c.accept(")"):
-                    if args:
-                        c.expect(",")
-                    args.append(str(c.integer()) if c.token.kind == "int" else c.name("a loop"))
-                out.append(f"{step}({', '.join(args)})")
-            c.end_line()
-        return tuple(out)
+
+        def step() -> str:
+            name = c.name("a step")
+            c.expect("(")
+            args: list[str] = []
+            while not c.accept(")"):
+                if args:
+                    c.expect(",")
+                args.append(str(c.integer()) if c.token.kind == "int" else c.name("a loop"))
+            return f"{name}({', '.join(args)})"
+        return tuple(c.line("steps", step))
 
     def body(self, column: int) -> tuple[Stmt, ...]:
         """The statements that are indented beyond `column`."""
@@ -158,9 +139,7 @@ class _Parser:
             c.expect("=")
             source = self.known(self.accs, "an accumulator")
             c.expect("over")
-            over = [c.name("a variable")]
-            while c.accept(","):
-                over.append(c.name("a variable"))
+            over = c.several(lambda: c.name("a variable"))
             c.end_line()
             self.scope.results[name] = self.accs[source].dtype
             return Fold(name, source, tuple(over))
@@ -277,11 +256,7 @@ class _Parser:
         dtype = parse_dtype(c)
         c.expect("=")
         op = self.known(REDUCERS, "add, mul, max or min")
-        folded: list[str] = []
-        if c.accept("folded"):
-            folded.append(c.name("a variable"))
-            while c.accept(","):
-                folded.append(c.name("a variable"))
+        folded = c.several(lambda: c.name("a variable")) if c.accept("folded") else []
         c.end_line()
         acc = Acc(name, op, dtype, tuple(dims), tuple(folded))
         self.accs[name] = acc

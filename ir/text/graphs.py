@@ -182,9 +182,7 @@ def _parse_node(cursor: Cursor, graph: Graph, values: dict[str, Value]) -> None:
     type_token = cursor.token
     if cursor.accept(":"):
         type_token = cursor.token
-        types = [cursor.type()]
-        while cursor.accept(","):
-            types.append(cursor.type())
+        types = cursor.several(cursor.type)
         if not inputs and "type" not in attrs and op_token.text in ("constant", "cotangent"):
             attrs["type"] = types[0]
     comment = cursor.end_line().comment

@@ -18,6 +18,7 @@ another order) they are written out: `store y[i] for i, j = ...`.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import partial
 
 from ..kernel import ACCUMULATE, INDEX, LET, REDUCE, STORE, Eq, Kernel, expr_refs, expr_variables
 from ..scalar import REDUCERS, Aff, Expr
@@ -137,23 +138,10 @@ def parse_kernel_at(cursor: Cursor) -> Kernel:
         cursor.expect("=")
         in_place[written] = cursor.name("the array whose storage it shares")
         cursor.end_line()
-    still: list[str] = []
-    if cursor.accept("still"):
-        while not still or cursor.accept(","):
-            still.append(cursor.name("an array that the kernel reads"))
-        cursor.end_line()
-    panels: dict[str, int] = {}
-    if cursor.accept("panels"):
-        while not panels or cursor.accept(","):
-            array = cursor.name("an array that lies in panels")
-            cursor.expect(":")
-            panels[array] = cursor.integer("the columns of a panel")
-        cursor.end_line()
-    by_row: list[str] = []
-    if cursor.accept("by_row"):
-        while not by_row or cursor.accept(","):
-            by_row.append(cursor.name("an array that is read through a table of its rows"))
-        cursor.end_line()
+    still = cursor.line("still", lambda: cursor.name("an array that the kernel reads"))
+    panel = partial(cursor.pair, "an array that lies in panels", lambda: cursor.integer("the columns of a panel"))
+    panels = dict(cursor.line("panels", panel))
+    by_row = cursor.line("by_row", lambda: cursor.name("an array that is read through a table of its rows"))
     return Kernel(name, axes, arrays, tuple(equations), label, source, in_place, tuple(still), panels, tuple(by_row))
 
 

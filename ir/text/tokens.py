@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Callable
+from typing import TypeVar
 
 from ..struct import struct
 from ..types import DTYPES, Dim, DimLike, TensorType
@@ -21,6 +23,7 @@ _TOKEN = re.compile(r"""
 """, re.VERBOSE)
 NAME = re.compile(r"[A-Za-z_]\w*(?:[./]\w+)*")
 RESERVED = frozenset({"true", "false", "none", "inf", "nan", *DTYPES})
+T = TypeVar("T")
 
 
 class ParseError(ValueError):
@@ -127,6 +130,27 @@ class Cursor:
         if token.kind != "name":
             raise self.error(expected)
         return self.next().text
+
+    def several(self, item: Callable[[], T]) -> list[T]:
+        """One or more, with commas between them."""
+        found = [item()]
+        while self.accept(","):
+            found.append(item())
+        return found
+
+    def line(self, word: str, item: Callable[[], T]) -> list[T]:
+        """What stands in a line that begins with a word; nothing where no such line comes."""
+        if not self.accept(word):
+            return []
+        found = self.several(item)
+        self.end_line()
+        return found
+
+    def pair(self, expected: str, value: Callable[[], T]) -> tuple[str, T]:
+        """name: value"""
+        name = self.name(expected)
+        self.expect(":")
+        return name, value()
 
     def integer(self, expected: str = "an integer") -> int:
         sign = -1 if self.accept("-") else 1

@@ -55,8 +55,7 @@ def dot(x1: Any, x2: Any) -> Any:
     """numpy's dot: the last axis of x1 with the second to last (or only) one of x2; a product where one is a scalar."""
     (a, b), dtype = _operands(x1, x2)
     if a.rank == 0 or b.rank == 0:
-        shape = common_shape("dot", [a.shape, b.shape])
-        return wrap(cast_value(splat(a, shape) * splat(b, shape), dtype))
+        return wrap(cast_value(_scaled("dot", a, b), dtype))
     axis = 0 if b.rank == 1 else b.rank - 2
     if a.shape[-1] != b.shape[axis]:
         raise ValueError(f"dot: shapes {a.shape} and {b.shape} do not fit")
@@ -80,6 +79,12 @@ def tensordot(x1: Any, x2: Any, axes: Any = 2) -> Any:
     return wrap(cast_value(build.dot(a, b, contract=(left, right)), dtype))
 
 
+def _scaled(name: str, a: Value, b: Value) -> Value:
+    """The product where one is a scalar."""
+    shape = common_shape(name, [a.shape, b.shape])
+    return splat(a, shape) * splat(b, shape)
+
+
 def _outer(a: Value, b: Value) -> Value:
     shape = (*a.shape, *b.shape)
     return build.broadcast(a, shape, range(a.rank)) * build.broadcast(b, shape, range(a.rank, a.rank + b.rank))
@@ -90,8 +95,7 @@ def inner(x1: Any, x2: Any) -> Any:
     """The sum of products over the last axes."""
     (a, b), dtype = _operands(x1, x2)
     if a.rank == 0 or b.rank == 0:
-        shape = common_shape("inner", [a.shape, b.shape])
-        return wrap(cast_value(splat(a, shape) * splat(b, shape), dtype))
+        return wrap(cast_value(_scaled("inner", a, b), dtype))
     return wrap(cast_value(build.dot(a, b, contract=((a.rank - 1,), (b.rank - 1,))), dtype))
 
 

@@ -7,9 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from ..ir.users_code import warn
 from .archive import parse_json
-from .errors import ModelFileError
+from .errors import ModelFileError, tell_misfits
 from .hdf5 import Group
 from .hdf5_writer import Writer
 from .legacy_optimizer import load_optimizer_weights
@@ -193,10 +192,7 @@ def load_legacy_weights(model: Any, root: Group, what: str, by_name: bool = Fals
             ready += zip(own, values, strict=True)
         else:
             problems.append(f"the model's own weights: {problem}")
-    if problems and not skip_mismatch:
-        raise ModelFileError(f"{what} does not fit model '{model.name}':\n  " + "\n  ".join(problems))
-    for problem in problems:
-        warn(f"{what}: {problem}; skipped")
+    tell_misfits(model, what, problems, skip_mismatch)
     for variable, value in ready:
         variable.assign(value)
 

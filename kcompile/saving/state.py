@@ -7,9 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from ..ir.users_code import warn
 from ..naming import to_snake_case
-from .errors import ModelFileError
+from .errors import ModelFileError, tell_misfits
 from .hdf5 import Group
 from .hdf5_writer import Writer
 from .legacy_optimizer import load_optimizer_weights
@@ -153,10 +152,7 @@ def load_weights_file(model: Any, root: Group, what: str, skip_mismatch: bool = 
             found.append((item, store))
         else:
             problems.append(f"layer '{item.name}' (at {place}): {problem}")
-    if problems and not skip_mismatch:
-        raise ModelFileError(f"{what} does not fit model '{model.name}':\n  " + "\n  ".join(problems))
-    for problem in problems:
-        warn(f"{what}: {problem}; skipped")
+    tell_misfits(model, what, problems, skip_mismatch)
     _load_with_own_code(model, [(item, store) for item, store in found if item is not optimizer and _has_own_loader(item)], what,
                         skip_mismatch)
     for item, store in found:
@@ -184,9 +180,7 @@ def _load_with_own_code(model: Any, found: list[tuple[Any, dict[str, Any]]], wha
     if problems and not skip_mismatch:
         for variable, value in before:
             variable.assign(value)
-        raise ModelFileError(f"{what} does not fit model '{model.name}':\n  " + "\n  ".join(problems))
-    for problem in problems:
-        warn(f"{what}: {problem}; skipped")
+    tell_misfits(model, what, problems, skip_mismatch)
 
 
 def misfit(layer: Any, store: dict[str, Any]) -> str | None:
