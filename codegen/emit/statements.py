@@ -6,7 +6,6 @@ loads, which they would hold up.
 
 from __future__ import annotations
 
-import functools
 import math
 from collections.abc import Callable
 from dataclasses import field
@@ -15,7 +14,7 @@ from itertools import product
 from kcompile.ir.struct import struct
 
 from ...ir.scalar import Apply, Expr, Load, vanishing
-from ...ir.types import DimLike, DType, boolean, i64
+from ...ir.types import DimLike, boolean, i64
 from .. import scalar_code
 from ..nest import Acc, Accum, Clip, Fold, Let, Nest, Prefetch, Store, all_stores, identity
 from ..target import Target
@@ -91,10 +90,7 @@ class Statements(Values):
         product_of = _factors(stmt.expr) if acc.op == "add" and acc.dtype.is_float and not dead and not mask else None
         if product_of:
             a, b = (self.broadcast(self.value(x), old.lanes) for x in product_of)
-            kind, name = _fused(acc.dtype, old.lanes)
-            self.w.declarations[f"declare {kind} @{name}({kind}, {kind}, {kind})"] = None
-            text = self.w.value(f"call {kind} @{name}({kind} {a.text}, {kind} {b.text}, {kind} {old.text})")
-            block.values[key] = Operand(text, acc.dtype, old.lanes)
+            block.values[key] = self.fused(a, b, old)
             return
         new = self.broadcast(self.value(stmt.expr), old.lanes)
         neutral = Operand(scalar_code.constant(acc.dtype, identity(acc.op, acc.dtype), 1), acc.dtype)
@@ -251,12 +247,6 @@ class Statements(Values):
             for other in (array, self.nest.in_place.get(array)):
                 if other in self.versions:
                     self.versions[other] += 1
-
-
-@functools.cache
-def _fused(dtype: DType, lanes: int) -> tuple[str, str]:
-    """The type and the function of a fused multiplication and addition."""
-    return scalar_code.register_type(dtype, lanes), f"llvm.fma.{scalar_code.suffix(dtype, lanes)}"
 
 
 def _factors(expr: Expr) -> tuple[Expr, Expr] | None:

@@ -6,10 +6,12 @@ operation is broadcast. Equal values are emitted once while they are in reach.
 
 from __future__ import annotations
 
-from ...ir.scalar import Aff, AxisValue, Const, Expr, Guard, Load, Ref
-from ...ir.types import DType, boolean, i64
+import functools
+
+from ...ir.scalar import Aff, Apply, AxisValue, Const, Expr, Guard, Load, Ref, apply
+from ...ir.types import DType, boolean, f32, f64, i64
 from .. import scalar_code
-from ..nest import Nest
+from ..nest import Accum, Nest, statements
 from ..text_builder import Writer
 from .abreast import load_terms
 from .indices import Indices, Operand
@@ -24,6 +26,7 @@ class Values(Indices):
         super().__init__(nest, scopes)
         self.versions: dict[str, int] = {}  # of arrays that the nest writes: counts the writes so far
         self.unrolled: dict[str, int] = {}
+        self.fuses = _updates_by_products(nest)
 
     # Values of indices, lane by lane
 
@@ -67,6 +70,8 @@ class Values(Indices):
             return self._axis_value(expr)
         if isinstance(expr, Load):
             return self._once(expr) if self.unrolled else self.load(expr)
+        if self.fuses and (terms := _multiplied_and_added(expr)):
+            return self.fused(*(self.value(term) for term in terms))
         return self.apply(expr.fn, [self.value(a) for a in expr.args], expr.dtype)
 
     def _once(self, load: Load) -> Operand:
@@ -101,6 +106,14 @@ class Values(Indices):
         result = Operand(text, dtype, lanes)
         self.scopes.remember(key, result)
         return result
+
+    def fused(self, a: Operand, b: Operand, c: Operand) -> Operand:
+        """a * b + c, rounded once."""
+        lanes = max(a.lanes, b.lanes, c.lanes)
+        kind, name = _fused(c.dtype, lanes)
+        self.w.declarations[f"declare {kind} @{name}({kind}, {kind}, {kind})"] = None
+        x, y, z = self.broadcast(a, lanes).text, self.broadcast(b, lanes).text, self.broadcast(c, lanes).text
+        return Operand(self.w.value(f"call {kind} @{name}({kind} {x}, {kind} {y}, {kind} {z})"), c.dtype, lanes)
 
     def _axis_value(self, expr: AxisValue) -> Operand:
         if self._vector_terms(expr.index):
@@ -276,3 +289,30 @@ def within(w: Writer, at: str, low: str, high: str) -> str:
     """Whether low <= at < high, of i64."""
     above, below = w.value(f"icmp sge i64 {at}, {low}"), w.value(f"icmp slt i64 {at}, {high}")
     return w.value(f"and i1 {above}, {below}")
+
+
+@functools.cache
+def _fused(dtype: DType, lanes: int) -> tuple[str, str]:
+    """The type and the function of a fused multiplication and addition."""
+    return scalar_code.register_type(dtype, lanes), f"llvm.fma.{scalar_code.suffix(dtype, lanes)}"
+
+
+def _updates_by_products(nest: Nest) -> bool:
+    """Whether a sum of products changes an array in place, as a gradient does a weight. What follows such a sum is multiplied and added
+    in one instruction, as the products are: they leave the ports that multiply no time for two."""
+    products = (s for s in statements(nest.body) if isinstance(s, Accum) and isinstance(s.expr, Apply) and s.expr.fn == "mul")
+    return bool(nest.in_place) and any(True for _ in products)
+
+
+def _multiplied_and_added(expr: Apply) -> tuple[Expr, Expr, Expr] | None:
+    """a, b and c of a*b + c, where floats are added or subtracted of which one is a product."""
+    if expr.fn not in ("add", "sub") or expr.dtype not in (f32, f64):
+        return None
+    first, second = expr.args
+    if isinstance(second, Apply) and second.fn == "mul":
+        a, b = second.args
+        return (a if expr.fn == "add" else apply("neg", a)), b, first
+    if isinstance(first, Apply) and first.fn == "mul":
+        a, b = first.args
+        return a, b, (second if expr.fn == "add" else apply("neg", second))
+    return None
