@@ -17,6 +17,7 @@ from .access import divisor
 
 LOADS = 1.2  # multiply-adds that a load is worth: a tile of eight rows and one vector runs at three quarters of the peak
 NEAR = 0.2  # what a vector costs beyond that where panels lie in the second-level cache
+BESIDE = 0.05  # and where they come from no further than rows: of equal tiles the one that loads least for a product is best then
 SPLIT = 0.5  # where each lies in two lines as a rule, which takes two loads
 FAR = 1.0  # and where they come from further away
 MASKED = 1.05  # what masks cost
@@ -90,7 +91,7 @@ def priced_tiles(columns: DimLike, lanes: int, rows: Mapping[str, DimLike], room
     alone are shared out. `few`: rows that are done at a time of a last tile of an axis of unknown length. `back`: rows of a last tile
     step back, `masked` or not. `narrow`: a last panel has as many vectors as are left. `borders`: of axes whose tiles at a border have code
     of their own the rows that have each of the terms.
-    Of equal tiles the one nearest to two vectors and eight rows.
+    Of equal tiles the one nearest to two vectors and eight rows, but for `BESIDE`.
     """
     unknown, known = MOST_ROWS if few else CLAMPED_ROWS, borders or {}
     found = [Tile(vectors, dict(zip(rows, sizes, strict=True)))
@@ -101,7 +102,7 @@ def priced_tiles(columns: DimLike, lanes: int, rows: Mapping[str, DimLike], room
     if not found:  # so many sums at once that none of these fits: the smallest spills least
         return [(math.inf, Tile(1, dict.fromkeys(rows, min(heights, default=1))))]
 
-    def rank(tile: Tile) -> tuple[float, int, int, bool]:
+    def rank(tile: Tile) -> tuple[float, float, int, int, bool]:
         waste = _last_columns(columns, lanes, tile, each, room.trip) if narrow else wasted(columns, tile.vectors * lanes)
         dead = [a for a, n in tile.rows.items() if wasted(rows[a], n) > 1 and not worth_a_short_tile(rows[a], n)]
         stuck = any(not isinstance(rows[a], Dim) for a in dead) and not back
@@ -113,7 +114,8 @@ def priced_tiles(columns: DimLike, lanes: int, rows: Mapping[str, DimLike], room
         told = [a for a, n in tile.rows.items() if a not in known and (worth_a_short_tile(rows[a], n) or clamped(rows[a], n))]
         waste *= room.last if told else 1
         whole = round(waste * cost(tile.vectors, tile.height, each, room.trip), 2)
-        return whole, abs(tile.vectors - 2), abs(tile.height - 8), next(iter(tile.rows.values()), 1) < tile.height
+        loads = round((tile.vectors + tile.height) / (tile.vectors * tile.height), 1) if each == BESIDE else 0.0  # for a product
+        return whole, loads, abs(tile.vectors - 2), abs(tile.height - 8), next(iter(tile.rows.values()), 1) < tile.height
 
     return [(rank(tile)[0], tile) for tile in sorted(found, key=rank)]
 

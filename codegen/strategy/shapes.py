@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Mapping
 from functools import partial
 
@@ -15,9 +16,9 @@ from ..epilogue import is_dear
 from ..nest import Loop, Stmt
 from ..packing import PACKED_BYTES, far_rows
 from ..strips import PAGE
-from ..target import LINE
+from ..target import LINE, WAITING_BYTES
 from ..terms_abreast import LEAST_ROWS, WAYS, WORTH, WORTH_MORE, Terms, find_terms
-from ..tiles import AT_EASE, FAR, FEW, IN_FLIGHT, NEAR, SPLIT, Borders, Room, Tile, best_tiles, priced_tiles
+from ..tiles import AT_EASE, BESIDE, FAR, FEW, IN_FLIGHT, NEAR, SPLIT, Borders, Room, Tile, best_tiles, priced_tiles
 from ..windows import find_window, taps_tile, window_tile
 from .base import Shape
 from .routes import Routes
@@ -95,7 +96,7 @@ class Shapes(Routes):
         extents = {loop.var: loop.extent for loop in rows}
         strips = self._strip(common, vector, rows, dict.fromkeys(extents, 8), 2 * lanes, bool(packed))
         back = is_dear(body) and not self.columns and not strips
-        each = FAR if far else SPLIT if self._split(body, vector) else NEAR
+        each = FAR if far else SPLIT if self._split(body, vector) else BESIDE if self._beside_each_other(common, body) else NEAR
         choices = partial(best_tiles, vector.extent, lanes, extents, room, whole, each, masked=bool(self.nest.in_place),
                           apart=self._apart(rows), cores=self.target.cores if own else 1, back=back)
         few = FEW if self.columns else 0
@@ -134,6 +135,15 @@ class Shapes(Routes):
         found = dict.fromkeys(g for a in accesses(self.nest, body) for g in a.guards if {row, over} == g.index.variables)
         rows = [tuple(range(loops[row])[slice(*_bounds(g, row, over, tap))] for tap in range(loops[over])) for g in found]
         return {row: rows[0]} if len(rows) == 1 and any(map(len, rows[0])) else {}
+
+    def _beside_each_other(self, common: list[Loop], body: tuple[Stmt, ...]) -> bool:
+        """Whether both operands of a sum over a batch come from near caches alike: block by block, as long as the results may wait. Asked
+        only where two multiply-adds of 64 bytes begin in a cycle: loads take the places of other instructions there."""
+        results = [static(loop.extent) for loop in common]
+        known = [n for n in results if n is not None]
+        summed = any(static(loop.extent) is None for loop in inner_loops(tuple(s for s in body if isinstance(s, Loop))))
+        return self.target.wide and self.target.multiply_adds > 1 and summed and not self.columns and len(known) == len(results) \
+            and math.prod(known) * 4 <= WAITING_BYTES
 
     def _split(self, body: tuple[Stmt, ...], vector: Loop) -> bool:
         """Whether short vectors of an operand whose rows begin anywhere lie in two lines now and then."""

@@ -4,7 +4,7 @@ import pytest
 
 from kcompile.codegen.conflicts import crowd, crowded
 from kcompile.codegen.target import Target
-from kcompile.codegen.tiles import FAR, NEAR, Room, best_tiles, cost, wasted
+from kcompile.codegen.tiles import BESIDE, FAR, NEAR, Room, best_tiles, cost, wasted
 from kcompile.ir.struct import replace
 from kcompile.ir.types import Dim
 
@@ -58,6 +58,13 @@ def test_what_comes_from_far_away_is_read_by_more_rows():
     near, far = (best_tile(64, 8, {"c": 32}, ROOMS["avx2"], each=each).height for each in (NEAR, FAR))
     assert far > near
     assert cost(2, 8, 1.0) < cost(2, 4, 1.0)
+
+
+def test_of_equal_tiles_of_operands_that_are_as_near_the_one_that_loads_least_is_taken():
+    room = replace(ROOMS["avx512"], trip=2.0, last=1.04)
+    for each, columns, expected in ((NEAR, 64, (2, 12)), (BESIDE, 64, (4, 6)), (BESIDE, 96, (3, 8)), (BESIDE, 32, (2, 12))):
+        tile = best_tile(columns, 16, {"k": 96}, room, each=each)
+        assert (tile.vectors, tile.height) == expected
 
 
 def test_where_a_trip_costs_something_tiles_are_tall():
