@@ -122,10 +122,18 @@ class Forms:
         self._merged: dict[Hashable, _Made] = {}
         self._slim: dict[Hashable, _Made] = {}
         self._forms: dict[Hashable, Form] = {}
+        self._last: _Meeting | None = None
+
+    def _meeting(self, producer: Placed, consumer: Placed) -> _Meeting:
+        """Who fuses two kernels has just asked about them."""
+        last = self._last
+        if last is None or last.producer_placed is not producer or last.consumer_placed is not consumer:
+            last = self._last = _Meeting(producer, consumer)
+        return last
 
     def decide(self, producer: Placed, consumer: Placed, array: str, sole: bool, light: bool, company: Collection[str]) -> Row:
         """The row of the fusion table for an array that one writes and the other reads, itself or through a view. `company`: see Edge."""
-        meeting, at = _Meeting(producer, consumer), producer.place[array]
+        meeting, at = self._meeting(producer, consumer), producer.place[array]
         beside = frozenset([own for own, name in zip(producer.form.arrays, producer.names, strict=True) if name in company]) \
             if company else _NOTHING
         counted = counts_extents(producer.form.kind, consumer.form.kind)
@@ -142,7 +150,7 @@ class Forms:
 
     def inline(self, producer: Placed, consumer: Placed, array: str) -> Placed:
         """See fusion.inline. A literal is of no interest to the reader of a label."""
-        meeting, at = _Meeting(producer, consumer), producer.place[array]
+        meeting, at = self._meeting(producer, consumer), producer.place[array]
         key = *meeting.key, at
         found = self._inlined.get(key)
         if found is None:
@@ -156,7 +164,7 @@ class Forms:
 
     def merge(self, producer: Placed, consumer: Placed, row: Row) -> Placed:
         """See fusion.merge. The row of the table says how they fit."""
-        meeting = _Meeting(producer, consumer)
+        meeting = self._meeting(producer, consumer)
         key = *meeting.key, row.name == SIDE_BY_SIDE
         found = self._merged.get(key)
         if found is None:
@@ -202,7 +210,7 @@ class _Meeting:
     """Two forms, and which of the producer's arrays and extents are which of the consumer's."""
 
     def __init__(self, producer: Placed, consumer: Placed) -> None:
-        self._producer, self._consumer = producer, consumer
+        self.producer_placed, self.consumer_placed = producer, consumer
         place = consumer.place.get
         self.at = tuple([place(name, -1) for name in producer.names])
         self.extents = consumer.extents  # of both, the consumer's first
@@ -218,20 +226,20 @@ class _Meeting:
     @property
     def own(self) -> Kernel:
         """The producer's form, with numbers for its extents that go with the consumer's."""
-        return self._producer.form.renumbered(self._numbers)
+        return self.producer_placed.form.renumbered(self._numbers)
 
     def common(self) -> dict[str, str]:
         """The arrays that both have: what the producer's form calls them -> what the consumer's does."""
-        arrays = self._consumer.form.arrays
-        return {own: arrays[at] for own, at in zip(self._producer.form.arrays, self.at, strict=True) if at >= 0}
+        arrays = self.consumer_placed.form.arrays
+        return {own: arrays[at] for own, at in zip(self.producer_placed.form.arrays, self.at, strict=True) if at >= 0}
 
     @lazy
     def arrays(self) -> tuple[str, ...]:
         """The producer's arrays beside the consumer's: those they share as the consumer's form calls them, all others apart."""
-        taken = set(self._consumer.form.arrays)
+        taken = set(self.consumer_placed.form.arrays)
         names: list[str] = []
-        for own, at in zip(self._producer.form.arrays, self.at, strict=True):
-            name = own if at < 0 else self._consumer.form.arrays[at]
+        for own, at in zip(self.producer_placed.form.arrays, self.at, strict=True):
+            name = own if at < 0 else self.consumer_placed.form.arrays[at]
             while at < 0 and name in taken:
                 name += "_"
             taken.add(name)
@@ -245,8 +253,8 @@ class _Meeting:
     @property
     def both(self) -> tuple[str, ...]:
         """The arrays of both, the consumer's first."""
-        return *self._consumer.form.arrays, *self.arrays
+        return *self.consumer_placed.form.arrays, *self.arrays
 
     def placed(self, made: _Made, label: Label, source: str) -> Placed:
         """What came of the meeting, where it stands in the program."""
-        return made.placed(self._consumer.names + self._producer.names, self.extents, label, source)
+        return made.placed(self.consumer_placed.names + self.producer_placed.names, self.extents, label, source)

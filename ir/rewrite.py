@@ -176,7 +176,17 @@ class Rewriter:
         for entry in rules:
             for root in entry.roots:
                 self.by_root.setdefault(root, []).append(entry)
+        self._candidates: dict[tuple[str, ...], list[Rule]] = {}
         self.log: list[Application] = []
+
+    def candidates(self, node: Node) -> list[Rule]:
+        """The rules that may match a node: its op and those of its operands tell, and most nodes have the same."""
+        key = node.op.name, *[value.node.op.name for value in node.inputs]
+        found = self._candidates.get(key)
+        if found is None:
+            found = self._candidates[key] = [entry for entry in self.by_root.get(node.op.name, ())
+                                             if entry.procedure is not None or entry.may_match(node)]
+        return found
 
     def run(self, graph: Graph) -> Graph:
         """A rewritten copy. Raises GraphError naming the rules when some rewrite one another's results forever."""
@@ -211,8 +221,8 @@ class _Sweep:
         if values is not None:
             return values
         values = self.table.add(OPS[op], inputs, attrs, key)
-        rules = self.rewriter.by_root.get(op)
-        if rules is None or len(values) != 1:
+        rules = self.rewriter.candidates(values[0].node)
+        if not rules or len(values) != 1:
             return values
         replaced = self.apply(rules, values[0])
         if replaced is None:
@@ -221,10 +231,7 @@ class _Sweep:
         return (replaced,)
 
     def apply(self, rules: list[Rule], value: Value) -> Value | None:
-        node = value.node
         for entry in rules:
-            if entry.procedure is None and not entry.may_match(node):
-                continue
             self.chain.append(entry.name)
             if len(self.chain) > LONGEST_CHAIN:
                 raise GraphError(f"rules rewrite one another's results without end: {' -> '.join(self.chain[-6:])}")

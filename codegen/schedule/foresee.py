@@ -14,6 +14,7 @@ new comes from memory, in short pieces, which no processor sees as a stream.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 
 from kcompile.ir.struct import replace
@@ -111,13 +112,23 @@ def moved_by(index: Aff, loop: Loop) -> int | None:
     return coefficient * loop.step if isinstance(coefficient, int) else None
 
 
-def reached(index: Aff, loops: Sequence[Loop]) -> set[int]:
+def reached(index: Aff, loops: Sequence[Loop]) -> frozenset[int]:
     """Where loops of known extent lead an index, from where it stands at their first trips."""
-    found = {0}
+    legs: list[tuple[int, int, int, int]] = []
     for loop in loops:
         extent, coefficient = static(loop.extent), index.coefficient(loop.back or loop.var)
         if extent is None or not isinstance(coefficient, int):
-            return set()
-        moves = {coefficient * (min(n, loop.last_whole) if loop.back else n) for n in range(0, extent, loop.step)}
+            return frozenset()
+        legs.append((coefficient, extent, loop.step, loop.last_whole if loop.back else extent))
+    return _reached(tuple(legs))
+
+
+@functools.lru_cache(maxsize=256)
+def _reached(legs: tuple[tuple[int, int, int, int], ...]) -> frozenset[int]:
+    """(what a trip counts for, the extent, the trips' step, the last trip's place) of each loop. It is asked again for each request of a
+    tile, and thousands of places are added up."""
+    found = {0}
+    for coefficient, extent, step, last in legs:
+        moves = {coefficient * min(n, last) for n in range(0, extent, step)}
         found = {offset + move for offset in found for move in moves}  # many meet, as windows overlap
-    return found
+    return frozenset(found)
