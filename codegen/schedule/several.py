@@ -8,15 +8,19 @@
                                                             c add= x[784*i + k.t + 96] * w[512*k.t + ... + 49152]
 
 All terms may be one trip. The terms keep their order. What counts the trips takes few of the places where vectors could begin, and a
-load of each term steps as far as several of them: the processor asks for what comes next that much earlier.
+load of each term steps as far as several of them: the processor asks for what comes next that much earlier. What the trips of one term
+ask for is asked for once a line.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from kcompile.ir.struct import replace
 
 from ...ir.scalar import Aff
-from ..nest import FOR, UNROLL, Accum, Loop, Nest, Stmt, map_body, substitute
+from ..nest import FOR, UNROLL, Accum, Loop, Nest, Prefetch, Stmt, map_body, substitute
+from ..target import LINE
 from .lead import tile_sums
 from .loops import ScheduleError, record
 
@@ -34,16 +38,40 @@ def several(nest: Nest, over: str, count: int) -> Nest:
         extent, name = int(str(stmt.extent)), f"{over}.t"
         whole = extent // count * count
 
+        requests = [s for s in stmt.body if isinstance(s, Prefetch)]
+        products = tuple(s for s in stmt.body if s not in requests)
+
         def terms(first: Aff, number: int) -> Loop:
-            return Loop(name, number, substitute(stmt.body, {over: first + Aff.of(name)}), mode=UNROLL)
+            return Loop(name, number, substitute(products, {over: first + Aff.of(name)}), mode=UNROLL)
 
         rest = (terms(Aff.of({}, whole), extent - whole),) if whole < extent else ()
-        return replace(stmt, extent=whole, step=count, body=(terms(Aff.of(over), count),)), *rest
+        asked = tuple(line for ask in requests for line in _lines(ask, over, count, nest.dtype_of(ask.array).size))
+        return replace(stmt, extent=whole, step=count, body=(*asked, terms(Aff.of(over), count))), *rest
 
     return record(nest, map_body(nest.body, change), step)
+
+
+def _lines(ask: Prefetch, over: str, count: int, size: int) -> Iterator[Prefetch]:
+    """The requests of so many trips, but for those whose line an earlier or a later one asks for, too."""
+    moved = ask.index.coefficient(over)
+    assert isinstance(moved, int)
+    asked = 0
+    for n in range(count):
+        if n == 0 or ((n + 1) * moved - asked) * size > LINE:
+            asked = n * moved
+            yield replace(ask, index=ask.index + asked)
 
 
 def can_have_several(loop: Loop, count: int) -> bool:
     """Whether a loop does at least two trips of so many terms, or one of all, and nothing beside."""
     return loop.plain and isinstance(loop.extent, int) and (loop.extent >= 2 * count or loop.extent == count) \
-        and all(isinstance(s, Accum) or (isinstance(s, Loop) and s.mode != FOR) for s in loop.inside)
+        and all(isinstance(s, Accum) or (isinstance(s, Loop) and s.mode != FOR) or _plain_request(s, loop) for s in loop.inside)
+
+
+def asks(loop: Loop) -> bool:
+    """Whether trips of a loop ask for memory."""
+    return any(isinstance(s, Prefetch) for s in loop.inside)
+
+
+def _plain_request(stmt: Stmt, loop: Loop) -> bool:
+    return isinstance(stmt, Prefetch) and stmt in loop.body and isinstance(n := stmt.index.coefficient(loop.var), int) and n >= 0

@@ -8,6 +8,7 @@ from ..nest import VECTOR, Loop, Transpose, statements, stmt_expr
 from ..schedule import abreast, behind, can_have_several, several
 from ..schedule.behind import epilogue_behind, waits_for_a_root
 from ..schedule.lead import tile_sums
+from ..schedule.several import asks
 from ..schedule.stages import divides
 from ..terms_in_common import kept_for_terms, shared_by_terms
 from .lines import LEAST_SUMS, Lines
@@ -41,6 +42,8 @@ class Sums(Lines):
             if vectors > largest.get(loop.var, (0, loop))[0]:
                 largest[loop.var] = vectors, loop
         for over, (vectors, loop) in largest.items():
+            if self.target.wide and asks(loop):
+                continue
             extent = static(loop.extent) or 0
             most = min(MOST_TERMS, WRITTEN_OUT // vectors, extent // 2)
             counts = [n for n in range(2, most + 1) if can_have_several(loop, n)]

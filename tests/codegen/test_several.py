@@ -5,7 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from kcompile.codegen.access import inner_loops
 from kcompile.codegen.lower import lower
+from kcompile.codegen.nest import Prefetch
 from kcompile.codegen.schedule import apply
 from kcompile.codegen.strategy import plan
 from kcompile.codegen.target import Target
@@ -62,12 +64,13 @@ def steps_of(target: str, terms: int) -> list[str]:
     return [step for step in plan(lower(kernel_of(terms)), Target.named(target)).steps if step.startswith("several")]
 
 
+@pytest.mark.parametrize("asks", [False, True])
 @pytest.mark.parametrize(("terms", "count"), [(4, 2), (5, 2), (10, 3), (11, 3), (11, 5), (5, 5)])
-def test_the_same_bits(terms: int, count: int) -> None:
+def test_the_same_bits(terms: int, count: int, asks: bool) -> None:
     kernel, target = kernel_of(terms), Target.named("avx2")
     nest = lower(kernel)
     for step in plan(nest, target).steps:
-        nest = nest if step.startswith(("prefetch", "expect")) else apply(nest, step)
+        nest = nest if step.startswith(("several", "expect", *(() if asks else ("prefetch",)))) else apply(nest, step)
     arrays = inputs(kernel, {"B": 3})
     one = run_native(Native(nest, target), arrays, {"B": 3})
     assert_close(kernel, one, evaluate(kernel, arrays, {"B": 3}), "one term")
@@ -79,7 +82,15 @@ def test_where_it_happens() -> None:
     assert steps_of("avx512", 11) == steps_of("avx512", 10) == ["several(o, 2)"]  # 26 products a term
     assert steps_of("avx512", 5) == ["several(o, 5)"]  # all there are
     assert steps_of("avx512", 3) == []  # no two trips
-    assert steps_of("avx2", 11) == []  # the rows of the next tile are asked for
+    assert steps_of("avx2", 11) == ["several(o, 2)"]
+
+
+def test_what_is_asked_for_is_asked_for_once_a_line() -> None:
+    nest = plan(lower(kernel_of(40)), Target.named("avx2"))
+    five, three = ([s.index for s in loop.body if isinstance(s, Prefetch)] for loop in inner_loops(nest.body) if loop.step == 4)
+    assert five[0].coefficient("o") == 5 and str(five[1] + five[0] * -1) == "15" and len(five) == 2  # five rows of four terms: 20 floats
+    assert three[0].coefficient("o") == 3 and len(three) == 1
+    assert nest.steps.index("prefetch(t, o)") < nest.steps.index("several(o, 4)")
 
 
 @pytest.mark.parametrize(("channels", "steps"), [
