@@ -30,20 +30,29 @@ MANY_SUMS = 4  # of which one may lose its requests
 
 
 def lead(nest: Nest, array: str, over: str, trips: int, ends: str = "") -> Nest:
-    """Asks in each trip of the sums over `over` for the lines of the array that `trips` trips later are loaded. With `ends` also for that
-    in which a stretch ends, which may begin anywhere in a line."""
+    """Asks in each trip of the sums over `over` for the lines of the array that `trips` trips later are loaded; where some add more terms
+    in a trip than others, so many trips of those that add the fewest. With `ends` also for that in which a stretch ends, which may begin
+    anywhere in a line."""
     step = f"lead({array}, {over}, {trips}{', ends' if ends else ''})"
-    asked = {id(loop) for loop, _ in tile_sums(nest.body) if loop.var == over and lines(nest, loop, array, bool(ends))}
+    loops = leading(nest, array, over, bool(ends))
+    asked = {id(loop) for loop in loops}
     if not asked:
         raise ScheduleError(f"{step}: no sum over {over} loads lines of {array} that move with it")
+
+    fewest = min(loop.step for loop in loops)
 
     def change(stmt: Stmt) -> tuple[Stmt, ...] | None:
         if not isinstance(stmt, Loop) or id(stmt) not in asked:
             return None
-        before, requests = _requests(nest, stmt, array, trips, bool(ends))
+        before, requests = _requests(nest, stmt, array, -(-trips * fewest // stmt.step), bool(ends))
         return *before, replace(stmt, body=(*requests, *stmt.body))
 
     return record(nest, map_body(nest.body, change), step)
+
+
+def leading(nest: Nest, array: str, over: str, ends: bool) -> list[Loop]:
+    """The sums over `over` that load lines of the array."""
+    return [loop for loop, _ in tile_sums(nest.body) if loop.var == over and lines(nest, loop, array, ends)]
 
 
 def tile_sums(body: tuple[Stmt, ...]) -> Iterator[tuple[Loop, int]]:

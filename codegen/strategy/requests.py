@@ -11,7 +11,7 @@ from ..schedule.approach import approachable
 from ..schedule.errand import errands
 from ..schedule.expect import Expected, expected
 from ..schedule.foresee import foreseeable
-from ..schedule.lead import lines, tile_sums
+from ..schedule.lead import leading, lines, tile_sums
 from ..schedule.meanwhile import trickling
 from ..schedule.next_panel import has_next_panel
 from ..schedule.prefetch import streams
@@ -110,7 +110,8 @@ class Requests(Lines):
             for array, found in self._led(loop, vectors):
                 if loop.step > 1 and not self.nest.still and (self.taps or not self._read_once(loop, array, found)):
                     continue  # a load of each of several terms steps so far that the processor asks a near cache in time
-                trips = min(-(-2 * CYCLES // vectors), self._held(loop, array, found))
+                fewest = min(x.step for x in leading(self.nest, array, loop.var, bool(self.columns)))
+                trips = min(-(-2 * CYCLES // vectors), self._held(loop, array, found)) * loop.step // fewest
                 wanted[array, loop.var] = min(wanted.get((array, loop.var), CYCLES), trips)  # of whole tiles
         for (array, over), trips in wanted.items():
             self._ask(array, lead(self.nest, array, over, trips, *(["ends"] if self.columns else [])),

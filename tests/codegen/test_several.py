@@ -7,10 +7,11 @@ import pytest
 
 from kcompile.codegen.access import inner_loops
 from kcompile.codegen.lower import lower
-from kcompile.codegen.nest import Prefetch
+from kcompile.codegen.nest import Let, Prefetch
 from kcompile.codegen.schedule import apply
 from kcompile.codegen.strategy import plan
 from kcompile.codegen.target import Target
+from kcompile.ir.scalar import Aff, AxisValue, walk
 from kcompile.ir.text.kernels import parse_kernel
 
 from .harness import Native
@@ -53,6 +54,16 @@ kernel first_layer
   write dw: f32[3, 3, 32]
   reduce s[u, v, o] = add over n, y, x of t[n, y + u, x + v] * d[n, y, x, o]
   store dw[u, v, o] = s
+"""
+
+
+DENSE = """
+kernel dense
+  axes i:B, j:512, k:784
+  read x: f32[B, 784], w: f32[784, 512]
+  write y: f32[B, 512]
+  reduce c[i, j] = add over k of x[i, k] * w[k, j]
+  store y[i, j] = c
 """
 
 
@@ -126,3 +137,16 @@ def test_taps_beside_channels(apart: int, several: bool) -> None:
     assert ("several(x, 2)" in nest.steps) == several
     assert {"tile(c, 2)", "unroll(v)"} <= set(plan(lower(kernel), Target.named("avx2")).steps)
     assert_close(kernel, run_native(Native(nest), arrays := inputs(kernel, {"B": 3}), {"B": 3}), evaluate(kernel, arrays, {"B": 3}), "taps")
+
+
+def test_tiles_of_several_terms_ask_for_as_many_terms_ahead_as_others() -> None:
+    """The tile that packs a panel adds one term a trip, those that read the weight where it lies four."""
+    nest = plan(lower(parse_kernel(DENSE.lstrip())), Target.named("avx2"))
+    (ahead,) = (int(s.split(", ")[2][:-1]) for s in nest.steps if s.startswith("lead(w, k, "))
+    found = {loop.step: loop.body[0] for loop in inner_loops(nest.body)
+             if loop.body and isinstance(loop.body[0], Let) and loop.body[0].name.startswith("k.n")}
+    assert set(found) == {1, 4}
+    for step, place in found.items():
+        trips = -(-ahead // step)
+        assert any(isinstance(e, AxisValue) and str(e.index + Aff.of({"k": -512, "j.o": -1})) == str(512 * step * trips)
+                   for e in walk(place.expr)), step
