@@ -6,6 +6,10 @@
 Every checkout (a folder, or a revision) schedules and compiles the same nests for this machine or KCOMPILE_TARGET. All call them on
 the same arrays, one after the other and in both orders, so that what else the machine does meets them alike: ratios are believable to
 one or two percent where times of separate processes differ by tens. Results are compared, too.
+
+A core may have another half, on which somebody else computes: products then run at two thirds of their pace, and what is worth most is not
+the same. So a tile's loop is timed before and after each turn, and ratios are told apart, too: of rounds in which nobody disturbed it, and
+in which somebody did. Neighbours come and go in milliseconds; ask for many short turns (--rounds 200 --seconds 0.004).
 """
 
 from __future__ import annotations
@@ -38,7 +42,10 @@ from kcompile.codegen.nest_text import parse_nests, print_nest
 from kcompile.codegen.tuning import argument_table
 from kcompile.compiler import current_target, to_program
 from kcompile.ir.types import evaluate_dim
+from kcompile.tools.roofline import Meter
 
+QUIET, DISTURBED = 0.95, 0.85  # of the best pace of a tile's loop: above and below
+FED = 0.85  # of the pace on registers, which that one reaches at the least while nobody disturbs it
 Subject = tuple[str, Nest, dict[str, int]]  # title, nest, sizes of the symbols
 COMPILE = """
 import base64, json, sys, time
@@ -139,17 +146,32 @@ def race(nest: Nest, symbols: dict[str, int], of: dict[str, Compiled], options: 
     first = options.checkouts[0]
     count = max(1, int(options.seconds / max(calls[first](3) / 3, 1e-9)))
     times: dict[str, list[float]] = {name: [] for name in calls}
+    paces: dict[str, list[float]] = {name: [] for name in calls}
+    meter, best = Meter(1), 0.0
     for number in range(options.rounds):
+        best = max(best, FED * meter.flops())
         for name in list(calls) if number % 2 == 0 else reversed(list(calls)):
+            before = meter.fed_flops()
             times[name].append(calls[name](count) / count)
+            paces[name].append(min(before, meter.fed_flops()))
+    meter.close()
+    best = max(best, *(max(of_one) for of_one in paces.values()))
     for name, compiled in of.items():
-        ratio = statistics.median(mine / theirs for mine, theirs in zip(times[name], times[first], strict=True))
+        ratios = [mine / theirs for mine, theirs in zip(times[name], times[first], strict=True)]
+        slower, faster = ([pick(both) / best for both in zip(paces[name], paces[first], strict=True)] for pick in (min, max))
+        quiet = [r for r, pace in zip(ratios, slower, strict=True) if pace > QUIET]
+        disturbed = [r for r, pace in zip(ratios, faster, strict=True) if pace < DISTURBED]
+        ratio = f"{statistics.median(ratios):.3f} ({told('quiet', quiet)}, {told('disturbed', disturbed)})"
         equal = all(np.array_equal(results[name][a], results[first][a], equal_nan=True) for a in nest.arrays)
         print(f"  {name:30} best {min(times[name]) * 1e6:10.2f} us  median {statistics.median(times[name]) * 1e6:10.2f} us  "
-              f"of the first {ratio:.3f}  LLVM {compiled.seconds * 1e3:6.1f} ms  {len(compiled.content):7} bytes  "
+              f"of the first {ratio}  LLVM {compiled.seconds * 1e3:6.1f} ms  {len(compiled.content):7} bytes  "
               f"{'same bits' if equal else f'OTHER BITS, by up to {furthest(results[name], results[first]):.1e}'}", flush=True)
         if options.show:
             print(compiled.schedule)
+
+
+def told(state: str, ratios: list[float]) -> str:
+    return f"{state} {statistics.median(ratios):.3f} of {len(ratios)}" if ratios else f"never {state}"
 
 
 def furthest(some: dict[str, Any], others: dict[str, Any]) -> float:
