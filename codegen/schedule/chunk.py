@@ -23,7 +23,7 @@ import math
 
 from kcompile.ir.struct import replace, struct
 
-from ...ir.scalar import Aff, Const, Guard, Load, Ref, rewrite, walk
+from ...ir.scalar import Aff, Apply, Const, Expr, Guard, Load, Ref, rewrite, walk
 from ...ir.types import DType
 from ..access import divisor
 from ..nest import UNROLL, VECTOR, Acc, Accum, Clip, Loop, Nest, Stmt, Store, identity, map_body, statements, substitute
@@ -90,9 +90,10 @@ def _parts(stmt: Loop, over: str, rows: str) -> _Parts | None:
 
 
 def operands(parts: tuple[Stmt, ...], row: str, lane: str, over: str) -> tuple[Load, Load] | None:
-    """(the operand along the rows, the one along the lanes) of the one product that is summed, if both may be packed."""
+    """(the operand along the rows, the one along the lanes) of the one product that is summed, if both may be packed. Of another function
+    zeros that fill a trip would add something."""
     sums = [s for s in statements(parts) if isinstance(s, Accum)]
-    if len(sums) != 1:
+    if len(sums) != 1 or not _is_product(sums[0].expr):
         return None
     loads = [e for e in walk(sums[0].expr) if isinstance(e, Load)]
     if len(loads) != 2 or any(e.guards or e.index[0].coefficient(over) == 0 for e in loads) or loads[0].array == loads[1].array:
@@ -100,6 +101,12 @@ def operands(parts: tuple[Stmt, ...], row: str, lane: str, over: str) -> tuple[L
     along = [e for e in loads if e.index[0].coefficient(row) == 1 and lane not in e.index[0].variables]
     across = [e for e in loads if e.index[0].coefficient(lane) == 1 and row not in e.index[0].variables]
     return (along[0], across[0]) if len(along) == 1 and len(across) == 1 else None
+
+
+def _is_product(expr: Expr) -> bool:
+    """Whether it is a product of what is loaded, perhaps in another dtype."""
+    factors = [a.args[0] if isinstance(a, Apply) and a.fn == "cast" else a for a in expr.args] if isinstance(expr, Apply) else []
+    return isinstance(expr, Apply) and expr.fn == "mul" and all(isinstance(a, Load) for a in factors)
 
 
 def chunkable(loops: list[Loop], row: str, lane: str) -> bool:

@@ -178,3 +178,17 @@ def test_with_wide_vectors_only_rows_that_are_pages_apart_are_packed() -> None:
     kernel = parse_kernel(BARE.format(rows=784, columns=512))
     for target, chunks in (("avx2", 1), ("avx512", 0)):
         assert sum(step.startswith("chunk(") for step in plan(lower(kernel), Target.named(target)).steps) == chunks, target
+
+
+@pytest.mark.parametrize("target", ["avx2", "avx512"])
+@pytest.mark.parametrize("term", ["x[k, i] / d[k, j]", "exp(x[k, i] * d[k, j])"])
+def test_terms_that_are_no_products(target: str, term: str) -> None:
+    """Zeros behind the last of them would add something."""
+    kernel = parse_kernel(BARE.format(rows=384, columns=320).replace("x[k, i] * d[k, j]", term))
+    nest = plan(lower(kernel), Target.named(target))
+    rng = np.random.default_rng(0)
+    arrays = {"x": rng.uniform(0.5, 1, (131, 384)).astype(np.float32), "d": rng.uniform(0.5, 1, (131, 320)).astype(np.float32)}
+    arrays["g"] = np.full((384, 320), np.nan, np.float32)
+    x, d = arrays["x"].astype(np.float64), arrays["d"].astype(np.float64)
+    want = sum((a[:, None] / b if "/" in term else np.exp(a[:, None] * b)) for a, b in zip(x, d, strict=True))
+    assert_close(kernel, run_native(Native(nest), arrays, {"B": 131}), {"g": want}, term)
