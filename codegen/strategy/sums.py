@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ...ir.types import Dim
 from ..access import inner_loops, static
-from ..nest import VECTOR, Loop, Transpose, statements, stmt_expr
+from ..nest import VECTOR, Loop, statements, stmt_expr
 from ..schedule import abreast, behind, can_have_several, several
 from ..schedule.behind import epilogue_behind, waits_for_a_root
 from ..schedule.lead import tile_sums
@@ -66,10 +66,9 @@ class Sums(Lines):
             and not shared_by_terms(loop, extent)
 
     def _plain_tile(self) -> bool:
-        """Whether 16 registers hold what several terms need: vectors of 32 bytes, all whole, nothing turned, no window."""
-        turned = any(isinstance(s, Transpose) for s in statements(self.nest.body))
+        """Whether 16 registers hold what several terms need: vectors of 32 bytes, all whole, no window."""
         masked = any(loop.mode == VECTOR and loop.clip for loop in inner_loops(self.nest.body))
-        return self.target.vector_bytes == 32 and not (self.apart or self.taps or turned or masked)
+        return self.target.vector_bytes == 32 and not (self.apart or self.taps or masked)
 
     def _behind(self) -> None:
         """Where tiles of a panel wait for a divider after their sums: the next tile is summed meanwhile."""

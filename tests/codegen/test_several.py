@@ -7,7 +7,7 @@ import pytest
 
 from kcompile.codegen.access import inner_loops
 from kcompile.codegen.lower import lower
-from kcompile.codegen.nest import Let, Prefetch
+from kcompile.codegen.nest import Let, Prefetch, Transpose, statements
 from kcompile.codegen.schedule import apply
 from kcompile.codegen.strategy import plan
 from kcompile.codegen.target import Target
@@ -63,6 +63,16 @@ kernel dense
   read x: f32[B, 784], w: f32[784, 512]
   write y: f32[B, 512]
   reduce c[i, j] = add over k of x[i, k] * w[k, j]
+  store y[i, j] = c
+"""
+
+
+TURNED = """
+kernel input_gradient
+  axes i:B, j:64, k:64
+  read d: f32[B, 64], w: f32[64, 64]
+  write y: f32[B, 64]
+  reduce c[i, j] = add over k of d[i, k] * w[j, k]
   store y[i, j] = c
 """
 
@@ -150,3 +160,11 @@ def test_tiles_of_several_terms_ask_for_as_many_terms_ahead_as_others() -> None:
         trips = -(-ahead // step)
         assert any(isinstance(e, AxisValue) and str(e.index + Aff.of({"k": -512, "j.o": -1})) == str(512 * step * trips)
                    for e in walk(place.expr)), step
+
+
+def test_turned_tiles() -> None:
+    kernel = parse_kernel(TURNED.lstrip())
+    nest = plan(lower(kernel), Target.named("avx2"))
+    assert "several(k, 4)" in nest.steps and any(isinstance(s, Transpose) for s in statements(nest.body))
+    arrays = inputs(kernel, {"B": 7})
+    assert_close(kernel, run_native(Native(nest), arrays, {"B": 7}), evaluate(kernel, arrays, {"B": 7}), "turned")
