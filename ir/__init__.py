@@ -1,6 +1,6 @@
 """The intermediate representation: typed graphs, primitive ops, kernel descriptions and the passes between them.
 
-Imports numpy, ml_dtypes and the standard library, networkx for who asks for it; never code generation, never the front end.
+Imports numpy and the standard library, ml_dtypes and networkx for who asks for them; never code generation, never the front end.
 """
 
 if __name__ != "kcompile.ir":  # a second copy of every class would compare unequal to the first

@@ -14,9 +14,9 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Union
 
-import ml_dtypes
 import numpy as np
 
+from .lazy import lazy
 from .struct import struct
 
 Monomial = tuple[str, ...]  # the sorted names of the symbols that are multiplied; () is the constant term
@@ -231,16 +231,22 @@ def parse_dim(text: str) -> DimLike:
 
 @struct(frozen=True)
 class DType:
-    """An element type. `name` is the short form used in texts, `numpy` the numpy dtype (ml_dtypes for bf16)."""
+    """An element type. `name` is the short form used in texts, `long_name` what Keras and numpy call it: 'float32'."""
 
     name: str
-    numpy: np.dtype
+    long_name: str
     kind: str  # "f" float, "i" signed, "u" unsigned, "b" bool
+    size: int  # bytes an element
 
-    @property
-    def size(self) -> int:
-        """Bytes an element."""
-        return self.numpy.itemsize
+    @lazy
+    def numpy(self) -> np.dtype:
+        """The numpy dtype. ml_dtypes' for bf16 alone, and only when it is asked for: its import takes a second in some of its versions."""
+        if self.name == "bf16":
+            import ml_dtypes
+            dtype: np.dtype = np.dtype(ml_dtypes.bfloat16)
+        else:
+            dtype = np.dtype(self.long_name)
+        return dtype
 
     @property
     def is_float(self) -> bool:
@@ -249,11 +255,6 @@ class DType:
     @property
     def is_integer(self) -> bool:
         return self.kind in "iu"
-
-    @property
-    def long_name(self) -> str:
-        """The name Keras and numpy use: 'float32'."""
-        return self.numpy.name
 
     __eq__, __hash__ = object.__eq__, object.__hash__  # there is one of each
 
@@ -266,24 +267,24 @@ class DType:
     __repr__ = __str__
 
 
-f16 = DType("f16", np.dtype(np.float16), "f")
-bf16 = DType("bf16", np.dtype(ml_dtypes.bfloat16), "f")
-f32 = DType("f32", np.dtype(np.float32), "f")
-f64 = DType("f64", np.dtype(np.float64), "f")
-i8 = DType("i8", np.dtype(np.int8), "i")
-i16 = DType("i16", np.dtype(np.int16), "i")
-i32 = DType("i32", np.dtype(np.int32), "i")
-i64 = DType("i64", np.dtype(np.int64), "i")
-u8 = DType("u8", np.dtype(np.uint8), "u")
-u16 = DType("u16", np.dtype(np.uint16), "u")
-u32 = DType("u32", np.dtype(np.uint32), "u")
-u64 = DType("u64", np.dtype(np.uint64), "u")
-boolean = DType("bool", np.dtype(np.bool_), "b")
+f16 = DType("f16", "float16", "f", 2)
+bf16 = DType("bf16", "bfloat16", "f", 2)
+f32 = DType("f32", "float32", "f", 4)
+f64 = DType("f64", "float64", "f", 8)
+i8 = DType("i8", "int8", "i", 1)
+i16 = DType("i16", "int16", "i", 2)
+i32 = DType("i32", "int32", "i", 4)
+i64 = DType("i64", "int64", "i", 8)
+u8 = DType("u8", "uint8", "u", 1)
+u16 = DType("u16", "uint16", "u", 2)
+u32 = DType("u32", "uint32", "u", 4)
+u64 = DType("u64", "uint64", "u", 8)
+boolean = DType("bool", "bool", "b", 1)
 
 DTYPES: dict[str, DType] = {
     d.name: d for d in (f16, bf16, f32, f64, i8, i16, i32, i64, u8, u16, u32, u64, boolean)
 }
-_BY_NUMPY = {d.numpy: d for d in DTYPES.values()}
+_BY_NUMPY = {d.numpy: d for d in DTYPES.values() if d is not bf16}
 FLOATS = (f16, bf16, f32, f64)
 INTEGERS = (i8, i16, i32, i64, u8, u16, u32, u64)
 
@@ -302,7 +303,8 @@ def dtype_of(spec: object) -> DType:
     if isinstance(spec, str) and spec == "bfloat16":
         return bf16
     try:
-        return _BY_NUMPY[np.dtype(getattr(spec, "dtype", spec))]  # type: ignore[call-overload]
+        found = np.dtype(getattr(spec, "dtype", spec))  # type: ignore[call-overload]
+        return bf16 if found.name == "bfloat16" else _BY_NUMPY[found]
     except (TypeError, KeyError):
         raise TypeError(f"not an element type that can be compiled: {spec!r}") from None
 

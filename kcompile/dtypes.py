@@ -11,7 +11,6 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import Any
 
-import ml_dtypes
 import numpy as np
 
 from . import config
@@ -92,13 +91,17 @@ class DType(str):
 def _limits(name: str) -> tuple[Any, Any]:
     if name == "bool":
         return False, True
-    info: Any = np.iinfo(name) if not name.startswith(("float", "bfloat")) else ml_dtypes.finfo(numpy_dtype(name))  # type: ignore[no-untyped-call]
+    info: Any
+    if name == "bfloat16":
+        import ml_dtypes  # see ir/types.py
+        info = ml_dtypes.finfo(numpy_dtype(name))  # type: ignore[no-untyped-call]
+    else:
+        info = np.finfo(name) if name.startswith("float") else np.iinfo(name)
     return info.min, info.max
 
 
 _INSTANCES = {name: DType(name) for name in ALL_NAMES}
 _NUMPY = {name: np.dtype(name) for name in ALL_NAMES if name not in ("string", "bfloat16")}
-_NUMPY["bfloat16"] = np.dtype(ml_dtypes.bfloat16)
 _NUMPY["string"] = np.dtype(object)
 _FROM_NUMPY = {dtype: _INSTANCES[name] for name, dtype in _NUMPY.items()}
 _FROM_PYTHON = {bool: "bool", int: "int32", str: "string"}
@@ -116,7 +119,7 @@ def standardize_dtype(dtype: Any) -> DType:
     if dtype is None:
         return _INSTANCES[config.floatx()]
     if isinstance(dtype, np.dtype):
-        found = _FROM_NUMPY.get(dtype)
+        found = _FROM_NUMPY.get(dtype) or (_INSTANCES["bfloat16"] if dtype.name == "bfloat16" else None)
         if found is None and dtype.kind in "US":
             found = _INSTANCES["string"]
         if found is None:
@@ -146,7 +149,8 @@ def standardize_dtype(dtype: Any) -> DType:
 
 def numpy_dtype(dtype: Any) -> np.dtype[Any]:
     """The numpy dtype of an element type ("string" is stored as object)."""
-    return _NUMPY[standardize_dtype(dtype)]
+    name = standardize_dtype(dtype)
+    return ir_types.bf16.numpy if name == "bfloat16" else _NUMPY[name]
 
 
 def ir_dtype(dtype: Any) -> ir_types.DType:

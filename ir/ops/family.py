@@ -30,7 +30,7 @@ def of(*inputs: str, **options: Any) -> Sample:
 
 def widened(array: Array) -> Array:
     """float16 and bfloat16 as float32, in which they are computed; anything else as it is."""
-    return array.astype(np.float32) if array.dtype in (f16.numpy, bf16.numpy) else array
+    return array.astype(np.float32) if array.dtype.name in (f16.long_name, bf16.long_name) else array
 
 
 def per_element(function: Callable[..., Any], truth: bool = False) -> Callable[..., Array]:

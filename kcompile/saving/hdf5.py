@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from ..ir.types import bf16
 from .errors import ModelFileError
 from .hdf5_objects import UNDEFINED, Bytes, Header, count_of, read_header
 
@@ -137,9 +138,7 @@ class _Reader:
         array = np.frombuffer(raw, datatype.dtype, count).reshape(header.shape)
         dtype = header.attributes.get("dtype")
         if dtype == "bfloat16" and datatype.size == 2:
-            import ml_dtypes
-
-            array = array.view(ml_dtypes.bfloat16)
+            array = array.view(bf16.numpy)
         if array.dtype.kind == "V" and dtype != "bfloat16" and array.dtype.name != "bfloat16":
             raise source.fail(f"array '{path}' is of an opaque type")
         return array

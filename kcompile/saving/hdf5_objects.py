@@ -9,9 +9,9 @@ import struct
 from dataclasses import dataclass, field
 from typing import Any
 
-import ml_dtypes
 import numpy as np
 
+from ..ir.types import bf16
 from .errors import ModelFileError
 
 UNDEFINED = 0xFFFFFFFFFFFFFFFF
@@ -92,7 +92,7 @@ def read_datatype(source: Bytes, data: memoryview) -> Datatype:
     if kind == 1 and len(data) >= 20:
         name = _FLOATS.get((size, data[13], data[15]))
         if name == "bfloat16":
-            return Datatype(2, np.dtype(ml_dtypes.bfloat16))
+            return Datatype(2, bf16.numpy)
         if name is not None:
             return Datatype(size, np.dtype(order + name))
     if kind == 3:
