@@ -30,7 +30,7 @@ from .row_table import RowTable
 from .runtime import layout
 from .runtime.pool import MARGIN, NativeCall, pool, renew_after_fork
 from .step import StepCode, call_table, fill_frame, pointer_words
-from .step_cache import Foresee, cached_step_code
+from .step_cache import Announce, cached_step_code
 from .target import Target
 from .text_builder import join
 
@@ -53,7 +53,7 @@ def compile_program(program: Program, target: Target | None = None, options: Cod
     """
     if compile is None:
         from ..ir.text.programs import print_program
-        return compile_text(print_program(program), lambda foresee: program, target, options)
+        return compile_text(print_program(program), lambda announce: program, target, options)
     from .step_text import step_code
     options = options or CodegenOptions()
     target = target or Target.host(options)
@@ -61,7 +61,7 @@ def compile_program(program: Program, target: Target | None = None, options: Cod
     return Executable(step_code(program, target, compile), target, options, Compilers(target, options, program.name))
 
 
-def compile_text(text: str, program: Callable[[Foresee], Program], target: Target | None = None,
+def compile_text(text: str, program: Callable[[Announce], Program], target: Target | None = None,
                  options: CodegenOptions | None = None, meanwhile: Callable[[], None] = lambda: None) -> Executable:
     """The same, for whatever `text` tells apart: `program` makes the planned program where the cache has nothing for the text, and
     may be told beforehand of kernels that it will have.

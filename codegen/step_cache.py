@@ -27,11 +27,11 @@ from .step import KeptPanel, KernelCall, NativeKernel, PanelKernel, StepCode, St
 from .target import Target
 from .trips import Trips
 
-Foresee = Callable[[Kernel], None]  # told of a kernel that the program will most likely have
+Announce = Callable[[Kernel], None] | None  # told of a kernel that the program will most likely have, where it may be compiled early
 WORTH_A_HELPER = 120  # lines of a program's or a graph's text: below it a second compiler takes longer to start than it saves
 
 
-def cached_step_code(text: str, program: Callable[[Foresee], Program], target: Target, options: CodegenOptions,
+def cached_step_code(text: str, program: Callable[[Announce], Program], target: Target, options: CodegenOptions,
                      compilers: Compilers) -> StepCode:
     """The step that `text` stands for, from the cache where it is there; else made of the planned program, its modules given to the
     compilers as they come."""
@@ -61,20 +61,16 @@ def _digest(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def _made(text: str, program: Callable[[Foresee], Program], target: Target, options: CodegenOptions, compilers: Compilers) -> StepCode:
+def _made(text: str, program: Callable[[Announce], Program], target: Target, options: CodegenOptions, compilers: Compilers) -> StepCode:
     cache.COUNTERS.add("lowered")
     if options.tune:  # nothing else may run while tiles are measured: the modules are compiled afterwards
         from .step_text import step_code
         from .tuning import compile_tuned
-        return step_code(program(_wait), target, partial(compile_tuned, options=options))
+        return step_code(program(None), target, partial(compile_tuned, options=options))
     compilers.start(help=text.count("\n") > WORTH_A_HELPER)
     from .step_text import StepText  # everything that compiles is imported only where something is compiled
     step = StepText(target, emitted=compilers.submit)
-    return step.code(program(step.foresee))
-
-
-def _wait(kernel: Kernel) -> None:
-    """No kernel's text is made before all are known."""
+    return step.code(program(step.announce))
 
 
 @functools.cache

@@ -70,9 +70,9 @@ class StepText:
         self.kernels: dict[Hashable, NativeKernel] = {}
         self.modules = _Modules(target, emitted)
 
-    def foresee(self, kernel: Kernel) -> None:
-        """Make the text of a kernel that the program of a step that trains will most likely have: then LLVM has something to do while the
-        program is made. Should it not have it, nothing calls it."""
+    def announce(self, kernel: Kernel) -> None:
+        """The program of a step that trains will most likely have this kernel: its text is made at once, and LLVM has something to
+        do while the program is made. Should it not have it, nothing calls it."""
         self.native(kernel, sample_axis(kernel) is not None)
 
     def native(self, kernel: Kernel, along: bool) -> NativeKernel:

@@ -21,7 +21,7 @@ from .options import option
 # Passes and code generation are imported where they run: a step that the cache has needs neither.
 if TYPE_CHECKING:
     from .codegen.executable import Executable
-    from .codegen.step_cache import Foresee
+    from .codegen.step_cache import Announce
     from .codegen.target import Target
 
 
@@ -105,13 +105,13 @@ def _described(graph: Graph, target: Target) -> Program:
     return describe(graph)
 
 
-def _fused(program: Program, target: Target, foresee: Foresee | None = None) -> Program:
+def _fused(program: Program, target: Target, announce: Announce = None) -> Program:
     from .ir.passes.again import again
     from .ir.passes.borders import borders
     from .ir.passes.centre import centre
     from .ir.passes.fuse import fuse
     from .ir.passes.split import split
-    return again(centre(split(fuse(borders(program), foresee))))
+    return again(centre(split(fuse(borders(program), announce))))
 
 
 def _planned(program: Program, target: Target) -> Program:
@@ -173,15 +173,15 @@ def current_target() -> Target:
     return Target.named(option("KCOMPILE_TARGET"), codegen_options())
 
 
-def to_program(graph: Graph, target: Target | None = None, foresee: Foresee | None = None) -> Program:
-    """The planned program of a traced graph. With KCOMPILE_CHECK=1 every pass is verified and evaluated before and after. `foresee` is told
-    of kernels that the program of a step that trains will most likely have, long before it is planned."""
+def to_program(graph: Graph, target: Target | None = None, announce: Announce = None) -> Program:
+    """The planned program of a traced graph. With KCOMPILE_CHECK=1 every pass is verified and evaluated before and after. `announce` is
+    told of kernels that the program of a step that trains will most likely have, long before it is planned."""
     target = target or current_target()
     if option("KCOMPILE_CHECK"):
         from .ir.passes.checked import run_checked
         return run_checked(graph, [(s.name, s.run) for s in STAGES[1 : stage_index("planned") + 1]], target)
-    if foresee is not None and any(graph.role(path) in LEARNED for path in graph.updates):
-        program: Program = _fused(lower_to(graph, "described", target), target, foresee)
+    if announce is not None and any(graph.role(path) in LEARNED for path in graph.updates):
+        program: Program = _fused(lower_to(graph, "described", target), target, announce)
         program = lower_to(program, "planned", target, start="fused")
     else:
         program = lower_to(graph, "planned", target)
@@ -209,7 +209,7 @@ def compile_graph(graph: Graph, name: str = "", meanwhile: Callable[[], None] = 
         from .codegen.executable import compile_program
         executable = compile_program(to_program(graph, target), target, options)  # the passes run, whatever the cache has
     else:
-        executable = compile_text(fingerprint(graph), lambda foresee: to_program(graph, target, foresee), target, options, meanwhile)
+        executable = compile_text(fingerprint(graph), lambda announce: to_program(graph, target, announce), target, options, meanwhile)
     for listener in LISTENERS:
         listener(name or graph.name, graph, executable)
     return executable

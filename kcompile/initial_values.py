@@ -75,4 +75,4 @@ def _executable() -> Any:
 
     graph = _graph()
     options = codegen_options()
-    return compile_text(fingerprint(graph), lambda foresee: to_program(graph), Target.host(options), options)
+    return compile_text(fingerprint(graph), lambda announce: to_program(graph), Target.host(options), options)

@@ -131,12 +131,12 @@ class _Fuser:
         found.discard(n)
         return found
 
-    def run(self, foresee: Callable[[Kernel], None] | None) -> Program:
+    def run(self, announce: Callable[[Kernel], None] | None) -> Program:
         self.drop_unread()
         self.sweep(first_inlining=True)  # literals and cheap maps go to their readers before those join heavier kernels
-        if foresee is not None:
+        if announce is not None:
             for placed in self.settled():
-                foresee(placed.kernel("foreseen"))
+                announce(placed.kernel("announced"))
         while self.sweep(first_inlining=False):
             pass
         steps = tuple(Step(k.kernel(f"k{n}")) for n, k in enumerate(self.ordered()))
@@ -324,7 +324,7 @@ class _Fuser:
         return order
 
 
-def fuse(program: Program, foresee: Callable[[Kernel], None] | None = None) -> Program:
-    """Merge and inline kernels where fusion_table says that it pays; every verdict is kept with its reason. `foresee` is told early on of
+def fuse(program: Program, announce: Callable[[Kernel], None] | None = None) -> Program:
+    """Merge and inline kernels where fusion_table says that it pays; every verdict is kept with its reason. `announce` is told early on of
     kernels that will most likely be left as they are."""
-    return _Fuser(program).run(foresee)
+    return _Fuser(program).run(announce)

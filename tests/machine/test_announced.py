@@ -26,7 +26,7 @@ from kcompile.training.steps import trace_step
 FOLDER = Path(__file__).parents[2] / "benchmarks"
 pytestmark = pytest.mark.skipif(not FOLDER.is_dir(), reason="an installed kcompile has no benchmarks")
 WIDE = Target.named("avx512")
-FEW = {"resnet20": 30, "autoencoder": 10, "depthwise": 20}  # kernels that are foreseen at the least
+FEW = {"resnet20": 30, "autoencoder": 10, "depthwise": 20}  # kernels that are announced at the least
 
 
 def graph_of(name: str, kind: str = "train") -> Graph:
@@ -39,26 +39,26 @@ def graph_of(name: str, kind: str = "train") -> Graph:
 
 
 @pytest.mark.parametrize("name", FEW)
-def test_what_is_foreseen_comes_to_be(name: str) -> None:
-    foreseen: list[Kernel] = []
-    program = to_program(graph_of(name), WIDE, foreseen.append)
+def test_what_is_announced_comes_to_be(name: str) -> None:
+    announced: list[Kernel] = []
+    program = to_program(graph_of(name), WIDE, announced.append)
     there = {(structure(step.kernel), step.along) for step in program.steps}
-    guessed = [(structure(kernel), sample_axis(kernel) is not None) for kernel in foreseen]
+    guessed = [(structure(kernel), sample_axis(kernel) is not None) for kernel in announced]
     assert len(guessed) >= FEW[name]
     assert there.issuperset(guessed)
 
 
-def test_a_step_that_learns_nothing_is_not_foreseen() -> None:
-    foreseen: list[Kernel] = []
-    to_program(graph_of("resnet20", "test"), WIDE, foreseen.append)
-    assert not foreseen
+def test_a_step_that_learns_nothing_is_not_announced() -> None:
+    announced: list[Kernel] = []
+    to_program(graph_of("resnet20", "test"), WIDE, announced.append)
+    assert not announced
 
 
-def test_foreseen_kernels_are_emitted_before_the_program_is_there_and_once() -> None:
+def test_announced_kernels_are_emitted_before_the_program_is_there_and_once() -> None:
     graph, early, texts = graph_of("resnet20"), [], []
 
-    def program(foresee: Any) -> Program:
-        made = to_program(graph, WIDE, foresee)
+    def program(announce: Any) -> Program:
+        made = to_program(graph, WIDE, announce)
         early.extend(texts)
         return made
 
@@ -84,7 +84,7 @@ def test_a_kernel_that_the_program_turns_out_not_to_have_is_called_by_nobody() -
     program = to_program(graph_of("autoencoder"), WIDE)
     other = next(step.kernel for step in to_program(graph_of("depthwise"), WIDE).steps if sample_axis(step.kernel) is not None)
     text = StepText(WIDE)
-    text.foresee(other)
+    text.announce(other)
     code = text.code(program)
     assert "k0" not in {call.kernel.name for call in code.calls}
     assert [call.arrays for call in code.calls] == [call.arrays for call in step_code(program, WIDE).calls]
