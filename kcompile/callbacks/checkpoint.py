@@ -74,19 +74,12 @@ class ModelCheckpoint(Callback):
             self._save(epoch, None, logs)
 
     def _save(self, epoch: int, batch: int | None, logs: Logs) -> None:
-        if self.save_best_only:
-            self._monitor.resolve(self.model)
-            value = self._monitor.value(logs)
-            if value is None:
-                return
-            if not self._monitor.improved(value, self.best):
-                if self.verbose > 0:
-                    print_message(f"\nEpoch {epoch + 1}: {self.monitor} did not improve from {self.best:.5f}")
-                return
-            self.best = value
         path = self._path(epoch, batch, logs or {})
-        if self.verbose > 0:
-            print_message(f"\nEpoch {epoch + 1}: saving model to {path}")
+        if self.save_best_only:
+            if not self._is_best(epoch, path, logs or {}):
+                return
+        else:
+            self._say(epoch, f"saving model to {path}")
         folder = os.path.dirname(path)
         if folder:
             os.makedirs(folder, exist_ok=True)
@@ -94,6 +87,26 @@ class ModelCheckpoint(Callback):
             self.model.save_weights(path, overwrite=True)
         else:
             self.model.save(path, overwrite=True)
+        self._say(epoch, f"finished saving model to {path}")
+
+    def _is_best(self, epoch: int, path: str, logs: dict[str, Any]) -> bool:
+        """Without the number that tells, every model counts as the best: better a file too many than none."""
+        self._monitor.resolve(self.model)
+        value = logs.get(self.monitor)
+        if value is None:
+            warn(f"Can save best model only with {self.monitor} available.")
+            return True
+        best = "None" if self.best is None else f"{self.best:.5f}"
+        if not self._monitor.improved(value, self.best):
+            self._say(epoch, f"{self.monitor} did not improve from {best}")
+            return False
+        self._say(epoch, f"{self.monitor} improved from {best} to {value:.5f}, saving model to {path}")
+        self.best = value
+        return True
+
+    def _say(self, epoch: int, text: str) -> None:
+        if self.verbose > 0:
+            print_message(f"\nEpoch {epoch + 1}: {text}")
 
     def _path(self, epoch: int, batch: int | None, logs: dict[str, Any]) -> str:
         names = {"epoch": epoch + 1, **({"batch": batch + 1} if batch is not None else {}), **logs}

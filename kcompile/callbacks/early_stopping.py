@@ -35,7 +35,7 @@ class EarlyStopping(Callback):
         self._reset()
 
     def get_monitor_value(self, logs: Logs) -> Any:
-        return self._monitor.value(logs)
+        return self._monitor.value(logs, "Early stopping")
 
     def on_epoch_end(self, epoch: int, logs: Logs = None) -> None:
         self._monitor.resolve(self.model)

@@ -89,7 +89,7 @@ class ReduceLROnPlateau(Callback):
         if logs is not None:
             logs["learning_rate"] = _rate(self)
         self._monitor.resolve(self.model)
-        current = self._monitor.value(logs)
+        current = self._monitor.value(logs, "Learning rate reduction is")
         if current is None:
             return
         if self.in_cooldown():

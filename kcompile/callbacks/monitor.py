@@ -15,7 +15,7 @@ class Monitor:
 
     def __init__(self, name: str, mode: str, min_delta: float, owner: str) -> None:
         if mode not in ("auto", "min", "max"):
-            warn(f"{owner} `mode={mode}` is unknown, fallback to auto mode.")
+            warn(f"{owner} mode '{mode}' is unknown, fallback to auto mode.")
             mode = "auto"
         self.name, self.mode, self.min_delta, self.owner = name, mode, abs(min_delta), owner
         self._sign: float | None = {"min": -1.0, "max": 1.0, "auto": None}[mode]
@@ -36,12 +36,11 @@ class Monitor:
         assert self._sign is not None
         return self._sign * value - self.min_delta > self._sign * reference
 
-    def value(self, logs: dict[str, Any] | None) -> float | None:
-        """The watched number, or None with a warning."""
+    def value(self, logs: dict[str, Any] | None, missing: str) -> float | None:
+        """The watched number, or None with a warning that begins with `missing`."""
         found = (logs or {}).get(self.name)
         if found is None:
-            warn(f"{self.owner} conditioned on metric `{self.name}` which is not available. "
-                 f"Available metrics are: {','.join(logs or {})}")
+            warn(f"{missing} conditioned on metric `{self.name}` which is not available. Available metrics are: {','.join(logs or {})}")
         return found
 
 

@@ -139,6 +139,34 @@ def test_monitored_names():
         classifier().fit(X, Y, verbose=0, callbacks=[keras.callbacks.EarlyStopping("learning_rate")])
 
 
+def test_what_a_checkpoint_says_and_keeps(tmp_path, capsys):
+    """The texts of Keras; without the number that tells which model is best, each is kept."""
+    path = str(tmp_path / "best.keras")
+    model = linear(keras.optimizers.SGD(0.0))
+    best = keras.callbacks.ModelCheckpoint(path, "loss", verbose=1, save_best_only=True)
+    loss = model.fit(X, X[:, :1], epochs=2, shuffle=False, verbose=0, callbacks=[best]).history["loss"][0]
+    model.fit(X, X[:, :1], verbose=0, callbacks=[keras.callbacks.ModelCheckpoint(path, verbose=1)])
+    assert capsys.readouterr().out.split("\n") == [
+        "", f"Epoch 1: loss improved from None to {loss:.5f}, saving model to {path}", "", f"Epoch 1: finished saving model to {path}",
+        "", f"Epoch 2: loss did not improve from {loss:.5f}",
+        "", f"Epoch 1: saving model to {path}", "", f"Epoch 1: finished saving model to {path}", ""]
+    unknown = tmp_path / "unknown.keras"
+    with pytest.warns(UserWarning, match=r"^Can save best model only with val_loss available\.$"):
+        model.fit(X, X[:, :1], verbose=0, callbacks=[keras.callbacks.ModelCheckpoint(unknown, save_best_only=True)])
+    assert keras.models.load_model(unknown).get_weights()[0].tolist() == model.get_weights()[0].tolist()
+
+
+@pytest.mark.parametrize(("callback", "text"), [
+    (keras.callbacks.EarlyStopping, "Early stopping conditioned on metric `val_loss` which is not available. Available metrics are: loss"),
+    (keras.callbacks.ReduceLROnPlateau, "Learning rate reduction is conditioned on metric `val_loss` which is not available. "
+     "Available metrics are: loss,learning_rate"),
+])
+def test_a_name_that_the_logs_have_not(callback, text):
+    with pytest.warns(UserWarning) as told:
+        classifier().fit(X, Y, verbose=0, callbacks=[callback()])
+    assert [str(one.message).removesuffix(".") for one in told] == [text]
+
+
 def test_schedulers_change_and_record_the_rate():
     for schedule in (lambda epoch: 0.1 / (epoch + 1), lambda epoch, rate: 0.1 / (epoch + 1)):
         history = classifier().fit(X, Y, epochs=3, verbose=0, callbacks=[keras.callbacks.LearningRateScheduler(schedule)]).history
