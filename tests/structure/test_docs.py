@@ -1,0 +1,50 @@
+"""The pages of docs/: what they link to and which files they name are there, and each page of a decision is found from its entry page."""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+DECISIONS = ROOT / "docs" / "decisions"
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
+ENTRIES = {"runtime": "0004-runtime.md", "schedules": "0005-schedules.md"}
+ROOMS = ("ir", "codegen", "kcompile", "benchmarks", "tests", "docs", "examples")
+
+
+def name(path: Path) -> str:
+    return str(path.relative_to(ROOT))
+
+
+def links(page: Path) -> list[tuple[Path, str]]:
+    """The files that a page links to, and the places in them."""
+    found = [target.partition("#") for target in re.findall(r"\]\(([^)\s]+)\)", page.read_text()) if "://" not in target]
+    return [(Path(os.path.normpath(page.parent / to)) if to else page, place) for to, _, place in found]
+
+
+def places(page: Path) -> set[str]:
+    """The names under which links find a page's headings."""
+    titles = re.findall(r"^#+ (.+)$", page.read_text(), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in titles}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name)
+def test_links_lead_somewhere(page):
+    for to, place in links(page):
+        assert to.exists(), f"{name(page)} links to {to}, which is not there"
+        assert not place or place in places(to), f"{name(page)} links to #{place} of {name(to)}, which has no such heading"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name)
+def test_files_that_are_named_exist(page):
+    for path in re.findall(rf"`((?:{'|'.join(ROOMS)})/[\w/.-]+)`", page.read_text()):
+        assert (ROOT / path).exists(), f"{name(page)} names {path}, which is not there"
+
+
+@pytest.mark.parametrize("folder", sorted(p.name for p in DECISIONS.iterdir() if p.is_dir()))
+def test_entry_pages_list_all_pages(folder):
+    listed = {to for to, _ in links(DECISIONS / ENTRIES[folder])}
+    assert {name(p) for p in (DECISIONS / folder).glob("*.md")} == {name(p) for p in listed if p.parent.name == folder}
