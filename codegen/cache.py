@@ -21,6 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ..common.users_code import warn
 from .object_code import CODE_GENERATION_LEVEL
 from .options import CodegenOptions
 
@@ -139,7 +140,6 @@ def _refuse(folder: Path, why: str, what: str = "object code", noted: set[Path] 
         new = folder not in noted
         noted.add(folder)
     if new:
-        from ..ir.users_code import warn  # and with it numpy, which a text that is printed again does without
         warn(f"{what} is not cached: {folder} {why}", RuntimeWarning)
 
 

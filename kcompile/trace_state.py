@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from .ir.users_code import is_users
+from .common.users_code import is_users
 
 if TYPE_CHECKING:
     from .tracing import Trace

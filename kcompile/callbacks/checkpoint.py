@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ..ir.users_code import warn
+from ..common.users_code import warn
 from ..progress import print_message
 from ..saving import backup
 from .callback import Callback, Logs

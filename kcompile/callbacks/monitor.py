@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..ir.users_code import warn
+from ..common.users_code import warn
 
 
 class Monitor:

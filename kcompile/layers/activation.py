@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from .. import activations, constraints, initializers, ops, regularizers
-from ..ir.users_code import warn
+from ..common.users_code import warn
 from .input_spec import InputSpec
 from .layer import Layer
 

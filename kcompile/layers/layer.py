@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from .. import dtype_policies, naming, regularizers, tracing, tree
-from ..ir.users_code import warn
+from ..common.users_code import warn
 from ..making import MAKING
 from ..operation import Node, Operation
 from ..tensor import KerasTensor

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from .. import tree
-from ..ir.users_code import warn
+from ..common.users_code import warn
 from .call_context import CallArguments, CallSignature, is_tensor
 
 if TYPE_CHECKING:

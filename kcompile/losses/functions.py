@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from .. import config, ops
+from ..common.users_code import warn
 from ..dtypes import result_type
-from ..ir.users_code import warn
 from .reduction import as_tensor, same_rank
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from .. import ops, tracing, tree
+from ..common.users_code import warn
 from ..conversion import as_array
-from ..ir.users_code import warn
 from ..layers.call_context import entered
 from ..layers.input_layer import InputLayer
 from ..layers.layer import Layer

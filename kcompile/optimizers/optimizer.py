@@ -15,8 +15,8 @@ from typing import Any
 import numpy as np
 
 from .. import naming, ops
+from ..common.users_code import warn
 from ..config import floatx
-from ..ir.users_code import warn
 from ..tensor import TracedTensor
 from ..variables import Variable
 from .clipping import clip_by_norms, clip_global

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Mapping
 from typing import Any
 
-from ..ir.users_code import warn
+from ..common.users_code import warn
 from .archive import Archive, parse_json, write_archive
 from .atomic import write_whole
 from .errors import ModelFileError

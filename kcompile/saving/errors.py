@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from ..ir.users_code import warn
+from ..common.users_code import warn
 
 _LONGEST = 8000  # what a damaged file says of itself may be much longer
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from ..ir.users_code import warn
+from ..common.users_code import warn
 
 
 def load_optimizer_weights(optimizer: Any, names: list[str], values: list[np.ndarray[Any, Any]], what: str) -> None:

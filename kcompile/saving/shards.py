@@ -13,7 +13,7 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
-from ..ir.users_code import warn
+from ..common.users_code import warn
 from .archive import parse_json
 from .atomic import not_written, write_whole
 from .errors import ModelFileError

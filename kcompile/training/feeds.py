@@ -13,10 +13,10 @@ import numpy as np
 import numpy.typing as npt
 
 from .. import tree
+from ..common.users_code import warn
 from ..data.dataset import INFINITE
 from ..data.elements import is_dataset, pack
 from ..data.rows import RowPlan
-from ..ir.users_code import warn
 from ..utils.seeds import shuffle_generator
 from .batch_feed import MADE_AHEAD, SAME_TIME, BatchFeed, RunnerFor
 from .checks import check_ranges

@@ -11,9 +11,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from .. import ops, tracing, tree
+from ..common.users_code import warn
 from ..dtypes import is_int_dtype
 from ..ir.graph import Graph
-from ..ir.users_code import warn
 from ..tensor import KerasTensor
 from ..tracing import Trace
 from ..variables import Variable

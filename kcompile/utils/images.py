@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 
+from ..common.users_code import warn
 from ..config import floatx, standardize_data_format
 from ..dtypes import numpy_dtype
-from ..ir.users_code import warn
 from ..tensor import KerasTensor, Tensor
 from .resizing import METHODS, centre_box, resize
 

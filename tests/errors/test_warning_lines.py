@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import threading
 import warnings
 from collections.abc import Callable
@@ -14,7 +16,7 @@ import pytest
 import kcompile as keras
 from kcompile import layers
 from kcompile.codegen import cache
-from kcompile.ir import users_code
+from kcompile.common import users_code
 
 X = np.ones((8, 3), np.float32)
 
@@ -66,6 +68,18 @@ def test_the_users_filters_are_asked_of_the_users_module() -> None:
         warnings.filterwarnings("error", module=__name__.replace(".", r"\."))
         with pytest.raises(UserWarning, match="like this"):
             users_code.warn("like this")
+
+
+def test_numpys_code_is_nobodys() -> None:
+    with pytest.warns(UserWarning, match="like this") as told:
+        np.vectorize(users_code.warn, otypes=[object])("like this")
+    assert_here(told, "np.vectorize(users_code.warn")
+
+
+def test_who_warns_of_the_cache_wants_no_numpy() -> None:
+    text = "import sys, kcompile.codegen.cache, kcompile.common.users_code as u; u.is_users(sys._getframe().f_code);" \
+           " sys.exit('numpy' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", text], check=False).returncode == 0
 
 
 def assert_here(told: Any, line: str) -> None:

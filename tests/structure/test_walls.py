@@ -1,4 +1,4 @@
-"""The one-way dependency `kcompile -> codegen -> ir`, and which room may import which package, held by the imports themselves."""
+"""The one-way dependency `kcompile -> codegen -> ir -> common`, and which room may import which package, held by the imports themselves."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ ALLOWED = {
     "ml_dtypes": ("ir/", "kcompile/", "codegen/"),
     "numpy": ("ir/", "codegen/", "kcompile/"),
 }
+COMMON = "kcompile/common/"
 OPTIONAL = {"rich", "PIL", "IPython"}
 
 
@@ -52,10 +53,14 @@ def test_imports(path):
         where = f"{place}:{line} imports {name}"
         if top == "kcompile":
             room = name.split(".")[1] if "." in name else ""
+            if place.startswith(COMMON):
+                assert room == "common", f"{where}: common knows nothing but itself"
             if place.startswith("ir/"):
-                assert room == "ir", f"{where}: ir knows nothing but itself"
+                assert room in ("ir", "common"), f"{where}: ir knows nothing but itself and what is common"
             if place.startswith("codegen/"):
-                assert room in ("ir", "codegen"), f"{where}: codegen never imports the front end"
+                assert room in ("ir", "codegen", "common"), f"{where}: codegen never imports the front end"
+        elif place.startswith(COMMON):
+            assert top in sys.stdlib_module_names, f"{where}: common imports the standard library alone"
         elif top in ALLOWED:
             assert place.startswith(ALLOWED[top]), f"{where}: only {ALLOWED[top]} may"
         else:

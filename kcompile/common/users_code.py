@@ -7,15 +7,13 @@ import sys
 import warnings
 from types import CodeType
 
-import numpy as np
-
 
 def _folder(file: str) -> str:
     return os.path.dirname(os.path.abspath(file)) + os.sep
 
 
-# Frames in these files are nobody's own code: this package, numpy, the standard library.
-_OURS = (_folder(_folder(__file__)[:-1]), _folder(np.__file__), "<frozen")
+# Frames in these files are nobody's own code: this package, the standard library, and numpy, if there is one in this process.
+_OURS = (_folder(_folder(__file__)[:-1]), "<frozen")
 _LIBRARY = _folder(os.__file__)
 _INSTALLED = os.path.join(_LIBRARY, "site-packages") + os.sep
 _KNOWN: dict[str, bool] = {}
@@ -26,9 +24,14 @@ def is_users(code: CodeType) -> bool:
     name = code.co_filename
     found = _KNOWN.get(name)
     if found is None:
-        ours = name.startswith(_OURS) or (name.startswith(_LIBRARY) and not name.startswith(_INSTALLED))
+        ours = name.startswith(_OURS) or (name.startswith(_LIBRARY) and not name.startswith(_INSTALLED)) or _is_numpys(name)
         found = _KNOWN[name] = not ours
     return found
+
+
+def _is_numpys(name: str) -> bool:
+    file = getattr(sys.modules.get("numpy"), "__file__", None)
+    return file is not None and name.startswith(_folder(file))
 
 
 def warn(message: str, category: type[Warning] = UserWarning) -> None:
