@@ -69,6 +69,8 @@ class CompiledLoss:
         self._factors = assign(self._given_weights, y_pred, self.names, "loss_weights")
         trackers: list[tuple[int, Mean]] = []
         active = [(position, one) for position, one in enumerate(found) if one is not None]
+        if isinstance(self._given, dict) and isinstance(y_pred, dict) and set(self._given) <= set(self.names):  # as Keras walks it
+            active.sort(key=lambda entry: list(self._given).index(self.names[entry[0]]))
         if len(active) > 1:
             taken: set[str] = set()
             for position, one in active:

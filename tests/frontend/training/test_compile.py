@@ -41,6 +41,16 @@ def test_outputs_without_a_loss():
     assert list(logs) == ["loss"]
 
 
+def test_losses_of_outputs_in_a_dict_come_in_the_order_of_the_dict_of_losses():
+    x = keras.Input((4,))
+    model = keras.Model(x, {name: keras.layers.Dense(1, name=name)(x) for name in ("price", "kind", "tags")})
+    model.compile("sgd", {"tags": "mse", "price": "mae", "kind": "mse"})
+    labels = {name: inputs()[:, :1] * scale for scale, name in enumerate(("kind", "price", "tags"), 1)}
+    named = model.evaluate(inputs(), labels, verbose=0, return_dict=True)
+    assert model.metrics_names == ["loss", "tags_loss", "price_loss", "kind_loss"]
+    assert model.evaluate(inputs(), labels, verbose=0) == [named[name] for name in model.metrics_names]
+
+
 def test_names_of_metrics():
     model = two_headed(loss=LOSSES, metrics=[["mse", keras.metrics.MeanSquaredError()], ["accuracy", "acc"]],
                        weighted_metrics=[["mse"], ["accuracy"]])
