@@ -179,9 +179,10 @@ def test_learning_rate_may_be_assigned_without_a_new_compilation():
 @pytest.mark.parametrize("rate", [0.01, keras.optimizers.schedules.ExponentialDecay(0.01, 3, 0.5)])
 def test_a_learning_rate_is_of_floatx(rate):
     """That of float64 training is not rounded to float32."""
-    saved = config.floatx()
+    saved, policy = config.floatx(), config.dtype_policy()
     try:
         config.set_floatx("float64")
+        config.set_dtype_policy("float64")  # by itself the policy follows floatx only until somebody sets one
         model, x = linear(keras.optimizers.SGD(rate)), inputs().astype("float64")
         before = model.get_weights()[0]
         assert before.dtype == "float64" and keras.ops.convert_to_tensor(model.optimizer.learning_rate).dtype == "float64"
@@ -190,6 +191,7 @@ def test_a_learning_rate_is_of_floatx(rate):
         np.testing.assert_allclose(model.get_weights()[0], before - 0.01 * slope, rtol=1e-12)
     finally:
         config.set_floatx(saved)
+        config.set_dtype_policy(policy)
 
 
 def test_frozen_layers_are_left_alone():
