@@ -9,6 +9,7 @@ from ..layers.call_context import CallArguments
 from ..layers.input_layer import InputLayer
 from ..layers.layer import Layer
 from ..layers.serialization import deserialize, serialize
+from ..naming import auto_name
 from ..tensor import KerasTensor
 from .functional import Functional
 from .model import Model
@@ -133,6 +134,7 @@ class Sequential(Model):
                 if isinstance(tensor, KerasTensor):
                     history = tensor._keras_history  # type: ignore[attr-defined]
                     history.operation._inbound_nodes[history.node_index].source = layer._source
+        auto_name("functional")  # Keras's inner model takes one: those that a program makes later are numbered alike
         with self._tracker.paused():
             self._functional = Functional(inputs, x, name=self.name)
 
@@ -207,8 +209,7 @@ class Sequential(Model):
     def from_config(cls, config: dict[str, Any], custom_objects: dict[str, Any] | None = None) -> Any:
         model = cls(name=config.get("name"))
         for record in config["layers"]:
-            model.add(deserialize(record, custom_objects), rebuild=False)
-        model._rebuild()
+            model.add(deserialize(record, custom_objects))
         shape = config.get("build_input_shape")
         if not model.built and shape is not None and model._sequence:
             model.build(tuple(shape))

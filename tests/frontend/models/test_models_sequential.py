@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from kcompile import layers
+from kcompile.backend import clear_session
 from kcompile.models import Model, Sequential
 from kcompile.tracing import Trace
 
@@ -165,3 +166,20 @@ def test_lines_are_those_of_the_layers():
     with open(__file__) as file:
         assert "layers.Dense(2)," in file.readlines()[int(node.source.rpartition(":")[2]) - 1]
     assert node.path == "sequential/dense"
+
+
+def test_functional_models_are_numbered_behind_the_inner_ones_of_sequential_models():
+    """As in Keras, where each building makes one; programs ask for nested models by such names."""
+    def name():
+        x = layers.Input((3,))
+        return Model(x, layers.Dense(1)(x)).name
+
+    clear_session()
+    model = Sequential([layers.Input((3,)), layers.Dense(2)])
+    assert name() == "functional_1"
+    model.add(layers.Dense(4))
+    assert name() == "functional_3"
+    Sequential([layers.Dense(2)])
+    assert name() == "functional_4"
+    Sequential.from_config(model.get_config())
+    assert name() == "functional_7"
