@@ -240,6 +240,9 @@ def weights_of_classes(y: Any, class_weight: Mapping[Any, float]) -> Array:
 
     y: integer labels [N] or [N, 1], or one-hot rows. Raises ValueError for several outputs or ranks above 2.
     """
+    if not isinstance(class_weight, Mapping):
+        raise TypeError("`class_weight` must be a dict from class numbers to weights, such as {0: 1.0, 1: 2.5}. "
+                        f"Received: {class_weight!r}")
     if not is_array_like(y):
         raise ValueError("`class_weight` is only supported for Models with a single output.")
     labels = to_array(y, "`y`")

@@ -44,6 +44,8 @@ X, Y = inputs(), classes()
     (lambda m: m.fit(X, Y, steps_per_epoch=0), ValueError, "`steps_per_epoch`"),
     (lambda m: m.fit(X, Y, verbose=3), ValueError, "`verbose`"),
     (lambda m: m.fit(X, Y, callbacks=[7]), TypeError, "received 7"),
+    (lambda m: m.fit(X, Y, class_weight=[1.0, 2.0]), TypeError, r"`class_weight` must be a dict .* Received: \[1.0, 2.0\]"),
+    (lambda m: m.train_on_batch(X, Y, class_weight=[1.0, 2.0]), TypeError, "`class_weight` must be a dict"),
     (lambda m: m.fit(X, Y, class_weight={0: 1.0}, sample_weight=np.ones(20)), ValueError, "at the same time"),
     (lambda m: m.fit(X[:, :3], Y), ValueError, r"expected shape=\(None, 4\), found shape=\(None, 3\)"),
     (lambda m: m.predict(3), ValueError, "x=3"),
