@@ -66,12 +66,11 @@ class BatchNormalization(Layer):
     def call(self, inputs: Any, training: Any = None, mask: Any = None) -> Any:
         dtype = result_type(inputs.dtype, "float32")
         x = ops.cast(inputs, dtype)
+        mean, variance = ops.cast(self.moving_mean, dtype), ops.cast(self.moving_variance, dtype)
         if training and self.trainable:
-            mean, variance = self._moments(x, mask)
-            self.moving_mean.assign(self.moving_mean * self.momentum + mean * (1.0 - self.momentum))
-            self.moving_variance.assign(self.moving_variance * self.momentum + variance * (1.0 - self.momentum))
-        else:
-            mean, variance = ops.cast(self.moving_mean, dtype), ops.cast(self.moving_variance, dtype)
+            kept, (mean, variance) = (mean, variance), self._moments(x, mask)
+            for moving, before, now in zip((self.moving_mean, self.moving_variance), kept, (mean, variance), strict=True):
+                moving.assign(before * self.momentum + now * (1.0 - self.momentum))
         factor = ops.rsqrt(variance + self.epsilon)
         if self.gamma is not None:
             factor = factor * ops.cast(self.gamma, dtype)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from kcompile import config, layers
+from kcompile import config, layers, ops
 
 
 def close(got, wanted, tolerance=2e-6):
@@ -178,6 +178,19 @@ def test_batch_normalization_leaves_masked_steps_out(rng):
     seen = x[mask]
     close(layer.moving_mean, seen.mean(0), 1e-5)
     close(y, (x - seen.mean(0)) / np.sqrt(seen.var(0) + 1e-3), 1e-5)
+
+
+@pytest.mark.parametrize("dtype", ["bfloat16", "float16"])
+def test_averages_of_small_floats_are_rounded_once(rng, dtype):
+    """Old and new value are added in float32: the old one times 0.99 would be off by more than it moves."""
+    x = rng.normal(size=(64, 8)).astype("float32")
+    layer = layers.BatchNormalization(dtype=dtype)
+    for _ in range(5):
+        before = layer.moving_variance.numpy() if layer.built else np.ones(8, "float32")
+        layer(x, training=True)
+        seen = ops.convert_to_numpy(ops.cast(x, dtype)).astype("float32").var(0)
+        expected = ops.cast(before.astype("float32") * 0.99 + seen * 0.01, dtype)
+        np.testing.assert_array_equal(layer.moving_variance.numpy(), ops.convert_to_numpy(expected))
 
 
 def test_frozen_batch_normalization_uses_and_keeps_its_averages(rng):
