@@ -8,7 +8,9 @@ from typing import Any
 from .. import tree
 from ..layers.input_layer import InputLayer
 from ..layers.layer import Layer
+from ..metrics import Metric
 from ..operation import Node
+from ..optimizers import Optimizer
 from ..tensor import KerasTensor
 from .functional import Functional
 from .model import Model
@@ -17,7 +19,7 @@ from .sequential import Sequential
 
 def clone_model(model: Any, input_tensors: Any = None, clone_function: Callable[[Any], Any] | None = None,
                 call_function: Callable[..., Any] | None = None, recursive: bool = False, **kwargs: Any) -> Any:
-    """A new model of the same layers, freshly initialised.
+    """A new model of the same layers, freshly initialised, and compiled as the model is.
 
     input_tensors: symbolic tensors to build a functional model on; clone_function(layer) makes each new layer (default: from its
     configuration); call_function(layer, *args, **kwargs) calls it; recursive: clone nested models layer by layer too.
@@ -36,16 +38,27 @@ def clone_model(model: Any, input_tensors: Any = None, clone_function: Callable[
     if isinstance(model, Sequential):
         if call_function is not None:
             raise ValueError("`call_function` argument is not supported with Sequential models.")
-        return _clone_sequential(model, input_tensors, make)
+        return _compiled_like(model, _clone_sequential(model, input_tensors, make))
     if isinstance(model, Functional):
-        return _clone_functional(model, input_tensors, make, call_function)
+        return _compiled_like(model, _clone_functional(model, input_tensors, make, call_function))
     if isinstance(model, Model) and clone_function is None:
         return type(model).from_config(model.get_config())
     raise ValueError(f"Cannot clone {model!r}: only Sequential and functional models can be cloned layer by layer")
 
 
-def _from_config(layer: Layer) -> Any:
-    return type(layer).from_config(layer.get_config())
+def _from_config(item: Any) -> Any:
+    return type(item).from_config(item.get_config())
+
+
+def _compiled_like(model: Any, clone: Any) -> Any:
+    """The clone, with an optimizer and metrics of its own: what has a state is not shared."""
+    if model.compiled:
+        given = tree.map_structure(lambda value: _from_config(value) if isinstance(value, (Optimizer, Metric)) else value,
+                                   model._compile_config)
+        clone.compile(**given, auto_scale_loss=model.auto_scale_loss, debug=model.debug)
+        if clone.built:
+            clone.optimizer.build(clone.trainable_variables)
+    return clone
 
 
 def _clone_sequential(model: Sequential, input_tensors: Any, make: Callable[[Any], Any]) -> Sequential:

@@ -7,7 +7,7 @@ import json
 import numpy as np
 import pytest
 
-from kcompile import layers, ops
+from kcompile import layers, metrics, ops, optimizers
 from kcompile.models import Functional, Model, Sequential, clone_model
 
 POLICY = {"module": "keras", "class_name": "DTypePolicy", "config": {"name": "float32"}, "registered_name": None}
@@ -204,3 +204,18 @@ def test_clones_of_subclassed_models():
     assert clone_model(Net(3)).dense.units == 3
     with pytest.raises(ValueError, match="only Sequential and functional models can be cloned layer by layer"):
         clone_model(Net(3), clone_function=lambda layer: layer)
+
+
+def test_a_clone_is_compiled_as_the_model_is():
+    model = functional()
+    assert not clone_model(model).compiled
+    metric, optimizer = metrics.BinaryAccuracy(threshold=0.0, name="above"), optimizers.Adam(0.3, beta_1=0.7)
+    model.compile(optimizer, "mae", metrics=[metric, "mse"], steps_per_execution=2)
+    x = np.ones((4, *model.input_shape[1:]), "float32")
+    model.fit(x, model.predict(x, verbose=0), verbose=0)
+    clone = clone_model(model)
+    assert clone.compiled and clone.loss == "mae" and clone.steps_per_execution == 2
+    assert clone.optimizer is not optimizer and clone.optimizer.get_config() == optimizer.get_config() and clone.optimizer.built
+    assert int(clone.optimizer.iterations) == 0 and int(optimizer.iterations) == 1
+    assert list(clone.evaluate(x, clone.predict(x, verbose=0), verbose=0, return_dict=True)) == ["above", "loss", "mse"]
+    assert all(one is not metric for one in clone.metrics[1].metrics)
