@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from .nest import VECTOR, Loop, all_loads
 from .schedule.foresee import reached
+from .schedule.stream import is_streamed
 
 
 def shared_by_terms(over: Loop, count: int) -> bool:
@@ -19,14 +20,16 @@ def shared_by_terms(over: Loop, count: int) -> bool:
 
 
 def kept_for_terms(over: Loop, count: int) -> int:
-    """Registers that several terms of a sum take beside the sums: for the vectors of one, and for what one has in common with another."""
+    """Registers that several terms of a sum take beside the sums: for the vectors of one, or for its rows where vectors pass by one at a
+    time, and for what one has in common with another."""
     inside = [s for s in over.inside if isinstance(s, Loop)]
+    streamed = is_streamed(over)
     kept = 0
     for load in set(all_loads(over.body)):
         (index,) = load.index
         step, moving = index.coefficient(over.var), [loop for loop in inside if index.coefficient(loop.var) != 0]
         places = reached(index, [loop for loop in moving if loop.mode != VECTOR])
-        if any(loop.mode == VECTOR for loop in moving):
+        if any(loop.mode == VECTOR for loop in moving) != streamed:
             kept += len(places)
         elif isinstance(step, int):
             kept += len(places & {place + step * n for place in places for n in range(1, count)})

@@ -61,16 +61,24 @@ class Tile:
 @struct(frozen=True)
 class Room:
     """What a tile may take: `registers` in all, of which at most `sums` for each of `blocks` accumulators. `trip`: what a trip of
-    the sum costs whatever the tile is, in multiply-adds; `last`: what it costs to tell a last tile from the others, as a factor."""
+    the sum costs whatever the tile is, in multiply-adds; `last`: what it costs to tell a last tile from the others, as a factor.
+    `streams`: of a tile with more vectors than rows these may be held, and vectors pass by one at a time."""
 
     registers: int
     sums: int
     blocks: int = 1
     trip: float = 0.0
     last: float = 1.0
+    streams: bool = False
 
     def holds(self, vectors: int, height: int) -> bool:
-        return vectors * height <= self.sums and self.blocks * vectors * height + vectors + 1 <= self.registers
+        sums = vectors * height
+        return sums <= self.sums and (self.blocks * sums + vectors + 1 <= self.registers or self.holds_rows(vectors, height))
+
+    def holds_rows(self, vectors: int, height: int) -> bool:
+        """Whether there is room beside the sums for a tile's rows, but not for its vectors."""
+        sums = self.blocks * vectors * height
+        return self.streams and sums + height + 1 <= self.registers < sums + vectors + 1
 
 
 def best_tiles(columns: DimLike, lanes: int, rows: Mapping[str, DimLike], room: Room, heights: tuple[int, ...] = (), each: float = NEAR,

@@ -96,6 +96,7 @@ class _Planner(Maps, Products, TurnedPanels, Rows, Sweeps, Tails, Sums, Directio
         self._approach()
         self._behind()
         self._foresee()
+        self._stream()
         self._several()
         self._meanwhile()
         self._lead()

@@ -97,6 +97,7 @@ class Shapes(Routes):
         strips = self._strip(common, vector, rows, dict.fromkeys(extents, 8), 2 * lanes, bool(packed))
         back = is_dear(body) and not self.columns and not strips
         each = FAR if far else SPLIT if self._split(body, vector) else BESIDE if self._beside_each_other(common, body) else NEAR
+        room = replace(room, streams=self.target.vector_bytes == 32 and room.blocks == 1)
         choices = partial(best_tiles, vector.extent, lanes, extents, room, whole, each, masked=bool(self.nest.in_place),
                           apart=self._apart(rows), cores=self.target.cores if own else 1, back=back)
         few = FEW if self.columns else 0
@@ -118,7 +119,8 @@ class Shapes(Routes):
             self.note(f"the rows of a tile of {first} would push each other out of the first-level cache: they lie a power of two apart")
         # panels that are packed one by one have no blocks of rows
         alone = own and not self.target.wide and self._panel_bytes(body, vector) > PACKED_BYTES
-        better = [t for t in self.choices[:LIKELY] if not alone and t.vectors == self.choices[0].vectors
+        likely = [t for t in self.choices if not room.holds_rows(t.vectors, t.height)][:LIKELY]
+        better = [t for t in likely if not alone and t.vectors == self.choices[0].vectors
                   and self._row_blocks(common, vector, t.rows, lanes * t.vectors)]
         if better:
             self.choices.sort(key=lambda tile: tile != better[0])

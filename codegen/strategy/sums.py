@@ -5,7 +5,7 @@ from __future__ import annotations
 from ...ir.types import Dim
 from ..access import inner_loops, static
 from ..nest import VECTOR, Loop, statements, stmt_expr
-from ..schedule import abreast, behind, can_have_several, several
+from ..schedule import abreast, behind, can_have_several, several, stream, too_many_vectors
 from ..schedule.behind import epilogue_behind, waits_for_a_root
 from ..schedule.lead import tile_sums
 from ..schedule.several import asks
@@ -32,6 +32,12 @@ class Sums(Lines):
             count = min(counts[:MOST_TERMS], key=lambda n: (terms.count % (n * ways) // ways, -n), default=1)
             self.nest = abreast(self.nest, terms.array, over, ways, count)
             self.note(f"{terms.array} is packed so, {ways} terms of each column side by side; {count * ways} terms are added in each trip")
+
+    def _stream(self) -> None:
+        """Of tiles whose vectors do not fit beside their sums the rows are held."""
+        for units in too_many_vectors(self.nest, self.target.registers):
+            self.nest = stream(self.nest, units)
+            self.note(f"rows are held, and the vectors that {units} counts pass by one at a time: there is no room for all of them")
 
     def _several(self) -> None:
         """Writes out several terms of a tile's sum in each trip, where scalar instructions take places of products (see TRIP)."""

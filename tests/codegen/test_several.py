@@ -9,7 +9,7 @@ from kcompile.codegen.access import inner_loops
 from kcompile.codegen.lower import lower
 from kcompile.codegen.nest import Let, Prefetch, Transpose, statements
 from kcompile.codegen.schedule import apply
-from kcompile.codegen.strategy import plan
+from kcompile.codegen.strategy import plan, tile_choices
 from kcompile.codegen.target import Target
 from kcompile.ir.scalar import Aff, AxisValue, walk
 from kcompile.ir.text.kernels import parse_kernel
@@ -107,7 +107,8 @@ def test_where_it_happens() -> None:
 
 
 def test_what_is_asked_for_is_asked_for_once_a_line() -> None:
-    nest = plan(lower(kernel_of(40)), Target.named("avx2"))
+    nest, target = lower(kernel_of(40)), Target.named("avx2")
+    nest = plan(nest, target, next(tile for tile in tile_choices(nest, target) if (tile.vectors, tile.height) == (2, 5)))
     five, three = ([s.index for s in loop.body if isinstance(s, Prefetch)] for loop in inner_loops(nest.body) if loop.step == 4)
     assert five[0].coefficient("o") == 5 and str(five[1] + five[0] * -1) == "15" and len(five) == 2  # five rows of four terms: 20 floats
     assert three[0].coefficient("o") == 3 and len(three) == 1
