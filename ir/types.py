@@ -249,6 +249,14 @@ class DType:
         return dtype
 
     @property
+    def limits(self) -> Any:
+        """Of a float or an integer: numpy's finfo or iinfo, with `min` and `max`, of a float also `eps`. Raises ValueError for booleans."""
+        if self.name == "bf16":
+            import ml_dtypes
+            return ml_dtypes.finfo(self.numpy)  # type: ignore[no-untyped-call]
+        return np.finfo(self.numpy) if self.is_float else np.iinfo(self.numpy)
+
+    @property
     def is_float(self) -> bool:
         return self.kind == "f"
 

@@ -91,13 +91,10 @@ class DType(str):
 def _limits(name: str) -> tuple[Any, Any]:
     if name == "bool":
         return False, True
-    info: Any
-    if name == "bfloat16":
-        import ml_dtypes  # see ir/types.py
-        info = ml_dtypes.finfo(numpy_dtype(name))  # type: ignore[no-untyped-call]
-    else:
-        info = np.finfo(name) if name.startswith("float") else np.iinfo(name)
-    return info.min, info.max
+    if name in EAGER_ONLY_NAMES:
+        raise TypeError(f"{name} has no smallest and no largest value")
+    limits = _IR[name].limits
+    return limits.min, limits.max
 
 
 _INSTANCES = {name: DType(name) for name in ALL_NAMES}

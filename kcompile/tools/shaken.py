@@ -7,7 +7,7 @@ been seen to be off by in this very model (at least by one rounding of its type)
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -31,8 +31,8 @@ def sum_scales(node: Node, arrays: list[Array], symbols: Mapping[str, int]) -> t
     return run_node(node, [np.abs(a) if a.dtype.kind == "f" else a for a in arrays], symbols)
 
 
-def shaken_runs(graph: Graph, params: Arrays, states: Arrays, symbols: Mapping[str, int], errors: Mapping[str, float],
-                epsilon: Callable[[Any], float]) -> Iterator[tuple[Arrays, Arrays]]:
+def shaken_runs(graph: Graph, params: Arrays, states: Arrays, symbols: Mapping[str, int], errors: Mapping[str, float]
+                ) -> Iterator[tuple[Arrays, Arrays]]:
     """(outputs, updates) of the float64 step, RUNS times, each time moved otherwise. `errors`: of each op by name, relative."""
     wide = widen(graph)
     narrow = dict(zip(wide.nodes(), graph.nodes(), strict=True))
@@ -47,7 +47,7 @@ def shaken_runs(graph: Graph, params: Arrays, states: Arrays, symbols: Mapping[s
             out = []
             for value, array, scale in zip(narrow[node].outputs, results, scales, strict=True):
                 if array.dtype.kind == "f":
-                    amount = max(epsilon(value.dtype.numpy), errors.get(node.op.name, 0.0) if node.op.name in SUMS else 0.0)
+                    amount = max(float(value.dtype.limits.eps), errors.get(node.op.name, 0.0) if node.op.name in SUMS else 0.0)
                     array = array + amount * rng.uniform(-1.0, 1.0, array.shape) * scale
                 out.append(array)
             return tuple(out)

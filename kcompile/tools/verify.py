@@ -165,17 +165,12 @@ def _allowed(node: Node, value: Value) -> float:
     if not value.dtype.is_float:
         return 0.0
     types = [v.dtype for v in (*node.inputs, value) if v.dtype.is_float]
-    return ROUNDINGS * max(_epsilon(t.numpy) for t in types)
-
-
-def _epsilon(dtype: Any) -> float:
-    import ml_dtypes
-    return float(ml_dtypes.finfo(dtype).eps)  # type: ignore[no-untyped-call]
+    return ROUNDINGS * max(float(t.limits.eps) for t in types)
 
 
 def _coarsest(graph: Graph) -> float:
     """What a gradient may be off by for the rounding of its values alone."""
-    return COARSE * max((_epsilon(t.dtype.numpy) for node in graph.links for t in node.types if t.dtype.is_float), default=0.0)
+    return COARSE * max((float(t.dtype.limits.eps) for node in graph.links for t in node.types if t.dtype.is_float), default=0.0)
 
 
 def _widened(array: Array) -> Array:
@@ -231,7 +226,7 @@ def _whole(probe: Graph, given: Operands, native: Mapping[str, Array], after: Ma
     errors: dict[str, float] = {}
     for check in ops:
         errors[check.what] = max(errors.get(check.what, 0.0), min(check.error, check.allowed))
-    runs = list(shaken_runs(graph, params, states, given.symbols, errors, _epsilon))
+    runs = list(shaken_runs(graph, params, states, given.symbols, errors))
     checks = []
     for part, (kind, found, table_) in enumerate((("", native, probe.outputs), ("state ", after, probe.updates))):
         for name, reference in exact[part].items():
@@ -239,7 +234,7 @@ def _whole(probe: Graph, given: Operands, native: Mapping[str, Array], after: Ma
             node = value.node.inputs[1 + value.index].node if value.node.op.name == "gradient" else value.node
             layer = str(node.attrs["path"]) if node.op.name == "state" else node.path
             moved = max(_error(run[part][name].astype(value.dtype.numpy), reference, reference) for run in runs)
-            least = ROUNDINGS * _epsilon(value.dtype.numpy) if value.dtype.is_float else 0.0
+            least = ROUNDINGS * float(value.dtype.limits.eps) if value.dtype.is_float else 0.0
             checks.append(Check("step", layer, f"{kind}{name}", node.source, _error(found[name], reference, reference),
                                 max(least, SHAKES * moved)))
     return checks

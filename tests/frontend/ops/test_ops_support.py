@@ -56,6 +56,9 @@ def test_dtype_names():
     assert json.dumps(d) == '"float32"' and d.as_numpy_dtype is np.float32 and d.is_floating and d.size == 4
     assert [dtypes.standardize_dtype(t) for t in (float, int, None)] == ["float32", "int32", "float32"]
     assert dtypes.DType("int8").max == 127 and dtypes.DType("bfloat16").max > 3e38
+    assert (dtypes.DType("uint8").min, dtypes.DType("bool").max, dtypes.DType("float16").min) == (0, True, -65504)
+    with pytest.raises(TypeError, match="complex64 has no smallest"):
+        _ = dtypes.DType("complex64").max
     with pytest.raises(ValueError, match="Invalid dtype"):
         dtypes.standardize_dtype("float31")
     with pytest.raises(TypeError, match="eager mode only"):
