@@ -158,16 +158,21 @@ def race(nest: Nest, symbols: dict[str, int], of: dict[str, Compiled], options: 
     best = max(best, *(max(of_one) for of_one in paces.values()))
     for name, compiled in of.items():
         ratios = [mine / theirs for mine, theirs in zip(times[name], times[first], strict=True)]
-        slower, faster = ([pick(both) / best for both in zip(paces[name], paces[first], strict=True)] for pick in (min, max))
-        quiet = [r for r, pace in zip(ratios, slower, strict=True) if pace > QUIET]
-        disturbed = [r for r, pace in zip(ratios, faster, strict=True) if pace < DISTURBED]
-        ratio = f"{statistics.median(ratios):.3f} ({told('quiet', quiet)}, {told('disturbed', disturbed)})"
+        shares = [(mine / best, theirs / best) for mine, theirs in zip(paces[name], paces[first], strict=True)]
         equal = all(np.array_equal(results[name][a], results[first][a], equal_nan=True) for a in nest.arrays)
         print(f"  {name:30} best {min(times[name]) * 1e6:10.2f} us  median {statistics.median(times[name]) * 1e6:10.2f} us  "
-              f"of the first {ratio}  LLVM {compiled.seconds * 1e3:6.1f} ms  {len(compiled.content):7} bytes  "
+              f"of the first {told_apart(ratios, shares)}  LLVM {compiled.seconds * 1e3:6.1f} ms  {len(compiled.content):7} bytes  "
               f"{'same bits' if equal else f'OTHER BITS, by up to {furthest(results[name], results[first]):.1e}'}", flush=True)
         if options.show:
             print(compiled.schedule)
+
+
+def told_apart(ratios: list[float], paces: list[tuple[float, float]]) -> str:
+    """The median of the ratios of all rounds, of those in which nobody disturbed either turn, and of those in which somebody did both.
+    `paces`: in each round, of both turns, the pace of a tile's loop by the best one. A round of one turn each counts for neither."""
+    quiet = [ratio for ratio, both in zip(ratios, paces, strict=True) if min(both) > QUIET]
+    disturbed = [ratio for ratio, both in zip(ratios, paces, strict=True) if max(both) < DISTURBED]
+    return f"{statistics.median(ratios):.3f} ({told('quiet', quiet)}, {told('disturbed', disturbed)})"
 
 
 def told(state: str, ratios: list[float]) -> str:

@@ -153,6 +153,15 @@ def test_kernels_race_whatever_their_schedules_are(tmp_path):
     assert none.returncode == 1 and "nothing to race" in none.stderr
 
 
+def test_rounds_of_a_race_are_told_apart_by_what_a_neighbour_did(benchmarks):
+    """What one turn of two was disturbed in says nothing of a kernel, and a pace between the two limits nothing of a neighbour."""
+    told_apart = benchmarks("race").told_apart
+    quiet, disturbed, between, one = (0.99, 0.96), (0.60, 0.84), (0.90, 0.90), (0.99, 0.60)
+    told = told_apart([0.9, 0.8, 0.98, 5.0, 0.7], [quiet, quiet, disturbed, one, between])
+    assert told == "0.900 (quiet 0.850 of 2, disturbed 0.980 of 1)"
+    assert told_apart([1.5, 1.0, 1.2], [one, one[::-1], between]) == "1.200 (never quiet, never disturbed)"
+
+
 def test_small_costs_are_measured_against_native_steps(tmp_path):
     done = subprocess.run([sys.executable, str(FOLDER / "small_costs.py"), "--workload", "tabular", "predict_mlp", "--rounds", "1",
                            "--seconds", "0.01"], check=True, text=True, capture_output=True,
