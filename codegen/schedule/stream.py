@@ -64,7 +64,12 @@ def is_streamed(over: Loop) -> bool:
 
 
 def _dimensions(nest: Nest) -> dict[str, set[str]]:
-    return {s.name: {d.var for d in s.dims} for s in statements(nest.body) if isinstance(s, Acc)}
+    """What counts the sums of that name, in whole tiles or in last ones."""
+    found: dict[str, set[str]] = {}
+    for s in statements(nest.body):
+        if isinstance(s, Acc):
+            found.setdefault(s.name, set()).update(d.var for d in s.dims)
+    return found
 
 
 def _group(stmt: Stmt, sums: dict[str, set[str]]) -> tuple[list[Loop], int]:

@@ -13,7 +13,7 @@ from kcompile.codegen.lower import lower
 from kcompile.codegen.schedule import apply
 from kcompile.codegen.schedule.lead import tile_sums
 from kcompile.codegen.schedule.stream import is_streamed
-from kcompile.codegen.strategy import plan
+from kcompile.codegen.strategy import plan, tile_choices
 from kcompile.codegen.target import Target
 from kcompile.codegen.tiles import Room, best_tiles
 from kcompile.ir.kernel import Kernel
@@ -88,3 +88,16 @@ def test_two_axes_of_rows_beside_one_vector_are_no_vectors_that_pass_by() -> Non
     assert not is_streamed(sums)
     (sums, _), = tile_sums(plan(lower(FIRST), AVX2).body)
     assert is_streamed(sums)
+
+
+def test_where_last_rows_are_done_one_by_one() -> None:
+    nest = lower(parse_kernel("""kernel rows
+  axes i:B, j:64, k:64
+  read x: f32[B, 64], w: f32[64, 64]
+  write y: f32[B, 64]
+  reduce s[i, j] = add over k of x[i, k] * w[k, j]
+  store y[i, j] = s
+"""))
+    tile = next(tile for tile in tile_choices(nest, AVX2) if (tile.vectors, tile.height) == (4, 3))
+    steps = plan(nest, AVX2, tile).steps
+    assert "singly(i.i)" in steps and "stream(j.i.u)" in steps
