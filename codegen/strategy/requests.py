@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from ...ir.types import Dim
 from ..access import MANY, accesses, chain, guess, inner_loops, static
 from ..nest import FOR, Acc, Loop, Nest, statements
@@ -20,7 +22,9 @@ from .lines import CYCLES, Lines
 STORED = 4096  # bytes between what a tile stores and what is asked for when it begins
 WHILE = 16  # vectors that are added up for each line that an epilogue asks for: fewer are soon done, and cost less than the requests
 SHORT_WHILE = 512  # the same, for each line that an epilogue writes: beside more, what memory takes for it is not seen
+LONG_WHILE = 1024  # and for each line of a sample, with vectors of 32 bytes
 PART_OF_A_SAMPLE = 3  # in a third of which at least a tile reads: where these overlap, each is the first to read little
+SHORT_VECTORS = 32  # bytes of vectors with which trips have time to ask for a sample
 NEXT = 8  # elements of an image that are asked for ahead, where a sum goes over it
 
 
@@ -108,6 +112,8 @@ class Requests(Lines):
         wanted: dict[tuple[str, str], int] = {}
         for loop, vectors in tile_sums(self.nest.body):
             for array, found in self._led(loop, vectors):
+                if not self.target.wide and self._samples(array):
+                    continue  # of which each tile would ask for its own part, the first of them for all that comes from a far cache
                 if loop.step > 1 and not self.nest.still and (self.taps or not self._read_once(loop, array, found)):
                     continue  # a load of each of several terms steps so far that the processor asks a near cache in time
                 fewest = min(x.step for x in leading(self.nest, array, loop.var, bool(self.columns)))
@@ -118,18 +124,27 @@ class Requests(Lines):
                       f"of {array} what the sum over {over} takes {trips} trips later is asked for")
 
     def _upcoming(self) -> None:
-        """Asks for the next sample of what tiles read sample by sample, where all of it comes from far away, each tile reads in a good
-        part of it, and nothing else asks for it: a kernel that goes through the samples with others runs errands meanwhile."""
-        if self.nest.along or self.apart or not self.target.wide:
-            return
-        for samples in [s for s in self.nest.body if isinstance(s, Loop) and isinstance(s.extent, Dim)]:
-            for array, kind in self.nest.arrays.items():
-                found = None if is_asked(self.nest, array) else next_sample(self.nest, array, samples.var)
-                far = guess(kind.size, MANY) * kind.dtype.size > self.target.l2 // 2
-                if found and far and found.products >= WHILE and found.span * PART_OF_A_SAMPLE >= found.size \
-                        and found.size * kind.dtype.size <= self.target.l2 // 4:
-                    self.nest = upcoming(self.nest, array, samples.var)
-                    self.note(f"the next of {samples.var} of {array} is asked for while this one is summed")
+        """Asks for the next sample of what tiles read sample by sample (see _samples)."""
+        for array in self.nest.arrays:
+            if samples := self._samples(array):
+                self.nest = upcoming(self.nest, array, samples)
+                self.note(f"the next of {samples} of {array} is asked for while this one is summed")
+
+    def _samples(self, array: str) -> str:
+        """The loop over samples of which the next one is asked for of an array: where all of it comes from far away, each tile reads in a
+        good part of a sample, and nothing else asks for it: a kernel that goes through the samples with others runs errands meanwhile. ''
+        where that is not so."""
+        kind = self.nest.arrays.get(array)
+        if kind is None or self.nest.along or self.apart or self.target.vector_bytes < SHORT_VECTORS or is_asked(self.nest, array):
+            return ""
+        far = guess(kind.size, MANY) * kind.dtype.size > self.target.l2 // 2
+        for samples in [s for s in self.nest.body if far and isinstance(s, Loop) and isinstance(s.extent, Dim)]:
+            found = next_sample(self.nest, array, samples.var)
+            most = math.inf if self.target.wide else LONG_WHILE
+            if found and WHILE <= found.products <= most and found.span * PART_OF_A_SAMPLE >= found.size \
+                    and found.size * kind.dtype.size <= self.target.l2 // 4:
+                return samples.var
+        return ""
 
     def _expect(self) -> None:
         """Asks for what epilogues read of the samples of a batch, which may come from memory, and then for what they write."""
