@@ -3,6 +3,7 @@
 A tile of V vectors and R rows does V * R multiply-adds for V + R loads; the sums, the vectors and one value of a row lie in registers.
 What a tile costs for each result is a small model: time goes by the multiply-adds, by the loads where these are more, and by the
 latency of an addition where sums are few; vectors come from further away than rows; and what the last tiles compute for nothing counts.
+Where a core has two halves, loads count in any case: beside a neighbour it is they that tell one tile from another.
 """
 
 from __future__ import annotations
@@ -16,8 +17,8 @@ from ..ir.types import Dim, DimLike
 from .access import divisor
 
 LOADS = 1.2  # multiply-adds that a load is worth: a tile of eight rows and one vector runs at three quarters of the peak
+LOAD = 0.4  # and what each costs where these are fewer, beside two multiply-adds of 64 bytes in a cycle: a neighbour takes its place
 NEAR = 0.2  # what a vector costs beyond that where panels lie in the second-level cache
-BESIDE = 0.05  # and where they come from no further than rows: of equal tiles the one that loads least for a product is best then
 SPLIT = 0.5  # where each lies in two lines as a rule, which takes two loads
 FAR = 1.0  # and where they come from further away
 MASKED = 1.05  # what masks cost
@@ -61,13 +62,15 @@ class Tile:
 @struct(frozen=True)
 class Room:
     """What a tile may take: `registers` in all, of which at most `sums` for each of `blocks` accumulators. `trip`: what a trip of
-    the sum costs whatever the tile is, in multiply-adds; `last`: what it costs to tell a last tile from the others, as a factor.
-    `streams`: of a tile with more vectors than rows these may be held, and vectors pass by one at a time."""
+    the sum costs whatever the tile is, in multiply-adds; `load`: what each load costs, where there are fewer than multiply-adds; `last`:
+    what it costs to tell a last tile from the others, as a factor. `streams`: of a tile with more vectors than rows these may be held,
+    and vectors pass by one at a time."""
 
     registers: int
     sums: int
     blocks: int = 1
     trip: float = 0.0
+    load: float = 0.0
     last: float = 1.0
     streams: bool = False
 
@@ -99,7 +102,7 @@ def priced_tiles(columns: DimLike, lanes: int, rows: Mapping[str, DimLike], room
     alone are shared out. `few`: rows that are done at a time of a last tile of an axis of unknown length. `back`: rows of a last tile
     step back, `masked` or not. `narrow`: a last panel has as many vectors as are left. `borders`: of axes whose tiles at a border have code
     of their own the rows that have each of the terms.
-    Of equal tiles the one nearest to two vectors and eight rows, but for `BESIDE`.
+    Of equal tiles the one nearest to two vectors and eight rows.
     """
     unknown, known = MOST_ROWS if few else CLAMPED_ROWS, borders or {}
     found = [Tile(vectors, dict(zip(rows, sizes, strict=True)))
@@ -110,29 +113,28 @@ def priced_tiles(columns: DimLike, lanes: int, rows: Mapping[str, DimLike], room
     if not found:  # so many sums at once that none of these fits: the smallest spills least
         return [(math.inf, Tile(1, dict.fromkeys(rows, min(heights, default=1))))]
 
-    def rank(tile: Tile) -> tuple[float, float, int, int, bool]:
-        waste = _last_columns(columns, lanes, tile, each, room.trip) if narrow else wasted(columns, tile.vectors * lanes)
+    def rank(tile: Tile) -> tuple[float, int, int, bool]:
+        waste = _last_columns(columns, lanes, tile, each, room) if narrow else wasted(columns, tile.vectors * lanes)
         dead = [a for a, n in tile.rows.items() if wasted(rows[a], n) > 1 and not worth_a_short_tile(rows[a], n)]
         stuck = any(not isinstance(rows[a], Dim) for a in dead) and not back
         masks = CLAMPED if stuck else MASKED if waste > 1 or (dead and not back) else 1.0
-        waste *= math.prod(_bordered(known[axis], size, tile, each, room.trip) if axis in known else
-                           _last_rows(rows[axis], size, tile, each, room.trip, few) for axis, size in tile.rows.items())
+        waste *= math.prod(_bordered(known[axis], size, tile, each, room) if axis in known else
+                           _last_rows(rows[axis], size, tile, each, room, few) for axis, size in tile.rows.items())
         waste *= masks if masked else 1
         waste *= 1 if isinstance(columns, Dim) else wasted(-(-columns // (tile.vectors * lanes)), cores)
         told = [a for a, n in tile.rows.items() if a not in known and (worth_a_short_tile(rows[a], n) or clamped(rows[a], n))]
         waste *= room.last if told else 1
-        whole = round(waste * cost(tile.vectors, tile.height, each, room.trip), 2)
-        loads = round((tile.vectors + tile.height) / (tile.vectors * tile.height), 1) if each == BESIDE else 0.0  # for a product
-        return whole, loads, abs(tile.vectors - 2), abs(tile.height - 8), next(iter(tile.rows.values()), 1) < tile.height
+        whole = round(waste * cost(tile.vectors, tile.height, each, room), 2)
+        return whole, abs(tile.vectors - 2), abs(tile.height - 8), next(iter(tile.rows.values()), 1) < tile.height
 
     return [(rank(tile)[0], tile) for tile in sorted(found, key=rank)]
 
 
-def cost(vectors: int, rows: int, vector: float, trip: float = 0.0) -> float:
-    """Time of one product of a tile, in that of its multiply-adds alone. `vector`: the extra cost of one; `trip`: of all together."""
-    sums = vectors * rows
-    products = sums + trip * MISSED * max(0, AT_EASE - sums)
-    return (max(products, LOADS * (vectors + rows), IN_FLIGHT) + vector * vectors + trip) / sums
+def cost(vectors: int, rows: int, vector: float, room: Room) -> float:
+    """Time of one product of a tile, in that of its multiply-adds alone. `vector`: the extra cost of one."""
+    sums, loads = vectors * rows, vectors + rows
+    products = sums + room.trip * MISSED * max(0, AT_EASE - sums)
+    return (max(products, LOADS * loads, IN_FLIGHT) + vector * vectors + room.load * loads + room.trip) / sums
 
 
 def wasted(extent: DimLike, size: int) -> float:
@@ -162,17 +164,17 @@ def clamped(extent: DimLike, size: int) -> bool:
     return isinstance(extent, Dim) and divisor(extent) > 1 and divisor(extent) % size > 0
 
 
-def _last_columns(extent: DimLike, lanes: int, tile: Tile, vector: float, trip: float) -> float:
+def _last_columns(extent: DimLike, lanes: int, tile: Tile, vector: float, room: Room) -> float:
     """What panels of that width cost, as a multiple of what the columns would if all panels were whole, and the last has the vectors that
     are left."""
     if isinstance(extent, Dim):
         return wasted(extent, lanes * tile.vectors)
     whole, left = divmod(-(-extent // lanes), tile.vectors)
-    shorter = cost(left, tile.height, vector, trip) / cost(tile.vectors, tile.height, vector, trip) if left else 0.0
+    shorter = cost(left, tile.height, vector, room) / cost(tile.vectors, tile.height, vector, room) if left else 0.0
     return float((whole * tile.vectors + left * shorter) * lanes / extent) * (NARROWER if whole and left else 1)
 
 
-def _last_rows(extent: DimLike, size: int, tile: Tile, vector: float, trip: float, few: int) -> float:
+def _last_rows(extent: DimLike, size: int, tile: Tile, vector: float, room: Room, few: int) -> float:
     """What tiles of that size cost along an axis, as a multiple of what they would if all were whole."""
     known = not isinstance(extent, Dim)
     if not worth_a_short_tile(extent, size) if known else not few or divisor(extent) > 1:
@@ -183,20 +185,20 @@ def _last_rows(extent: DimLike, size: int, tile: Tile, vector: float, trip: floa
         each = left if known else few
         if not left:
             return 1.0
-        shorter = cost(tile.vectors, tile.height // size * each, vector, trip) / cost(tile.vectors, tile.height, vector, trip)
+        shorter = cost(tile.vectors, tile.height // size * each, vector, room) / cost(tile.vectors, tile.height, vector, room)
         return (rows - left + -(-left // each) * each * shorter) / rows
     return of(extent) if not isinstance(extent, Dim) else sum(map(of, TYPICAL_BATCHES)) / len(TYPICAL_BATCHES)
 
 
-def _bordered(terms: tuple[range, ...], size: int, tile: Tile, vector: float, trip: float) -> float:
+def _bordered(terms: tuple[range, ...], size: int, tile: Tile, vector: float, room: Room) -> float:
     """What tiles of that size cost along an axis, as a multiple of what they would if all were whole: those at the border do each of the
     `terms` for the rows alone that have it."""
     done = 0.0
     for rows in terms:
         for start in range(rows.start // size * size, rows.stop, size):
             alive = min(start + size, rows.stop) - max(start, rows.start)
-            done += alive * cost(tile.vectors, tile.height // size * alive, vector, trip)
-    return done / (sum(map(len, terms)) * cost(tile.vectors, tile.height, vector, trip))
+            done += alive * cost(tile.vectors, tile.height // size * alive, vector, room)
+    return done / (sum(map(len, terms)) * cost(tile.vectors, tile.height, vector, room))
 
 
 def _covers(extent: DimLike, width: int) -> bool:

@@ -127,7 +127,7 @@ def taps_tile(window: Window, rows: Mapping[str, DimLike], room: Room) -> tuple[
         done = height * window.steps
         loads = height // slid * (slid + window.steps - 1) + window.steps
         waste = math.prod(wasted(rows[axis], n) for axis, n in zip(axes, sizes, strict=True))
-        return round(waste * (max(done, LOADS * loads, IN_FLIGHT * window.steps) + room.trip) / done, 2), height
+        return round(waste * (max(done, LOADS * loads, IN_FLIGHT * window.steps) + room.load * loads + room.trip) / done, 2), height
 
     def fits(sizes: tuple[int, ...]) -> bool:
         slid = sizes[axes.index(window.row)]

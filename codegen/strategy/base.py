@@ -14,7 +14,7 @@ from ..schedule import reorder, tile, trim, vectorize
 from ..schedule.trim import bound
 from ..target import Target
 from ..terms_abreast import Terms
-from ..tiles import LAST, SHORT_TRIP, TRIP, Room, Tile
+from ..tiles import LAST, LOAD, SHORT_TRIP, TRIP, Room, Tile
 from ..windows import Window
 
 
@@ -104,7 +104,8 @@ class Scheduling:
         """Registers for a tile."""
         registers, blocks = self.target.registers, max(1, self._blocks(common))
         trip, last = {64: (TRIP, LAST), 32: (SHORT_TRIP, 1.0)}.get(self.target.vector_bytes, (0.0, 1.0))
-        return Room(registers, (registers - 4) // blocks, blocks, trip, last)
+        load = LOAD if self.target.wide and self.target.multiply_adds > 1 else 0.0
+        return Room(registers, (registers - 4) // blocks, blocks, trip, load, last)
 
     def _blocks(self, common: list[Loop]) -> int:
         """Accumulators that are alive at once: the most that one body declares."""

@@ -82,6 +82,6 @@ class Products(Scheduling):
         def choice(size: int) -> tuple[float, int, int]:
             blocks = next(n for n in count(max(1, -(-height // most))) if n * across % cores == 0 and n * across >= BLOCKS * cores)
             rows = size * -(-height // (blocks * size))
-            return cost(2, size, NEAR, room.trip) * -(-height // rows) * rows, rows, size
+            return cost(2, size, NEAR, room) * -(-height // rows) * rows, rows, size
         _, rows, size = min(choice(size) for size in range(LEAST, MOST_ROWS + 1))
         return rows, size

@@ -10,7 +10,8 @@ from functools import partial
 from kcompile.ir.struct import replace
 
 from ...ir.scalar import Aff, Guard
-from ..access import Access, accesses, chain, guess, inner_loops, static, useful_lanes
+from ...ir.types import Dim
+from ..access import Access, accesses, chain, divisor, guess, inner_loops, static, useful_lanes
 from ..conflicts import crowd, crowded
 from ..epilogue import is_dear
 from ..nest import Loop, Stmt
@@ -18,7 +19,7 @@ from ..packing import PACKED_BYTES, far_rows
 from ..strips import PAGE
 from ..target import LINE, WAITING_BYTES
 from ..terms_abreast import LEAST_ROWS, WAYS, WORTH, WORTH_MORE, Terms, find_terms
-from ..tiles import AT_EASE, BESIDE, FAR, FEW, IN_FLIGHT, NEAR, SPLIT, Borders, Room, Tile, best_tiles, priced_tiles
+from ..tiles import AT_EASE, FAR, FEW, IN_FLIGHT, NEAR, SPLIT, Borders, Room, Tile, best_tiles, priced_tiles
 from ..windows import find_window, taps_tile, window_tile
 from .base import Shape
 from .routes import Routes
@@ -96,8 +97,10 @@ class Shapes(Routes):
         extents = {loop.var: loop.extent for loop in rows}
         strips = self._strip(common, vector, rows, dict.fromkeys(extents, 8), 2 * lanes, bool(packed))
         back = is_dear(body) and not self.columns and not strips
-        each = FAR if far else SPLIT if self._split(body, vector) else BESIDE if self._beside_each_other(common, body) else NEAR
+        each = FAR if far else SPLIT if self._split(body, vector) else NEAR
         room = replace(room, streams=self.target.vector_bytes == 32 and room.blocks == 1)
+        if far or not (self._rows_are_many(rows, body) or self._beside_each_other(common, body)):
+            room = replace(room, load=0.0)  # lines that come from far away, and rows that a last tile leaves, weigh more
         choices = partial(best_tiles, vector.extent, lanes, extents, room, whole, each, masked=bool(self.nest.in_place),
                           apart=self._apart(rows), cores=self.target.cores if own else 1, back=back)
         few = FEW if self.columns else 0
@@ -129,6 +132,12 @@ class Shapes(Routes):
     def _told(self, vectors: int) -> bool:
         """Whether the last rows of a batch are told from whole tiles (`singly`) and done some at a time, so that tiles may be tall."""
         return self.target.wide and not self.columns and not self.nest.still and not self.nest.in_place and vectors * FEW <= IN_FLIGHT
+
+    def _rows_are_many(self, rows: list[Loop], body: tuple[Stmt, ...]) -> bool:
+        """Whether a sum of known length is taken for rows that are many for each sample: what a last tile leaves of them is little."""
+        summed = inner_loops(tuple(s for s in body if isinstance(s, Loop)))
+        return all(static(loop.extent) is not None for loop in summed) \
+            and not any(isinstance(loop.extent, Dim) and divisor(loop.extent) == 1 for loop in rows)
 
     def _borders(self, body: tuple[Stmt, ...]) -> Borders:
         """Of the axis whose tiles at the border of an image have code of their own: the rows that have the term of each tap."""

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 
+from kcompile.ir.struct import replace
+
 from ...ir.types import Dim, DimLike
 from ..access import accesses, divisor, guess, inner_loops, static, useful_lanes
 from ..conflicts import crowded
@@ -91,7 +93,8 @@ class TurnedPanels(Panels):
                 narrow: bool = False, each: float = 0.0, taps: int = 0) -> list[tuple[float, Tile]]:
         """Tiles by what they cost, where vectors are not packed; for one along the lanes as if they had as many as there are `taps`."""
         lanes, each = useful_lanes(self.nest, self.target, vector), each or (SPLIT if self.target.wide else NEAR)
-        return priced_tiles(lanes * taps or vector.extent, lanes, rows, self._room(common), each=each,
+        room = replace(self._room(common), load=0.0)  # `each` counts the loads that lie in two lines
+        return priced_tiles(lanes * taps or vector.extent, lanes, rows, room, each=each,
                             masked=bool(self.nest.in_place), back=is_dear(common[-1].body), narrow=narrow)
 
     def _inward_lanes(self, common: list[Loop]) -> Loop | None:

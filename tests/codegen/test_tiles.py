@@ -3,9 +3,12 @@
 import pytest
 
 from kcompile.codegen.conflicts import crowd, crowded
+from kcompile.codegen.lower import lower
+from kcompile.codegen.strategy import tile_choices
 from kcompile.codegen.target import Target
-from kcompile.codegen.tiles import BESIDE, FAR, NEAR, Room, best_tiles, cost, wasted
+from kcompile.codegen.tiles import FAR, LOAD, NEAR, Room, best_tiles, cost, wasted
 from kcompile.ir.struct import replace
+from kcompile.ir.text.kernels import parse_kernel
 from kcompile.ir.types import Dim
 
 ROOMS = {"avx2": Room(16, 12), "avx512": Room(32, 28), "two sums": Room(16, 6, 2)}
@@ -57,13 +60,14 @@ def test_taps_that_few_rows_of_a_tile_have_are_counted():
 def test_what_comes_from_far_away_is_read_by_more_rows():
     near, far = (best_tile(64, 8, {"c": 32}, ROOMS["avx2"], each=each).height for each in (NEAR, FAR))
     assert far > near
-    assert cost(2, 8, 1.0) < cost(2, 4, 1.0)
+    assert cost(2, 8, 1.0, ROOMS["avx512"]) < cost(2, 4, 1.0, ROOMS["avx512"])
 
 
-def test_of_equal_tiles_of_operands_that_are_as_near_the_one_that_loads_least_is_taken():
+@pytest.mark.parametrize("columns, few, least", [(64, (2, 12), (4, 6)), (96, (2, 12), (3, 8)), (32, (2, 12), (2, 12))])
+def test_where_loads_count_the_tile_that_loads_least_for_a_product_is_taken(columns, few, least):
     room = replace(ROOMS["avx512"], trip=2.0, last=1.04)
-    for each, columns, expected in ((NEAR, 64, (2, 12)), (BESIDE, 64, (4, 6)), (BESIDE, 96, (3, 8)), (BESIDE, 32, (2, 12))):
-        tile = best_tile(columns, 16, {"k": 96}, room, each=each)
+    for load, expected in ((0.0, few), (LOAD, least)):
+        tile = best_tile(columns, 16, {"k": 96}, replace(room, load=load))
         assert (tile.vectors, tile.height) == expected
 
 
@@ -117,3 +121,22 @@ def test_rows_of_a_batch_may_be_twelve_where_few_of_a_last_tile_are_done_at_a_ti
     assert str(best_tile(32, 16, {"i": B}, room)) == "2 x 8"
     assert str(best_tile(32, 16, {"i": B}, room, few=4)) == "2 x 12"
     assert best_tile(32, 16, {"i": B}, room, few=4, apart=frozenset({"i"})).height <= 8
+
+
+@pytest.mark.parametrize(("rows", "channels", "quiet", "beside"), [
+    ("n:B, y:24", 64, "2 x 12", "4 x 6"),  # rows of an image, many for each sample
+    ("n:B", 512, "2 x 12", "2 x 12"),  # those of a batch, of which a small one leaves many
+], ids=["image", "batch"])
+def test_loads_count_beside_two_multiply_adds_in_a_cycle(rows: str, channels: int, quiet: str, beside: str) -> None:
+    """Where all that is no multiply-add takes places that a neighbour wants, too, tiles are those that load least for a product."""
+    sizes, places = rows.replace("n:", "").replace("y:", ""), ", ".join(axis[0] for axis in rows.split(", "))
+    kernel = parse_kernel(f"""
+kernel product
+  axes {rows}, o:{channels}, k:{channels}
+  read x: f32[{sizes}, {channels}], w: f32[{channels}, {channels}]
+  write t: f32[{sizes}, {channels}]
+  reduce s[{places}, o] = add over k of x[{places}, k] * w[k, o]
+  store t[{places}, o] = s
+""".lstrip())
+    for multiply_adds, expected in ((1, quiet), (2, beside)):
+        assert str(tile_choices(lower(kernel), Target.named(f"avx512,multiply_adds={multiply_adds},l2=2M"))[0]) == expected
