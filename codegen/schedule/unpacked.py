@@ -12,12 +12,14 @@ when the kernel runs. Both ways sum the same terms in the same order.
 
 from __future__ import annotations
 
+import math
+
 from kcompile.ir.struct import replace
 
 from ...ir.scalar import Aff, Expr, Load, rewrite
 from ...ir.types import Dim, DimLike
 from ..access import divisor
-from ..nest import FOR, Accum, Clip, Loop, Nest, Stmt, Store, all_loads, all_stores, loops, map_body, statements
+from ..nest import FOR, Acc, Accum, Clip, Loop, Nest, Stmt, Store, all_loads, all_stores, loops, map_body, statements
 from .loops import ScheduleError, record
 
 
@@ -67,6 +69,14 @@ def row_stride(nest: Nest, array: str) -> DimLike:
     rows = [s for s in (copy, *copy.inside) if isinstance(s, Loop) and s.mode == FOR]
     (load,) = all_loads((copy,))
     return load.index[0].coefficient(rows[-1].var)
+
+
+def reads_for_a_row(nest: Nest, array: str, rows: str) -> int:
+    """How often a panel is read for one tile of `rows`: at each place of an image, where these are images."""
+    (home,) = (s for s in statements(nest.body) if isinstance(s, Loop) and is_home(s, array))
+    _, tiles = parts(home.body, array)
+    around = [s for s in statements(tiles) if isinstance(s, Loop) and s.mode == FOR and any(isinstance(x, Acc) for x in s.inside)]
+    return math.prod(-(-s.extent // s.step) for s in around if isinstance(s.extent, int) and not s.var.startswith(f"{rows}."))
 
 
 def is_home(stmt: Stmt, array: str) -> bool:

@@ -31,7 +31,7 @@ from ..schedule import (
 from ..schedule.chunk import chunkable, operands
 from ..schedule.refill import refilled
 from ..schedule.repack import why_not_repack
-from ..schedule.unpacked import row_stride
+from ..schedule.unpacked import reads_for_a_row, row_stride
 from ..strips import column_blocks, is_bare
 from ..tiles import rows_of_a_sample
 from ..windows import Window
@@ -212,7 +212,9 @@ class Panels(Shapes):
         for array in [name.removeprefix("pack.") for name in self.nest.scratch if name.startswith("pack.")]:
             for rows in [var.removesuffix(".i") for var in self.tiled]:
                 if not why_not_unpacked(self.nest, array, rows):
-                    tiles = self._unpacked_tiles(array, rows)
+                    tiles = self._unpacked_tiles(array, rows) // reads_for_a_row(self.nest, array, rows)
+                    if not tiles:
+                        continue
                     few = tiles * loops(self.nest, f"{rows}.o")[0].step
                     self.nest = unpacked(self.nest, array, rows, few)
                     self.note(f"up to {few} rows of {rows} read {array} where it lies: to pack it would take longer")

@@ -38,3 +38,19 @@ kernel dense
         fewer = {name: array[:batch] if name in ("x", "y") else array for name, array in arrays.items()}
         found = run_native(compiled, fewer, {"B": batch}, shares=2)
         np.testing.assert_array_equal(found["y"], packed["y"][:batch])
+
+
+@pytest.mark.parametrize(("places", "unpacks"), [("1, 1", True), ("6, 6", False)])
+def test_a_panel_that_is_read_at_many_places_of_few_images_is_packed(places: str, unpacks: bool) -> None:
+    height, width = places.split(", ")
+    inside = "d[n, u + y - 2, v + x - 2, o] if 0 <= u + y - 2 < 4 and 0 <= v + x - 2 < 4"
+    kernel = parse_kernel(f"""
+kernel input_gradient
+  axes n:B, y:{height}, x:{width}, c:512, u:3, v:3, o:64
+  read d: f32[B, 4, 4, 64], w: f32[3, 3, 64, 512]
+  write t: f32[B, {places}, 512]
+  reduce s[n, y, x, c] = add over u, v, o of ({inside} else 0.0) * w[u, v, o, c]
+  store t[n, y, x, c] = s
+""".lstrip())
+    steps = plan(lower(kernel), Target.named("avx512")).steps
+    assert any(step.startswith("unpacked(w, n") for step in steps) == unpacks and any(step.startswith("pack(w, c") for step in steps)
