@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from kcompile.ir.op import OPS
+
 ROOT = Path(__file__).resolve().parents[2]
 DECISIONS = ROOT / "docs" / "decisions"
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
@@ -42,6 +44,11 @@ def test_links_lead_somewhere(page):
 def test_files_that_are_named_exist(page):
     for path in re.findall(rf"`((?:{'|'.join(ROOMS)})/[\w/.-]+)`", page.read_text()):
         assert (ROOT / path).exists(), f"{name(page)} names {path}, which is not there"
+
+
+def test_contracts_name_every_op():
+    named = set(re.findall(r"\w+", (DECISIONS / "0001-contracts.md").read_text()))
+    assert set(OPS) <= named, f"0001-contracts.md says nothing of {sorted(set(OPS) - named)}"
 
 
 @pytest.mark.parametrize("folder", sorted(p.name for p in DECISIONS.iterdir() if p.is_dir()))
