@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from kcompile.codegen.schedule import STEPS
 from kcompile.ir.op import OPS
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -49,6 +50,11 @@ def test_files_that_are_named_exist(page):
 def test_contracts_name_every_op():
     named = set(re.findall(r"\w+", (DECISIONS / "0001-contracts.md").read_text()))
     assert set(OPS) <= named, f"0001-contracts.md says nothing of {sorted(set(OPS) - named)}"
+
+
+def test_schedules_name_every_step():
+    named = set(re.findall(r"`(\w+)`", (DECISIONS / "0005-schedules.md").read_text()))
+    assert set(STEPS) <= named, f"no page listed in 0005-schedules.md is about {sorted(set(STEPS) - named)}"
 
 
 @pytest.mark.parametrize("folder", sorted(p.name for p in DECISIONS.iterdir() if p.is_dir()))
