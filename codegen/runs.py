@@ -16,6 +16,7 @@ from ..ir.arena import first_fit
 from ..ir.program import Lifetime, Program
 from ..ir.types import Dim, TensorType, dim_symbols, evaluate_dim, is_static
 from .access import TYPICAL, expr_cost, guess
+from .claimed import claimed_inside, shared_loops
 from .nest import VECTOR, Errand, Let, Loop, Nest, Stmt, stmt_expr
 from .runtime.layout import MOST_ARGS, MOST_ASKED
 from .step import KernelCall
@@ -45,13 +46,12 @@ def trips_of_a_sample(nest: Nest) -> int:
 
 
 def trips_worth_a_call(nest: Nest) -> int:
-    """The least trips of the loops that threads share which are worth a call of their own; 0 where a call does something else, too."""
+    """The least trips of the loops that threads share which are worth a call of their own, or to be claimed inside of one; 0 where
+    a call does something else, too, and cannot claim them when it comes to them."""
     rest = [s for s in nest.body if not isinstance(s, Let)]
-    if len(rest) != 1 or not isinstance(rest[0], Loop) or not rest[0].parallel:
+    if (len(rest) != 1 or not isinstance(rest[0], Loop) or not rest[0].parallel) and not claimed_inside(nest):
         return 0
-    inner = rest[0].body
-    while len(inner) == 1 and isinstance(inner[0], Loop) and inner[0].parallel:
-        inner = inner[0].body
+    inner = shared_loops(nest)[-1].body
     return max(1, round(WORTH_A_CALL / max(1, _instructions(inner))))
 
 

@@ -37,6 +37,7 @@ class NativeKernel:
     the trips of a sample, where samples come one after the other; 0 where trips are no part of one sample or a call copies operands.
     `asks`: for how many lines of what its thread will do next it asks in a sample (see runtime/errands.py). `piece`: the least trips that
     are worth a call of their own (see runtime/claims.py), 0 where a call has more to do than its trips.
+    `inside`: a call itself claims pieces when it comes to its trips, once it has done what comes before them.
     `cost`: rough instructions of a trip. `stack`: the bytes of a thread's stack that it takes."""
 
     name: str
@@ -48,6 +49,7 @@ class NativeKernel:
     piece: int = 0
     cost: int = 0
     stack: int = 0
+    inside: bool = False
 
 
 @struct(frozen=True)
@@ -142,6 +144,11 @@ def call_table(code: StepCode, addresses: Mapping[str, int], together: bool = Tr
         else:
             meets = number > 0 and (call.barrier or not call.together)
             calls.append(call_words(*words, meets, piece=call.kernel.piece, cost=call.kernel.cost))
+            if call.kernel.inside and len(call.arrays) <= layout.MOST_ARGS:  # its thread has words of its own before the arguments
+                calls[-1][layout.STEP_PRIVATE], calls[-1][layout.STEP_INSIDE] = told + len(private), 1
+                private += [len(call.arrays), 0]
+            elif call.kernel.inside:
+                calls[-1][layout.STEP_PIECE] = 0
     return [*table_of(calls, most), *private]
 
 
@@ -154,9 +161,9 @@ def call_words(address: int, trips: int, dims: int, args: int, meets: bool, toge
                unit: int = 1, private: int = 0, piece: int = 0, cost: int = 0) -> list[int]:
     """The words of one call: its kernel's address, its words of the frame, whether threads meet before it, how many calls go through
     the samples together, how many of these at a time, the trips of one, the word of the table that tells its private arrays,
-    and that of what is asked for, which is entered later, the least samples that a thread claims, 0 for shares that stay, and the
-    instructions of a trip, 0 for shares that are always equal."""
-    return [address, trips, dims, args, meets, together, samples, unit, private, 0, piece, cost]
+    and that of what is asked for, which is entered later, the least samples that a thread claims, 0 for shares that stay, the
+    instructions of a trip, 0 for shares that are always equal, and whether a call claims trips itself, which is entered later, too."""
+    return [address, trips, dims, args, meets, together, samples, unit, private, 0, piece, cost, 0]
 
 
 def fill_frame(code: StepCode, words: list[int], symbols: Mapping[str, int]) -> None:

@@ -107,7 +107,7 @@ def encode(code: StepCode) -> bytes:
         "modules": code.modules,
         "frame_words": code.frame_words,
         "kernels": [[k.name, k.symbols, _encoded(k.trips), [_panel(p) for p in k.panels],
-                     k.unit, k.asks, k.piece, k.cost, k.stack] for k in kernels],
+                     k.unit, k.asks, k.piece, k.cost, k.stack, k.inside] for k in kernels],
         "calls": [[number[c.kernel], c.arrays, c.barrier, c.trips_word, c.dims_word, c.args_word, c.together, c.samples, c.private, c.asked]
                   for c in code.calls],
         "name": storage.name,
@@ -133,8 +133,8 @@ def decode(data: bytes) -> StepCode:
     """The step of an entry; the reverse of `encode`."""
     found: dict[str, Any] = json.loads(data)
     kernels = [NativeKernel(name, tuple(symbols), _trips(trips),
-                           tuple([_panel_kernel(panel) for panel in panels]), unit, asks, piece, cost, stack)
-               for name, symbols, trips, panels, unit, asks, piece, cost, stack in found["kernels"]]
+                           tuple([_panel_kernel(panel) for panel in panels]), unit, asks, piece, cost, stack, inside)
+               for name, symbols, trips, panels, unit, asks, piece, cost, stack, inside in found["kernels"]]
     calls = tuple([replace(KernelCall(kernels[k], tuple(arrays), *words), private=tuple([(n, size, begin) for n, size, begin in private]),
                            asked=tuple([(word, size, ahead) for word, size, ahead in asked]))
                    for k, arrays, *words, private, asked in found["calls"]])

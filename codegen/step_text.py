@@ -12,12 +12,13 @@ from ..ir.passes.row_tables import gathered
 from ..ir.program import Program
 from ..ir.samples import sample_axis
 from ..ir.structure import structure
+from .claimed import claimed_inside
 from .emit import HiddenRow, emit
 from .lower import lower
 from .nest import Nest
 from .object_code import CONSTANTS_STAY, FINAL_ADDRESSES
 from .runs import asked_in_a_sample, cost_of_a_trip, joined, trips_of_a_sample, trips_worth_a_call
-from .runtime.layout import ERRAND_BEFORE, FRAME_WORDS
+from .runtime.layout import FRAME_WORDS, WORDS_BEFORE
 from .step import KeptPanel, KernelCall, NativeKernel, PanelKernel, StepCode, Storage
 from .strategy import plan
 from .target import Target
@@ -45,7 +46,7 @@ def emit_kernel(nest: Nest, target: Target, name: str) -> tuple[str, NativeKerne
         panels.append(PanelKernel(function, arrays.index(panel.array), panel.elements * panel.dtype.size, filling.trips))
     return join(texts), NativeKernel(name, nest.symbols, nest.trips, tuple(panels), trips_of_a_sample(nest),
                                      asked_in_a_sample(nest), trips_worth_a_call(nest), cost_of_a_trip(nest),
-                                     sum(dtype.size * size for dtype, size in nest.scratch.values()))
+                                     sum(dtype.size * size for dtype, size in nest.scratch.values()), claimed_inside(nest))
 
 
 def canonical(kernel: Kernel) -> Kernel:
@@ -101,7 +102,7 @@ class StepText:
             for panel in native.panels:
                 source = program.root(arrays[panel.source])
                 arrays.append(panel_name(panel, source))
-                panels[arrays[-1]] = KeptPanel(panel, source, word + 1 + len(native.symbols) + ERRAND_BEFORE + panel.source)
+                panels[arrays[-1]] = KeptPanel(panel, source, word + 1 + len(native.symbols) + WORDS_BEFORE + panel.source)
             if step.kept:
                 source, made = map(program.root, arrays)
                 size = int(str(program.buffers[made].type.size)) * program.buffers[made].type.dtype.size
@@ -109,7 +110,7 @@ class StepText:
                 word += 1
                 continue
             trips, dims = word, word + 1
-            args = dims + len(native.symbols) + ERRAND_BEFORE
+            args = dims + len(native.symbols) + WORDS_BEFORE
             word = args + len(arrays)
             calls.append(KernelCall(native, tuple(arrays), step.barrier, trips, dims, args))
         written = frozenset(program.root(a) for step in program.steps for a in step.kernel.writes)

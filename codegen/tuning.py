@@ -27,7 +27,7 @@ from .nest import Nest
 from .nest_text import print_nest
 from .options import CodegenOptions
 from .row_table import RowTable
-from .runtime.layout import ERRAND_BEFORE
+from .runtime.layout import WORDS_BEFORE
 from .strategy import plan, tile_choices
 from .target import Target
 from .text_builder import join
@@ -76,10 +76,10 @@ def compile_tuned(kernel: Kernel, target: Target, name: str, along: bool, option
 
 
 def argument_table(addresses: Sequence[int]) -> ctypes.Array[ctypes.c_void_p]:
-    """What a native function takes, outside of a step: before its arguments stands that there are no errands."""
-    whole = (ctypes.c_void_p * (ERRAND_BEFORE + max(1, len(addresses))))(*[None] * ERRAND_BEFORE, *addresses)
+    """What a native function takes, outside of a step: before its arguments stands that there is nothing to claim or to ask for."""
+    whole = (ctypes.c_void_p * (WORDS_BEFORE + max(1, len(addresses))))(*[None] * WORDS_BEFORE, *addresses)
     table: ctypes.Array[ctypes.c_void_p] = (ctypes.c_void_p * max(1, len(addresses))).from_buffer(
-        whole, ERRAND_BEFORE * ctypes.sizeof(ctypes.c_void_p))
+        whole, WORDS_BEFORE * ctypes.sizeof(ctypes.c_void_p))
     return table
 
 

@@ -13,6 +13,7 @@ from kcompile.ir.struct import replace
 from ...ir.scalar import Aff, Guard, Load
 from ...ir.types import Dim, DimLike
 from .. import scalar_code
+from ..claimed import claimed_inside
 from ..nest import (
     FOR,
     UNROLL,
@@ -35,6 +36,7 @@ from ..nest import (
 )
 from ..target import Target
 from .abreast import lanes_of
+from .claims import pieces
 from .errands import ROOM, ask, claim, find_errands
 from .indices import Index, Lanes, Operand, Sums
 from .statements import Key, Statements
@@ -45,8 +47,8 @@ from .values import within
 def emit(nest: Nest, target: Target, name: str) -> str:
     """LLVM text of `define void @name(ptr %args, ptr %dims, i64 %lo, i64 %hi)` with the declarations it needs.
 
-    args: one pointer for each of nest.arguments; dims: one i64 for each of nest.symbols; [lo, hi): the share of
-    nest.trips to do. A nest without a parallel loop does everything when lo < hi.
+    args: one pointer for each of nest.arguments, behind the words that runtime/layout.py tells of; dims: one i64 for each of
+    nest.symbols; [lo, hi): the share of nest.trips to do. A nest without a parallel loop does everything when lo < hi.
     """
     return _Function(nest, target).text(name)
 
@@ -257,10 +259,8 @@ class _Function(Statements):
             raise ValueError(f"nest {self.nest.name}: parallel loops are not perfectly nested")
         counts = [self._trip_count(p.extent, p.step) for p in chain]
 
-        turned = self.pure("add i64 %lo, %hi") if loop.backwards else ""
-        turned = turned and self.pure(f"sub i64 {turned}, 1")  # the last trip and the first
 
-        def variable(n: int) -> Callable[[str], str]:
+        def variable(n: int, turned: str) -> Callable[[str], str]:
             def value(t: str) -> str:
                 t = self.pure(f"sub i64 {turned}, {t}") if turned else t
                 for count in reversed(counts[n + 1:]):
@@ -272,7 +272,17 @@ class _Function(Statements):
                 return t if chain[n].step == 1 else self.pure(f"mul i64 {t}, {chain[n].step}")
             return value
 
-        self._counted("%lo", "%hi", 1, True, body, [(p, variable(n)) for n, p in enumerate(chain)])
+        def share(lo: str, hi: str) -> None:
+            turned = self.pure(f"add i64 {lo}, {hi}") if loop.backwards else ""
+            turned = turned and self.pure(f"sub i64 {turned}, 1")  # the last trip and the first
+            self._counted(lo, hi, 1, True, body, [(p, variable(n, turned)) for n, p in enumerate(chain)])
+
+        if claimed_inside(self.nest):
+            self.written({s.array for s in all_stores(body)})
+            with pieces(self) as (lo, hi):
+                share(lo, hi)
+        else:
+            share("%lo", "%hi")
 
     def _trip_count(self, extent: DimLike, step: int) -> str:
         if not isinstance(extent, Dim):

@@ -9,11 +9,26 @@ exchanged whole: the number of its share-out, the first trip that nobody has cla
 lays out the next share, its thread or another; that may be when nothing is left of the one before. So nothing is cleared between calls,
 and there is no barrier: a thread that finds the number of a later share-out knows that its own has been claimed by others. The last piece
 of a share is left to its owner, who comes to it soon: else undisturbed cores, too, would take each other's, out of the other's cache.
+
+A call that packs an operand before its trips would do so for every piece. So it claims pieces itself when it comes to its trips, by what
+the words before its arguments lead to (see emit/claims.py).
 """
 
 from __future__ import annotations
 
-from .layout import CLAIM_NUMBER, CLAIM_WORDS, PACE, PACE_TOLD
+from .layout import (
+    CLAIM_NUMBER,
+    CLAIM_WORDS,
+    MORE_CLAIMS,
+    MORE_COUNT,
+    MORE_MOST,
+    MORE_PIECE,
+    MORE_THREAD,
+    MORE_THREADS,
+    PACE,
+    PACE_TOLD,
+    fields,
+)
 from .shares import share
 
 CLAIM_BITS = 20  # of a trip; as many as are left count share-outs, of which two threads are never half of all apart
@@ -109,6 +124,13 @@ out:
   %wrapped = and i64 %following, {_NUMBER}
   store i64 %wrapped, ptr %number.place
   ret i64 0
+}}
+define internal i64 @kc.claim.more(ptr %told) {{
+entry:
+{fields("told", claims=(MORE_CLAIMS, "ptr"), thread=(MORE_THREAD, "i64"), threads=(MORE_THREADS, "i64"), count=(MORE_COUNT, "i64"),
+         piece=(MORE_PIECE, "i64"), most=(MORE_MOST, "i64"))}
+  %got = call i64 @kc.claim(ptr %claims, i64 %thread, i64 %threads, i64 %count, i64 %piece, i64 %most)
+  ret i64 %got
 }}
 declare i64 @llvm.umin.i64(i64, i64)
 declare i64 @llvm.umax.i64(i64, i64)

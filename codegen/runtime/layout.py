@@ -20,10 +20,11 @@ FRAME_SHARED, FRAME_CALLS, FRAME_WORDS = range(3)
 # calls: their number, the bytes of memory that each thread has for itself, then for each the kernel's function, its words of the frame,
 # whether threads meet before it, how many calls go through the samples together, how many samples at a time, the trips of a sample,
 # the words of the table where its private arrays and what it asks for are told (0: it has none), the least samples that a thread may
-# claim (0: none), and the instructions of a trip, where threads' shares follow from how fast they were (0: they do not)
+# claim (0: none), the instructions of a trip, where threads' shares follow from how fast they were (0: they do not), and whether the call
+# claims trips itself when it comes to them
 STEPS_COUNT, STEPS_PRIVATE, STEPS_HEAD = range(3)
 (STEP_KERNEL, STEP_TRIPS, STEP_DIMS, STEP_ARGS, STEP_MEETS, STEP_TOGETHER, STEP_SAMPLES, STEP_UNIT, STEP_PRIVATE, STEP_ASKED,
- STEP_PIECE, STEP_COST, STEP_WORDS) = range(13)
+ STEP_PIECE, STEP_COST, STEP_INSIDE, STEP_WORDS) = range(14)
 # private arrays of a call: how many arguments it has, how many of them are private, then for each its number, the bytes of a sample, and
 # the byte of the thread's own memory where it begins
 PRIVATE_ARGS, PRIVATE_COUNT, PRIVATE_HEAD = range(3)
@@ -34,10 +35,13 @@ MOST_ARGS = 128  # of a call that has private arrays
 ASKED_COUNT, ASKED_HEAD = range(2)
 ASKED_WORD, ASKED_BYTES, ASKED_AHEAD, ASKED_WORDS = range(4)
 MOST_ASKED = 12
-# a thread's errands (see errands.py), to which the word before a call's arguments points, where that is not 0
+# a thread's errands (see errands.py)
 ERRAND_PLACE, ERRAND_END, ERRAND_NEXT, ERRAND_LIST = range(4)
 ERRAND_WORDS = ERRAND_LIST + 2 * (MOST_ASKED + 1)
-ERRAND_BEFORE = 1
+# words before a call's arguments: what it claims its trips with (see claims.py), and its errands; 0 where there is none
+ERRAND_BEFORE, CLAIMS_BEFORE, WORDS_BEFORE = 1, 2, 2
+# what a call claims its trips with: a function that takes the address of these words, and the operands of @kc.claim
+MORE_FUNCTION, MORE_CLAIMS, MORE_THREAD, MORE_THREADS, MORE_COUNT, MORE_PIECE, MORE_MOST, MORE_WORDS = range(8)
 # loop
 (LOOP_SHARED, LOOP_STEP, LOOP_EVEN, LOOP_ODD, LOOP_TAIL, LOOP_FULL_STEPS, LOOP_FIRST, LOOP_STEPS, LOOP_BUDGET, LOOP_DONE, LOOP_FEEDS,
  LOOP_FEED_COUNT, LOOP_MOVING, LOOP_MOVING_COUNT, LOOP_BATCH, LOOP_TAIL_ROWS) = range(16)
@@ -59,4 +63,13 @@ def fields(table: str, **fields: tuple[int, str]) -> str:
     for name, (word, kind) in fields.items():
         lines.append(f"  %{name}.place = getelementptr i64, ptr %{table}, i64 {word}")
         lines.append(f"  %{name} = load {kind}, ptr %{name}.place")
+    return "\n".join(lines)
+
+
+def stored(table: str, words: tuple[tuple[int, str], ...]) -> str:
+    """Stores of words of a table: (word, type and value)."""
+    lines = []
+    for word, value in words:
+        lines.append(f"  %{table}.{word} = getelementptr i64, ptr %{table}, i64 {word}")
+        lines.append(f"  store {value}, ptr %{table}.{word}")
     return "\n".join(lines)

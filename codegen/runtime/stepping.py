@@ -4,11 +4,20 @@ from __future__ import annotations
 
 from .claims import MOST_CLAIMED
 from .layout import (
+    CLAIMS_BEFORE,
     ERRAND_BEFORE,
     ERRAND_END,
     ERRAND_WORDS,
     FRAME_CALLS,
     FRAME_SHARED,
+    MORE_CLAIMS,
+    MORE_COUNT,
+    MORE_FUNCTION,
+    MORE_MOST,
+    MORE_PIECE,
+    MORE_THREAD,
+    MORE_THREADS,
+    MORE_WORDS,
     MOST_ARGS,
     PRIVATE_ARG,
     PRIVATE_ARGS,
@@ -21,6 +30,7 @@ from .layout import (
     STEP_ASKED,
     STEP_COST,
     STEP_DIMS,
+    STEP_INSIDE,
     STEP_KERNEL,
     STEP_MEETS,
     STEP_PIECE,
@@ -33,17 +43,22 @@ from .layout import (
     STEPS_COUNT,
     STEPS_HEAD,
     STEPS_PRIVATE,
+    WORDS_BEFORE,
     fields,
+    stored,
 )
 from .paces import WORTH_PACING
 from .shares import share
 from .waiting import SHARED_CLAIMS
 
+# What a call that claims its trips itself is told: what does not change within a step.
+_MORE = ((MORE_FUNCTION, "ptr @kc.claim.more"), (MORE_CLAIMS, "ptr %claims"), (MORE_THREAD, "i64 %thread"), (MORE_THREADS, "i64 %threads"))
+
 # One step: this thread's share of every kernel, in order. Calls that go together share out samples, and go through a few of them at a
 # time; a call of its own is one for which a sample is a trip, and all of them are done at once. Where there is enough to do, samples are
-# claimed as threads come to them (claims.py), or shared by how fast these were (paces.py). Arrays that nobody sees but the calls of
-# one run lie in the thread's own memory, where a few samples after the other take the same place. What later calls and the next few samples
-# will use is told to the calls, which ask for it (errands.py). Returns the barrier count to go on with.
+# claimed as threads come to them (claims.py), here or inside of a call, or shared by how fast these were (paces.py). Arrays that nobody
+# sees but the calls of one run lie in the thread's own memory, where a few samples after the other take the same place. What later calls
+# and the next few samples will use is told to the calls, which ask for it (errands.py). Returns the barrier count to go on with.
 STEP = f"""
 define i64 @kc_step(ptr %frame, i64 %thread, i64 %threads, i64 %target0) {{
 entry:
@@ -54,10 +69,15 @@ entry:
   %claims = load ptr, ptr %claims.place
   %several = icmp ne i64 %threads, 1
   %private = alloca i8, i64 %private_bytes, align 64
-  %own.room = alloca [{ERRAND_BEFORE + MOST_ARGS} x i64], align 64
-  %own.args = getelementptr i64, ptr %own.room, i64 {ERRAND_BEFORE}
+  %own.room = alloca [{WORDS_BEFORE + MOST_ARGS} x i64], align 64
+  %own.args = getelementptr i64, ptr %own.room, i64 {WORDS_BEFORE}
   %errands = alloca [{ERRAND_WORDS} x i64], align 64
-  store ptr %errands, ptr %own.room
+  %own.errands = getelementptr i64, ptr %own.args, i64 -{ERRAND_BEFORE}
+  store ptr %errands, ptr %own.errands
+  %own.claims = getelementptr i64, ptr %own.args, i64 -{CLAIMS_BEFORE}
+  store ptr null, ptr %own.claims
+  %more.words = alloca [{MORE_WORDS} x i64], align 64
+{stored("more.words", _MORE)}
   %measured = alloca i64
   %measured.began = alloca i64
   %errands.end = getelementptr i64, ptr %errands, i64 {ERRAND_END}
@@ -71,7 +91,8 @@ call:
   %offset = mul i64 %n, {STEP_WORDS}
   %entry.call = getelementptr i64, ptr %table, i64 %offset
 {fields("entry.call", trips_word=(STEP_TRIPS, "i64"), meets=(STEP_MEETS, "i64"), together=(STEP_TOGETHER, "i64"),
-         few=(STEP_SAMPLES, "i64"), unit=(STEP_UNIT, "i64"), asked=(STEP_ASKED, "i64"), piece=(STEP_PIECE, "i64"), cost=(STEP_COST, "i64"))}
+         few=(STEP_SAMPLES, "i64"), unit=(STEP_UNIT, "i64"), asked=(STEP_ASKED, "i64"), piece=(STEP_PIECE, "i64"), cost=(STEP_COST, "i64"),
+         inside=(STEP_INSIDE, "i64"))}
   store i64 0, ptr %errands
   store i64 0, ptr %errands.end
   %following = add i64 %n, %together
@@ -109,7 +130,15 @@ cut:
   %least.work = mul i64 %threads, {WORTH_PACING}
   %long = icmp uge i64 %all.work, %least.work
   %timed = and i1 %several, %long
-  br i1 %claimed, label %few.claim, label %alone
+  %itself = icmp ne i64 %inside, 0
+  %given = and i1 %claimed, %itself
+  br i1 %claimed, label %claims.how, label %alone
+claims.how:
+  br i1 %itself, label %give, label %few.claim
+give:
+{stored("more.words", ((MORE_COUNT, "i64 %samples"), (MORE_PIECE, "i64 %piece"), (MORE_MOST, "i64 %few")))}
+  store ptr %more.words, ptr %own.claims
+  br label %few.call
 alone:
   br i1 %timed, label %pace, label %few.more
 pace:
@@ -128,8 +157,8 @@ few.claim:
   %got.any = icmp ne i64 %got, 0
   br i1 %got.any, label %few.call, label %done
 few.more:
-  %own.at = phi i64 [ %first, %alone ], [ %pace.first, %pace ], [ %to, %few.done ]
-  %own.end = phi i64 [ %end, %alone ], [ %pace.end, %pace ], [ %kept.end, %few.done ]
+  %own.at = phi i64 [ %first, %alone ], [ %pace.first, %pace ], [ %to, %go.on ]
+  %own.end = phi i64 [ %end, %alone ], [ %pace.end, %pace ], [ %kept.end, %go.on ]
   %any = icmp ult i64 %own.at, %own.end
   %left = sub i64 %own.end, %own.at
   %most = call i64 @llvm.umin.i64(i64 %left, i64 %few)
@@ -143,9 +172,9 @@ measure:
   call void @kc.pace(ptr %claims, i64 %thread, i64 %measure.trips, i64 %cost, i64 %measure.began)
   br label %done
 few.call:
-  %at = phi i64 [ %own.at, %few.more ], [ %got.at, %few.claim ]
-  %to = phi i64 [ %own.to, %few.more ], [ %got.to, %few.claim ]
-  %kept.end = phi i64 [ %own.end, %few.more ], [ %end, %few.claim ]
+  %at = phi i64 [ %own.at, %few.more ], [ %got.at, %few.claim ], [ 0, %give ]
+  %to = phi i64 [ %own.to, %few.more ], [ %got.to, %few.claim ], [ %samples, %give ]
+  %kept.end = phi i64 [ %own.end, %few.more ], [ %end, %few.claim ], [ %end, %give ]
   %last = call i64 @llvm.umax.i64(i64 %kept.end, i64 %to)
   %asking = icmp ne i64 %asked, 0
   br i1 %asking, label %ask, label %work
@@ -170,12 +199,17 @@ privately:
   call void @kc.privately(ptr %own.args, ptr %args, ptr %list, ptr %private, i64 %at)
   br label %go
 go:
-  %given = phi ptr [ %args, %work ], [ %own.args, %privately ]
-  call void %kernel(ptr %given, ptr %dims, i64 %lo, i64 %hi)
+  %handed = phi ptr [ %args, %work ], [ %own.args, %privately ]
+  call void %kernel(ptr %handed, ptr %dims, i64 %lo, i64 %hi)
   %m.next = add i64 %m, 1
   %again = icmp ult i64 %m.next, %following
   br i1 %again, label %work, label %few.done
 few.done:
+  br i1 %given, label %take.back, label %go.on
+take.back:
+  store ptr null, ptr %own.claims
+  br label %done
+go.on:
   br i1 %claimed, label %few.claim, label %few.more
 done:
   br label %next

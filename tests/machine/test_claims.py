@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from kcompile.codegen.claimed import claimed_inside
 from kcompile.codegen.executable import compile_program
 from kcompile.codegen.lower import lower
 from kcompile.codegen.module import Loaded, object_code
@@ -135,17 +136,38 @@ def test_a_slow_thread_makes_less(pool: Pool, code: Loaded) -> None:
     assert of[1] < 0.3 * of.sum()
 
 
-def test_a_call_that_packs_is_not_cut() -> None:
-    """What a call does before its trips it would do for every piece."""
+def packing() -> Graph:
+    """A convolution that packs its weight, and a map."""
     B = Dim.symbol("B")
     graph = Graph("conv")
     x = build.param(graph, "x", TensorType((B, 12, 12, 36), f32))
     w = build.param(graph, "w", TensorType((3, 3, 36, 36), f32))
     graph.outputs["y"] = build.conv(x, w, strides=(1, 1), dilation=(1, 1), groups=1)
     graph.outputs["z"] = build.exp(x)
-    nests = [plan(lower(step.kernel), Target.named("avx512")) for step in planned(graph).steps]
-    pieces = {bool(nest.scratch): trips_worth_a_call(nest) for nest in nests}
-    assert pieces[True] == 0 and pieces[False] > 0
+    return graph
+
+
+def test_a_call_that_packs_is_not_cut() -> None:
+    """What a call does before its trips it would do for every piece: it claims them itself."""
+    nests = [plan(lower(step.kernel), Target.named("avx512")) for step in planned(packing()).steps]
+    assert {bool(nest.scratch): claimed_inside(nest) for nest in nests} == {True: True, False: False}
+    assert all(trips_worth_a_call(nest) for nest in nests)
+
+
+def test_same_bits_whoever_packs() -> None:
+    target = replace(Target.host(), l2=1 << 20)
+    executable = compile_program(planned(packing()), target, CodegenOptions(threads=2, cache_dir=None))
+    rng = np.random.default_rng(0)
+    names = [executable.program.outputs[name] for name in ("y", "z")]
+    arrays = {"x": rng.standard_normal((301, 12, 12, 36)).astype("float32"), "w": rng.standard_normal((3, 3, 36, 36)).astype("float32"),
+              names[0]: np.zeros((301, 10, 10, 36), "float32"), names[1]: np.zeros((301, 12, 12, 36), "float32")}
+    results = set()
+    for threads in (1, 2, 3, 2, 5):
+        for name in names:
+            arrays[name][...] = 0
+        executable.run(arrays, {"B": 301}, threads)
+        results.add((arrays[names[0]].tobytes(), arrays[names[1]].tobytes()))
+    assert len(results) == 1
 
 
 def test_same_bits_whoever_makes_them() -> None:
