@@ -8,7 +8,8 @@ A thread's words, on lines of their own: its share, and the number of the share-
 exchanged whole: the number of its share-out, the first trip that nobody has claimed, and the one behind the last. Whoever comes first
 lays out the next share, its thread or another; that may be when nothing is left of the one before. So nothing is cleared between calls,
 and there is no barrier: a thread that finds the number of a later share-out knows that its own has been claimed by others. The last piece
-of a share is left to its owner, who comes to it soon: else undisturbed cores, too, would take each other's, out of the other's cache.
+of a share, a 32nd of it, is left to its owner, who comes to it soon: else undisturbed cores, too, would take each other's, out of the
+other's cache. Of a few long trips nobody leaves one: whose last one has not begun when another thread is done is late by more than one.
 
 A call that packs an operand before its trips would do so for every piece. So it claims pieces itself when it comes to its trips, by what
 the words before its arguments lead to (see emit/claims.py).
@@ -76,7 +77,7 @@ look:
   br i1 %now, label %current, label %other
 current:
   %there = sub i64 %hi, %lo
-  %tempting = icmp ugt i64 %there, %smallest
+  %tempting = icmp ugt i64 %there, %part
   %own.share = icmp eq i64 %k, 0
   %allowed = or i1 %tempting, %own.share
   %taken = and i1 %some, %allowed

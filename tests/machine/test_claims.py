@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import ctypes
+
 import numpy as np
 import pytest
 
+from kcompile.codegen.arena import aligned
 from kcompile.codegen.claimed import claimed_inside
 from kcompile.codegen.executable import compile_program
 from kcompile.codegen.lower import lower
@@ -13,6 +16,7 @@ from kcompile.codegen.options import CodegenOptions
 from kcompile.codegen.runs import trips_worth_a_call
 from kcompile.codegen.runtime import pool as pool_module
 from kcompile.codegen.runtime.claims import CLAIM
+from kcompile.codegen.runtime.layout import CLAIM_NUMBER, CLAIM_WORDS
 from kcompile.codegen.runtime.pool import NativeCall, Pool
 from kcompile.codegen.runtime.system import support
 from kcompile.codegen.runtime.waiting import BARRIER, SHARED_CLAIMS
@@ -88,6 +92,10 @@ next:
 done:
   ret i64 0
 }
+define i64 @one(ptr %claims, i64 %thread, i64 %trips, i64 %piece) {
+  %got = call i64 @kc.claim(ptr %claims, i64 %thread, i64 2, i64 %trips, i64 %piece, i64 4611686018427387904)
+  ret i64 %got
+}
 """
 WHOLE = 1 << 62
 
@@ -100,7 +108,7 @@ def pool() -> Pool:
 @pytest.fixture(scope="module")
 def code() -> Loaded:
     target = Target.host()
-    return Loaded([object_code(join([support(target.triple), BARRIER, CLAIM, CLAIMS]), target)], ["all"])
+    return Loaded([object_code(join([support(target.triple), BARRIER, CLAIM, CLAIMS]), target)], ["all", "one"])
 
 
 def claimed(pool: Pool, code: Loaded, threads: int, rounds: int, trips: int, pauses: int = 0,
@@ -126,6 +134,26 @@ def test_each_trip_is_made_once(pool: Pool, code: Loaded, threads: int, trips: i
 def test_no_more_at_a_time_than_asked(pool: Pool, code: Loaded) -> None:
     made, _ = claimed(pool, code, 2, 100, 64, most=3)
     assert (made == 1).all()
+
+
+@pytest.mark.parametrize(("trips", "piece", "kept"), [(8, 1, 0), (256, 1, 4), (256, 8, 0)])
+def test_the_last_piece_is_its_owners(code: Loaded, trips: int, piece: int, kept: int) -> None:
+    """Where it is a 32nd of a share. Of a few long trips the other thread takes all that have not begun."""
+    one = ctypes.CFUNCTYPE(ctypes.c_int64, ctypes.c_void_p, ctypes.c_int64, ctypes.c_int64, ctypes.c_int64)(code.addresses["one"])
+    claims = aligned(2 * CLAIM_WORDS, np.int64)
+    claims[:] = 0
+    claims[CLAIM_NUMBER] = claims[CLAIM_WORDS + CLAIM_NUMBER] = 1
+
+    def claim(thread: int) -> tuple[int, int] | None:
+        got = one(claims.ctypes.data, thread, trips, piece)
+        return (got & (1 << 32) - 1, got >> 32) if got else None
+
+    assert claim(1) == (trips // 2, trips // 2 + trips // 4)
+    others = list(iter(lambda: claim(0), None))
+    rest = list(iter(lambda: claim(1), None))
+    made = sorted([(trips // 2, trips // 2 + trips // 4), *others, *rest])
+    assert [lo for lo, _ in made] == [0, *(hi for _, hi in made[:-1])] and made[-1][1] == trips
+    assert sum(hi - lo for lo, hi in rest) == kept
 
 
 @pytest.mark.skipif(pool_module.pool(CodegenOptions(cache_dir=None)).cores < 2, reason="one core: who is slow is not known")
