@@ -36,7 +36,7 @@ class NativeKernel:
     """What a call of a kernel's function must pass: dims for `symbols`, a share of `trips`, and after its arrays the panels. `unit`:
     the trips of a sample, where samples come one after the other; 0 where trips are no part of one sample or a call copies operands.
     `asks`: for how many lines of what its thread will do next it asks in a sample (see runtime/errands.py). `piece`: the least trips that
-    are worth a call of their own (see runtime/claims.py), 0 where a call has more to do than its trips.
+    are worth a call of their own, or are claimed inside of one (see runtime/claims.py), 0 where neither can be.
     `inside`: a call itself claims pieces when it comes to its trips, once it has done what comes before them.
     `cost`: rough instructions of a trip. `stack`: the bytes of a thread's stack that it takes."""
 

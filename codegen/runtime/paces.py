@@ -1,6 +1,6 @@
 """How threads share the trips of a call that is not claimed piece by piece, as LLVM text: by how fast they were.
 
-A call that packs a weight before its trips, or whose sums wait in a thread's own memory from block to block, is shared out beforehand.
+A call whose sums wait in a thread's own memory from block to block is shared out beforehand.
 Where a core is disturbed, which lasts for a while, equal shares leave the other waiting. So each thread measures what it does of these,
 and shares follow from that: equal ones as long as nobody is much faster than the others, and where the last thread would not be done
 sooner by others: of few trips whole ones are a coarse measure. A thread that is left without any measures nothing, so its pace goes
