@@ -1,4 +1,4 @@
-"""The pages of docs/: what they link to and which files they name are there, and each page of a decision is found from its entry page."""
+"""The pages of docs/: what they link to and the files and functions that they name are there, and entry pages list their pages."""
 
 from __future__ import annotations
 
@@ -45,6 +45,20 @@ def test_links_lead_somewhere(page):
 def test_files_that_are_named_exist(page):
     for path in re.findall(rf"`((?:{'|'.join(ROOMS)})/[\w/.-]+)`", page.read_text()):
         assert (ROOT / path).exists(), f"{name(page)} names {path}, which is not there"
+
+
+@pytest.fixture(scope="module")
+def words() -> set[str]:
+    """Of all code but this file."""
+    files = (p for room in ("ir", "codegen", "kcompile", "benchmarks", "tests") for p in (ROOT / room).rglob("*.py"))
+    return {word for path in files if path != Path(__file__) for word in re.findall(r"\w+", path.read_text())}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name)
+def test_functions_and_options_that_are_named_exist(page, words):
+    """Names in backticks that have an underscore, so that they are no plain word: of functions, modules, variables of the environment."""
+    named = {word for dotted in re.findall(r"`([\w.]+)`", page.read_text()) for word in dotted.split(".") if "_" in word}
+    assert named <= words, f"{name(page)} names {sorted(named - words)}, which no code does"
 
 
 def test_contracts_name_every_op():
