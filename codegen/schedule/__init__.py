@@ -18,6 +18,7 @@ from .along import along, why_not_along
 from .approach import approach
 from .behind import behind
 from .block import block, block_inside
+from .chains import chains, has_few_rows
 from .chunk import chunk
 from .edges import edges, why_not_edges
 from .errand import errand
@@ -54,7 +55,8 @@ STEPS: dict[str, Callable[..., Nest]] = {
     for step in (tile, vectorize, unroll, parallel, reorder, collapse, jam, rfactor, transpose, pack, stash, stash_flat, stash_turned,
                  block, block_inside, portion, ahead, expect, foresee, strip, chunk, pack_all, keep, slide, singly,
                  short, trim, edges, prefetch, lead, sweep, refill, repack, approach, next_panel, unpacked, several, behind,
-                 backwards, errand, meanwhile, slide_sums, along, across, abreast, narrow, oncoming, opposite, unasked, upcoming, stream)
+                 backwards, errand, meanwhile, slide_sums, along, across, abreast, narrow, oncoming, opposite, unasked, upcoming,
+                 stream, chains)
 }
 _STEP = re.compile(r"(\w+)\((.*)\)")
 
@@ -72,10 +74,10 @@ def apply(nest: Nest, step: str) -> Nest:
 
 
 __all__ = ["STEPS", "ScheduleError", "abreast", "across", "ahead", "along", "apply", "approach", "backwards", "behind", "block",
-           "block_inside", "can_have_several", "chunk", "collapse", "edges", "errand", "expect", "foresee", "is_asked", "is_oncoming",
-           "jam", "keep", "lead", "meanwhile", "narrow", "next_panel", "next_sample", "oncoming", "opposite", "pack", "pack_all",
-           "parallel", "portion", "prefetch", "refill", "reorder", "repack", "rfactor", "several", "short", "singly", "slide",
-           "slide_sums", "stash", "stash_flat", "stash_turned", "stream", "strip", "sweep", "tile", "too_many_vectors", "transpose", "trim",
-           "unasked", "unpacked", "unroll", "upcoming", "vectorize", "why_not_across", "why_not_along", "why_not_back", "why_not_edges",
-           "why_not_narrow", "why_not_opposite", "why_not_short", "why_not_singly", "why_not_slide", "why_not_slide_sums",
+           "block_inside", "can_have_several", "chains", "chunk", "collapse", "edges", "errand", "expect", "foresee", "has_few_rows",
+           "is_asked", "is_oncoming", "jam", "keep", "lead", "meanwhile", "narrow", "next_panel", "next_sample", "oncoming", "opposite",
+           "pack", "pack_all", "parallel", "portion", "prefetch", "refill", "reorder", "repack", "rfactor", "several", "short", "singly",
+           "slide", "slide_sums", "stash", "stash_flat", "stash_turned", "stream", "strip", "sweep", "tile", "too_many_vectors",
+           "transpose", "trim", "unasked", "unpacked", "unroll", "upcoming", "vectorize", "why_not_across", "why_not_along", "why_not_back",
+           "why_not_edges", "why_not_narrow", "why_not_opposite", "why_not_short", "why_not_singly", "why_not_slide", "why_not_slide_sums",
            "why_not_unpacked"]

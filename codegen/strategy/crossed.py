@@ -10,7 +10,7 @@ from ...ir.types import Dim, DimLike
 from ..access import Access, accesses, chain, guess, inner_loops, static, useful_lanes
 from ..epilogue import is_dear
 from ..nest import Acc, Accum, Loop, Nest, Stmt
-from ..schedule import across, is_oncoming, jam, oncoming, reorder, rfactor, tile, unroll, why_not_across
+from ..schedule import across, chains, has_few_rows, is_oncoming, jam, oncoming, reorder, rfactor, tile, unroll, why_not_across
 from ..tiles import CLAMPED_ROWS, IN_FLIGHT, wasted
 from ..windows import WIDE, edge
 from .base import Scheduling
@@ -25,6 +25,7 @@ class Crossed(Scheduling):
     """Tiles of sums that are cut into lanes: each vector is read once for all of the other operand's rows."""
 
     slid: tuple[str, str] | None = None  # rows of a product of one column, and the taps along which they slide
+    few_rows: tuple[str, str, int] | None = None  # those rows, taps that are written out, and how many rows have registers for sums of all
     beside: str = ""  # rows of a tile whose sums are cut into lanes, and are folded side by side
 
     def _crossed(self, few: bool = False) -> bool:
@@ -72,6 +73,8 @@ class Crossed(Scheduling):
             self.nest = jam(self.nest, name)
         self.tiled = inside
         self.beside = next((name for name in inside if name.removesuffix(".i") == longest), "")
+        if self.beside and self.slid and taps > 1 and len(sides) == 1 and _length(sums) >= LONG_SUM * lanes * taps and not self.target.wide:
+            self.few_rows = self.beside, self.slid[1], min(IN_FLIGHT - 1, (self.target.registers - 1) // taps - 1)
         self.note(f"vectors along {over.var}, which is reduced: {lanes} lanes, for " + " by ".join(
             f"{size} of {var}" for var, size in sides.items()) + " at a time")
         return True
@@ -115,6 +118,10 @@ class Crossed(Scheduling):
 
     def _across(self) -> None:
         """Sums that are cut into lanes are folded side by side."""
+        if self.few_rows and has_few_rows(self.nest, *self.few_rows):
+            rows, over, most = self.few_rows
+            self.nest = chains(self.nest, rows, over, most)
+            self.note(f"tiles of at most {most} of {rows} sum each trip of {over} by itself: they would wait for one another")
         if self.beside and not why_not_across(self.nest, self.beside):
             self.nest = across(self.nest, self.beside)
             self.note(f"the sums of {self.beside} are folded side by side, and are the lanes of what follows")
