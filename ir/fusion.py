@@ -47,7 +47,20 @@ def axis_mapping(producer: Kernel, consumer: Kernel, common: Mapping[str, str]) 
             for p, c in zip(axes, targets, strict=True):
                 if producer.axes[p] != consumer.axes[c] or found.setdefault(p, c) != c:
                     return None
-    return found
+    return found if _keeps_apart(producer, found) else None
+
+
+def _keeps_apart(kernel: Kernel, mapping: Mapping[str, str]) -> bool:
+    """Whether axes that meet in an equation keep different names: a row that one sum runs along may be an axis of another's results."""
+    if len(set(mapping.values())) == len(mapping):
+        return True
+    spaces = [[mapping[a] for a in _space(kernel, q) if a in mapping] for q in kernel.equations]
+    return all(len(set(space)) == len(space) for space in spaces)
+
+
+def _space(kernel: Kernel, q: Eq) -> set[str]:
+    """The axes that an equation has anything to do with."""
+    return set(q.axes) | (q.variables & kernel.axes.keys())
 
 
 def side_by_side(producer: Kernel, consumer: Kernel, common: Mapping[str, str]) -> dict[str, str] | None:
@@ -150,7 +163,7 @@ def share_axes(kernel: Kernel) -> Kernel:
     extents = list(kernel.axes.values())
     if len(set(extents)) == len(extents) or all(len(q.free) + len(q.over) == len(extents) for q in kernel.equations):
         return kernel  # no two are equal, or all meet everywhere
-    spaces = [set(q.axes) | (q.variables & kernel.axes.keys()) for q in kernel.equations]
+    spaces = [_space(kernel, q) for q in kernel.equations]
     names = list(kernel.axes)
     for n, first in enumerate(names):
         for second in names[n + 1:]:

@@ -223,6 +223,18 @@ def _attend(m: _Maker, x: Value) -> Value | None:
     return build.tanh(build.dot(x, x, contract=((0,), (0,)))) if x.rank == 2 else None
 
 
+def _outer(m: _Maker, x: Value) -> Value | None:
+    """Products of every two elements of two rows, summed over those of the first: its place is an axis of the sum, and one of what
+    comes out, where `x` is added."""
+    if not x.rank or not is_static(x.shape[-1]) or _row_size(x.shape) * evaluate_dim(x.shape[-1], {}) > LARGEST:
+        return None
+    y = m.choose(*[v for v in m.pool if v.type == x.type])
+    wide, before = (*x.shape, x.shape[-1]), range(x.rank - 1)
+    products = build.mul(build.broadcast(x, wide, range(x.rank)), build.broadcast(build.tanh(y), wide, (*before, x.rank)))
+    sums = build.tanh(build.mul(build.reduce_sum(products, (x.rank - 1,)), 0.25))
+    return build.add(x, sums) if m.rng.random() < 0.6 else sums
+
+
 def _image(m: _Maker, x: Value) -> Value | None:
     """A convolution or a pooling of something seen as an image."""
     if not x.rank or x.shape[0] != BATCH or sum(not is_static(d) for d in x.shape) != 1:
@@ -271,7 +283,8 @@ def _mask(m: _Maker, x: Value) -> Value:
 
 _MOVES: tuple[Callable[[_Maker, Value], Value | None], ...] = (
     _unary, _unary, _binary, _binary, _with_number, _with_number, _divide, _power, _bias, _reshape, _reshape, _transpose, _spread, _slice,
-    _pad, _concat, _reverse, _reduce, _reduce, _softmax, _normalize, _dense, _dense, _attend, _image, _choose, _gather, _cumulate, _mask)
+    _pad, _concat, _reverse, _reduce, _reduce, _softmax, _normalize, _dense, _dense, _attend, _outer, _image, _choose, _gather, _cumulate,
+    _mask)
 
 
 def random_graph(seed: int, steps: int = 12, dtype: DType = f32, gradients: bool = True) -> Graph:
