@@ -149,7 +149,9 @@ def find_slid(nest: Nest, common: list[Loop]) -> tuple[str, str] | None:
         if any(other.depends_on(loop.var) for loop in common if static(loop.extent) != 1):
             continue
         for loop, taps in itertools.product(reversed(common), reversed(sums[:-1])):
-            if load.coefficient(loop.var) == load.coefficient(taps.var) != 0 and (static(taps.extent) or WIDE + 1) <= WIDE:
+            slides = load.coefficient(loop.var) == load.coefficient(taps.var) != 0
+            # in an image of one column, taps to the side move like those below, but what they read past its border is no matter of the row
+            if slides and edge([load], loop, taps) is not None and (static(taps.extent) or WIDE + 1) <= WIDE:
                 return loop.var, taps.var
     return None
 
