@@ -49,7 +49,8 @@ def test_functions_are_declared_as_llvmlite_declares_them():
 def test_objects_and_assembly_are_those_of_the_binding(library):
     target = Target.host()
     ours, theirs = (by.machine(target.triple, target.cpu, target.features) for by in (library, Binding()))
-    for text in (runtime_text(target.triple), FINAL_ADDRESSES + runtime_text(target.triple)):
+    plain = runtime_text(target.triple).removeprefix(FINAL_ADDRESSES)
+    for text in (plain, FINAL_ADDRESSES + plain):
         for kind in (OBJECT, ASSEMBLY):
             assert library.compile(text, ours, kind) == Binding().compile(text, theirs, kind)
     assert library.processor() == Binding().processor()
