@@ -12,7 +12,6 @@ from ..forms import Form, Placed, identity, over
 from ..graph import Graph, Node, Value
 from ..kernel import Kernel
 from ..kernel_edit import rename_arrays
-from ..lazy import lazy
 from ..op import OpaqueKernel
 from ..program import Buffer, Program, unfused
 from ..struct import replace
@@ -99,16 +98,17 @@ class _Part:
         self.kernel = one if used == set(one.arrays) else replace(one, arrays={a: t for a, t in one.arrays.items() if a in used})
         self._numbered, self._extents = numbered(self.kernel)
         self._forms = forms
-
-    @lazy
-    def _key(self) -> Hashable:
-        return identity(self._numbered)
+        self._form: Form | None = None
 
     def placed(self, names: dict[str, str], label: str, source: str) -> Placed:
         arrays = tuple([names[a] for a in self.kernel.arrays])
-        form = self._forms.get(self._key)
+        form = self._form
         if form is None:
-            form = self._forms[self._key] = Form(over(self._numbered, arrays))
+            key = identity(self._numbered)
+            form = self._forms.get(key)
+            if form is None:
+                form = self._forms[key] = Form(over(self._numbered, arrays))
+            self._form = form
         return Placed(form, arrays, self._extents, label, source)
 
 
