@@ -26,6 +26,8 @@ from .text_builder import join
 from .work import estimate
 
 MODULE_LINES = 300  # kernels are spread over modules of about this size
+ANNOUNCED_LINES = 100  # and those that are announced over such ones: LLVM has nothing else to do
+FEW_AXES = 2
 LONG_LOOP = 32  # loads, stores and requests in a block, beyond which addresses are left as they are
 
 Compile = Callable[[Kernel, Target, str, bool], tuple[str, NativeKernel]]
@@ -74,7 +76,9 @@ class StepText:
     def announce(self, kernel: Kernel) -> None:
         """The program of a step that trains will most likely have this kernel: its text is made at once, and LLVM has something to
         do while the program is made. Should it not have it, nothing calls it."""
+        self.modules.enough = ANNOUNCED_LINES
         self.native(kernel, sample_axis(kernel) is not None)
+        self.modules.enough = MODULE_LINES
 
     def native(self, kernel: Kernel, along: bool) -> NativeKernel:
         key = structure(kernel), along
@@ -85,10 +89,21 @@ class StepText:
             self.modules.add(text)
         return found
 
+    def _first_module(self, program: Program) -> None:
+        """Kernels of few axes until they fill one, whichever come first: LLVM has it soon, while the text of the first product, of three
+        times as many lines, is made."""
+        for step in program.steps:
+            if not step.kernel.by_row and len(step.kernel.axes) <= FEW_AXES:
+                before = len(self.modules.done)
+                self.native(step.kernel, step.along)
+                if len(self.modules.done) > before:
+                    return
+
     def code(self, program: Program) -> StepCode:
         """All of it. A param whose rows the schedule of one of the kernels hides is gathered, as those are that no table suits."""
         if program.updates:
             raise ValueError(f"program {program.name!r} has not been planned: it still has updates of {', '.join(program.updates)}")
+        self._first_module(program)
         panels: dict[str, KeptPanel] = {}
         calls: list[KernelCall] = []
         word = FRAME_WORDS
@@ -147,12 +162,13 @@ class _Modules:
         self.done: list[str] = []
         self.open: dict[str, list[str]] = {}
         self.lines: dict[str, int] = {}
+        self.enough = MODULE_LINES
 
     def add(self, text: str) -> None:
         head = head_for(text, self.target)
         self.open.setdefault(head, []).append(text)
         self.lines[head] = self.lines.get(head, 0) + text.count("\n")
-        if self.lines[head] >= MODULE_LINES:
+        if self.lines[head] >= self.enough:
             self._close(head)
 
     def _close(self, head: str) -> None:

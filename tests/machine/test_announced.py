@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 import kcompile
+from kcompile.codegen import step_text
 from kcompile.codegen.compilers import Compilers
 from kcompile.codegen.options import CodegenOptions
 from kcompile.codegen.step_cache import cached_step_code
@@ -78,6 +79,28 @@ def test_announced_kernels_are_emitted_before_the_program_is_there_and_once() ->
     for ours, others in zip(code.calls, plain.calls, strict=True):
         assert (ours.arrays, ours.barrier, ours.args_word) == (others.arrays, others.barrier, others.args_word)
         assert (ours.together, ours.private) == (others.together, others.private)
+
+
+def test_llvm_has_what_is_announced_at_once() -> None:
+    """And does not wait for as many lines as later modules have."""
+    emitted: list[str] = []
+    text = StepText(WIDE, emitted=emitted.append)
+    to_program(graph_of("autoencoder"), WIDE, text.announce)
+    assert step_text.ANNOUNCED_LINES < min(module.count("\n") for module in emitted) < step_text.MODULE_LINES
+
+
+def test_llvm_has_a_module_before_the_first_product_is_made(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(step_text, "MODULE_LINES", 60)
+    made: list[Kernel] = []
+    first: list[Kernel] = []
+
+    def compile(kernel: Kernel, target: Target, name: str, along: bool = False) -> Any:
+        made.append(kernel)
+        return step_text.compile_kernel(kernel, target, name, along)
+    program = to_program(graph_of("resnet20"), WIDE)
+    StepText(WIDE, compile, lambda text: first or first.extend(made)).code(program)
+    assert first and all(len(kernel.axes) <= step_text.FEW_AXES for kernel in first)
+    assert len(program.steps[0].kernel.axes) > step_text.FEW_AXES
 
 
 def test_a_kernel_that_the_program_turns_out_not_to_have_is_called_by_nobody() -> None:
