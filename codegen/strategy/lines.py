@@ -62,6 +62,8 @@ class Lines(Scheduling):
     def _read_by_a_tile(self, over: Loop, found: list[Aff]) -> int:
         """Bytes of the lines that a tile reads while it sums. What one trip of an outer loop reads where another did, as the taps of an
         image's rows do, counts once."""
+        if not found:  # a line serves several trips
+            return 0
         trips, places = 1, set(found)
         for loop in inner_loops(self.nest.body):
             if loop is over or (over in loop.inside and not any(isinstance(s, Acc) for s in loop.inside)):
