@@ -99,13 +99,14 @@ class Shapes(Routes):
         back = is_dear(body) and not self.columns and not strips
         each = FAR if far else SPLIT if self._split(body, vector) else NEAR
         room = replace(room, streams=self.target.vector_bytes == 32 and room.blocks == 1)
-        if far or not (self._rows_are_many(rows, body) or self._beside_each_other(common, body)):
-            room = replace(room, load=0.0)  # lines that come from far away, and rows that a last tile leaves, weigh more
+        borders = self._borders(body)
+        if far or borders or not (self._rows_are_many(rows, body) or self._beside_each_other(common, body)):
+            room = replace(room, load=0.0)  # lines that come from far away, and rows at a border or that a last tile leaves, weigh more
         choices = partial(best_tiles, vector.extent, lanes, extents, room, whole, each, masked=bool(self.nest.in_place),
                           apart=self._apart(rows), cores=self.target.cores if own else 1, back=back)
         few = FEW if self.columns else 0
         self.choices = choices(few=few)
-        borders, vectors = self._borders(body), self.choices[0].vectors
+        vectors = self.choices[0].vectors
         told = bool(packed) and self._told(vectors)
         if borders or told:  # which decide how many rows go with so many vectors
             self.choices = choices(borders=borders, few=FEW if told else few)
