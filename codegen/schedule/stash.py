@@ -40,7 +40,7 @@ def stash(nest: Nest, *rows: str) -> Nest:
         chain = perfect_chain(stmt)
         if tuple(loop.var for loop in chain[:len(rows)]) != rows:
             raise ScheduleError(f"{step}: the epilogue's loops are {', '.join(loop.var for loop in chain)}")
-        body = chain[-1].body
+        body = _complete(nest, chain)
         names = summed(body, accs, rows)
         index, size = _position(chain)
         first: list[Stmt] = []
@@ -145,7 +145,7 @@ def stash_turned(nest: Nest, columns: str, lanes: str) -> Nest:
         rows = count if beside else count * units
         row, across = f"{lanes}.r", f"{columns}.v"
         together = Aff.of({lanes: 1, **({unit.var: count} if unit else {})})
-        body = chain[-1].body
+        body = _complete(nest, chain)
         names = summed(body, accs, (columns, lanes))
         if not names:  # stands before the sums: what it computes is still asked for
             return None
@@ -179,6 +179,29 @@ def stash_turned(nest: Nest, columns: str, lanes: str) -> Nest:
     if not done:
         raise ScheduleError(f"{step}: nest {nest.name} has no epilogue under these loops")
     return record(replace(nest, scratch=scratch), body, step)
+
+
+def _complete(nest: Nest, chain: list[Loop]) -> tuple[Stmt, ...]:
+    """The body of an epilogue, which takes nothing else from registers than sums: what was computed before them for the same elements is
+    computed again."""
+    tile = {loop.var for loop in chain}
+    before = {s.name: s for loop in statements(nest.body) if isinstance(loop, Loop) and loop.var in tile
+              for s in statements(loop.body) if isinstance(s, Let)}
+    body = chain[-1].body
+    known = {s.name for s in body if isinstance(s, Let)}
+    first: list[Stmt] = []
+
+    def ask(stmt: Stmt) -> None:
+        expr = stmt_expr(stmt)
+        for e in walk(expr) if expr is not None else ():
+            if isinstance(e, Ref) and e.name in before and e.name not in known:
+                known.add(e.name)
+                ask(before[e.name])
+                first.append(before[e.name])
+
+    for stmt in body:
+        ask(stmt)
+    return (*first, *body)
 
 
 def _moved(clip: Clip | None, mapping: dict[str, Aff]) -> Clip | None:
