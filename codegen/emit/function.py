@@ -259,7 +259,6 @@ class _Function(Statements):
             raise ValueError(f"nest {self.nest.name}: parallel loops are not perfectly nested")
         counts = [self._trip_count(p.extent, p.step) for p in chain]
 
-
         def variable(n: int, turned: str) -> Callable[[str], str]:
             def value(t: str) -> str:
                 t = self.pure(f"sub i64 {turned}, {t}") if turned else t

@@ -85,16 +85,19 @@ class Sequential(Model):
             self._functional = None
 
     def _rebuild(self) -> None:
-        """Build if the input shape is known: there is an Input, or the first layer is a model that knows its own."""
+        """Build if the input shape is known."""
         self._forget()
-        if not self._sequence:
-            return
-        first = self._sequence[0]
+        shape = self._known_shape()
+        if shape is not None:
+            self.build(shape)
+
+    def _known_shape(self) -> tuple[int | None, ...] | None:
+        """That of an Input with layers behind it, or of a first layer that is a model and knows its own."""
+        first = self._sequence[0] if self._sequence else None
         if isinstance(first, InputLayer):
-            if len(self._sequence) > 1:
-                self.build(first.batch_shape)
-        elif isinstance(first, Model) and first.built and isinstance(getattr(first, "input_shape", None), tuple):
-            self.build(first.input_shape)  # type: ignore[attr-defined]
+            return first.batch_shape if len(self._sequence) > 1 else None
+        shape = getattr(first, "input_shape", None) if isinstance(first, Model) and first.built else None
+        return shape if isinstance(shape, tuple) else None
 
     def build(self, input_shape: Any = None) -> None:
         """Make the weights for inputs of this batch shape. Raises ValueError for another shape than the Input's."""
@@ -209,7 +212,10 @@ class Sequential(Model):
     def from_config(cls, config: dict[str, Any], custom_objects: dict[str, Any] | None = None) -> Any:
         model = cls(name=config.get("name"))
         for record in config["layers"]:
-            model.add(deserialize(record, custom_objects))
+            if model._known_shape() is not None:
+                auto_name("functional")  # Keras builds anew for each layer; to do so would take time that grows with their square
+            model.add(deserialize(record, custom_objects), rebuild=False)
+        model._rebuild()
         shape = config.get("build_input_shape")
         if not model.built and shape is not None and model._sequence:
             model.build(tuple(shape))

@@ -183,3 +183,18 @@ def test_functional_models_are_numbered_behind_the_inner_ones_of_sequential_mode
     assert name() == "functional_4"
     Sequential.from_config(model.get_config())
     assert name() == "functional_7"
+
+
+def test_a_configuration_is_built_once(monkeypatch):
+    """However many layers it has: what is built anew for each of them takes seconds for a hundred."""
+    built = []
+    model = Sequential([layers.Input((3,)), *(layers.Dense(3) for _ in range(4))])
+    build = Sequential.build
+
+    def counted(self, shape=None):
+        built.append(shape)
+        build(self, shape)
+
+    monkeypatch.setattr(Sequential, "build", counted)
+    clone = Sequential.from_config(model.get_config())
+    assert built == [(None, 3)] and clone.built
