@@ -69,13 +69,14 @@ class Panels:
     def _fill(self, sources: list[int]) -> None:
         """One call in which all threads fill all panels: a step whose calls are those of the filling functions."""
         executable = self._executable
-        words = aligned(layout.FRAME_WORDS + 3 * len(sources), np.int64)
+        each = 1 + layout.WORDS_BEFORE + 2  # trips, then that there is nothing to claim or to ask for, and the arguments
+        words = aligned(layout.FRAME_WORDS + each * len(sources), np.int64)
         table = []
         for n, (name, address) in enumerate(self.addresses().items()):
             kernel = executable.code.panels[name].kernel
-            trips = layout.FRAME_WORDS + 3 * n
-            words[trips:trips + 3] = kernel.trips.evaluate({}), sources[n], address
-            table.append(call_words(executable.loaded.addresses[kernel.name], trips, trips, trips + 1, meets=False))
+            trips = layout.FRAME_WORDS + each * n
+            words[trips:trips + each] = kernel.trips.evaluate({}), *[0] * layout.WORDS_BEFORE, sources[n], address
+            table.append(call_words(executable.loaded.addresses[kernel.name], trips, trips, trips + each - 2, meets=False))
         calls = np.array(table_of(table), np.int64)
         words[layout.FRAME_CALLS] = calls.ctypes.data
         threads = min(executable.options.threads or executable.pool.cores, layout.MAX_WORKERS + 1)

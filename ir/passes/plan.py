@@ -325,7 +325,8 @@ def _kept(steps: list[Step], buffers: dict[str, Buffer]) -> list[Step]:
 
 def _held_still(steps: list[Step], buffers: Mapping[str, Buffer]) -> list[Step]:
     """Tells sums which of their operands are weights that no step of the program changes, where it changes none at all: those of a
-    prediction hold still from call to call, while the other weights of a training step may be about to."""
+    prediction hold still from call to call, while the other weights of a training step may be about to. Not what is kept itself: it is
+    made once for each change, for which panels would be copied as often as they are read."""
     written = {root_of(buffers, a) for step in steps for a in step.kernel.writes}
     if any(buffers[root].role in LEARNED for root in written):
         return steps
@@ -335,7 +336,7 @@ def _held_still(steps: list[Step], buffers: Mapping[str, Buffer]) -> list[Step]:
                  and int(str(kernel.arrays[a].size)) >= FEW_ELEMENTS)
         return tuple(a for a in large if a in kernel.reads and buffers[root_of(buffers, a)].kind == "state"
                      and buffers[root_of(buffers, a)].role in LEARNED and root_of(buffers, a) not in written)
-    return [replace(s, kernel=replace(s.kernel, still=still(s.kernel))) if REDUCE in s.kernel.sorts else s for s in steps]
+    return [replace(s, kernel=replace(s.kernel, still=still(s.kernel))) if REDUCE in s.kernel.sorts and not s.kept else s for s in steps]
 
 
 def plan(program: Program, columns: int = COLUMNS, near: int = NEAR) -> Program:

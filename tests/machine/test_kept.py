@@ -169,3 +169,27 @@ kernel conv
         interpret(one, {"t": t, "w": w, "r": r}, {"B": 1})
         results.append(r)
     np.testing.assert_array_equal(*results)
+
+
+@pytest.mark.parametrize("contract", [0, 1])
+@pytest.mark.parametrize("threads", [1, 2, 3])
+def test_what_is_kept_is_itself_a_product(contract: int, threads: int) -> None:
+    """It has no panels of its own, and packs its operand where it stands: a call that finds nothing to claim by."""
+    size = 260
+    graph = parse_graph(f"""
+graph g {{
+  param %x: f32[B, {size}]
+  state %w: f32[{size}, {size}]  role=weight
+  %0 = dot(%w, %w, batch=((), ()), contract=((1,), ({contract},))): f32[{size}, {size}]
+  %1 = dot(%x, %0, batch=((), ()), contract=((1,), (0,))): f32[B, {size}]
+  out y = %1
+}}
+""".lstrip())
+    executable = compile_program(to_program(graph), options=CodegenOptions(cache_dir=None, single_thread_below=0, threads=threads))
+    assert any(buffer.kind == "kept" for buffer in executable.program.buffers.values())
+    x, y = numbers(3, size, seed=1), np.full((3, size), np.nan, np.float32)
+    for seed in range(2):
+        w = numbers(size, size, seed=seed)
+        w[:, ::2] = 0  # exact sums
+        executable.run({"x": x, "w": w, executable.program.outputs["y"]: y}, {"B": 3}, threads)
+        np.testing.assert_array_equal(y, x @ (w @ (w if contract == 0 else w.T)))
