@@ -76,7 +76,9 @@ class _Interpreter:
     def loop(self, loop: Loop) -> None:
         extent = evaluate_dim(loop.extent, self.symbols)
         limit = evaluate_dim(loop.clip.extent, self.symbols) - self.aff(loop.clip.base) if loop.clip else extent
-        for value in list(range(0, extent, loop.step))[::-1 if loop.backwards else 1]:
+        for value in list(range(0, extent, loop.most or loop.step))[::-1 if loop.backwards else 1]:
+            if loop.takes:
+                self.variables[loop.takes] = min(loop.most, extent - value)
             live = value < limit
             if not live and loop.mode == FOR:
                 break

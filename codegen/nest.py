@@ -47,6 +47,8 @@ class Loop:
     `back`: a second variable, min(var, extent - step): under it the last trip steps back and is a whole one. '' for none.
     The trips of an unrolled loop, which dimensions of accumulators count, are `step` apart.
     `where`: of a plain run-time loop, the trips that are done: those where the guard, whose index grows with `var`, holds.
+    `takes`: of the innermost loop that is shared, a second variable: a thread does several trips of it at once, as far as this one from
+    `var` on, `most` at the most. '' where it does one after the other.
     """
 
     var: str
@@ -59,6 +61,8 @@ class Loop:
     back: str = ""
     where: Guard | None = None
     backwards: bool = False
+    takes: str = ""
+    most: int = 0
 
     @property
     def plain(self) -> bool:

@@ -47,9 +47,10 @@ def trips_of_a_sample(nest: Nest) -> int:
 
 def trips_worth_a_call(nest: Nest) -> int:
     """The least trips of the loops that threads share which are worth a call of their own, or to be claimed inside of one; 0 where
-    a call does something else, too, and cannot claim them when it comes to them."""
+    a call does something else, too, or several trips at once, and cannot claim them when it comes to them."""
     rest = [s for s in nest.body if not isinstance(s, Let)]
-    if (len(rest) != 1 or not isinstance(rest[0], Loop) or not rest[0].parallel) and not claimed_inside(nest):
+    alone = len(rest) == 1 and isinstance(rest[0], Loop) and rest[0].parallel
+    if (not alone and not claimed_inside(nest)) or any(loop.takes for loop in shared_loops(nest)):
         return 0
     inner = shared_loops(nest)[-1].body
     return max(1, round(WORTH_A_CALL / max(1, _instructions(inner))))

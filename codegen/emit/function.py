@@ -274,7 +274,9 @@ class _Function(Statements):
         def share(lo: str, hi: str) -> None:
             turned = self.pure(f"add i64 {lo}, {hi}") if loop.backwards else ""
             turned = turned and self.pure(f"sub i64 {turned}, 1")  # the last trip and the first
-            self._counted(lo, hi, 1, True, body, [(p, variable(n, turned)) for n, p in enumerate(chain)])
+            together = self._together(chain[-1], counts[-1], turned, hi) if chain[-1].takes else None
+            each = [(p, variable(n, turned)) for n, p in enumerate(chain) if not p.takes]
+            self._counted(lo, hi, 1, True, body, each, together)
 
         if claimed_inside(self.nest):
             self.written({s.array for s in all_stores(body)})
@@ -282,6 +284,21 @@ class _Function(Statements):
                 share(lo, hi)
         else:
             share("%lo", "%hi")
+
+    def _together(self, loop: Loop, count: str, turned: str, hi: str) -> Callable[[str, int], str]:
+        """Of the innermost loop that is shared, where several trips are done at once: sets its variable, and the one that tells how far
+        these reach, when the first of them is due; returns how many they are."""
+        def take(t: str, depth: int) -> str:
+            w = self.w
+            at = w.value(f"urem i64 {self.pure(f'sub i64 {turned}, {t}') if turned else t}, {count}")
+            there = w.value(f"add i64 {at}, 1" if turned else f"sub i64 {count}, {at}")
+            left = w.call("i64", "llvm.smin.i64", ("i64", there), ("i64", w.value(f"sub i64 {hi}, {t}")))
+            taken = w.call("i64", "llvm.smin.i64", ("i64", left), ("i64", str(loop.most // loop.step)))
+            first = w.value(f"sub i64 {there}, {taken}") if turned else at
+            self.indices[loop.var] = Index(text=w.value(f"mul i64 {first}, {loop.step}"), depth=depth)
+            self.indices[loop.takes] = Index(text=w.value(f"mul i64 {taken}, {loop.step}"), depth=depth)
+            return taken
+        return take
 
     def _trip_count(self, extent: DimLike, step: int) -> str:
         if not isinstance(extent, Dim):
@@ -292,9 +309,9 @@ class _Function(Statements):
             return w.value(f"udiv i64 {self.dim(extent + (step - 1))}, {step}")
 
     def _counted(self, start: str, end: str, step: int, surely_once: bool, body: tuple[Stmt, ...],
-                 variables: list[tuple[Loop, Callable[[str], str]]]) -> None:
+                 variables: list[tuple[Loop, Callable[[str], str]]], together: Callable[[str, int], str] | None = None) -> None:
         """A run-time loop from `start` to `end`, with a phi for each accumulator that the body updates and does not declare.
-        `variables`: loops, with what gives their variable's value for the counter's."""
+        `variables`: loops, with what gives their variable's value for the counter's. `together`: see _together."""
         w, scopes = self.w, self.scopes
         declared = {s.name for s in statements(body) if isinstance(s, Acc)}
         updated = dict.fromkeys(s.name for s in statements(body) if isinstance(s, Accum) and s.name not in declared)
@@ -335,10 +352,11 @@ class _Function(Statements):
             if loop.back:
                 whole = w.call("i64", "llvm.smin.i64", ("i64", text), ("i64", str(loop.last_whole)))
                 self.indices[loop.back] = Index(text=whole, depth=depth)
+        taken = together(counter, depth) if together else str(step)
         self.body(body)
         moving, self.sums = self.sums.moving if self.sums is not None else [], around
         moved = [w.value(f"add i64 {name}, {factor * step}") for name, _, factor in moving]
-        following = w.value(f"add i64 {counter}, {step}")
+        following = w.value(f"add i64 {counter}, {taken}")
         if surely_once:
             more = w.value(f"icmp slt i64 {following}, {end}")
             w.line(f"br i1 {more}, label %{label}, label %{after}")

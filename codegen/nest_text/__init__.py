@@ -18,7 +18,7 @@
         for j.q in 0..512 step 32
 
 `each` lists unrolled and vector loops that stand directly inside one another. `if` is a loop's clip; `for k in 0..3 where 1 <= k + i < 9`
-does the trips that the guard holds for.
+does the trips that the guard holds for. `parallel for j.o in 0..16 takes j.n up to 8` does j.n trips at once.
 """
 
 from __future__ import annotations

@@ -190,11 +190,12 @@ class _Parser:
         c.expect("..")
         extent = c.dim()
         step, back = self.step(extent)
+        takes, most = self.takes() if parallel else ("", 0)
         clip = self.clip(var)
         self.scope.variables.add(var)
         where = parse_guard(c, self.scope) if c.accept("where") else None
         c.end_line()
-        return Loop(var, extent, self.body(column), step, FOR, parallel, clip, back, where, backwards)
+        return Loop(var, extent, self.body(column), step, FOR, parallel, clip, back, where, backwards, takes, most)
 
     def each(self, column: int) -> Loop:
         c = self.cursor
@@ -210,6 +211,17 @@ class _Parser:
             body = (replace(head, body=body),)
         assert isinstance(body[0], Loop)
         return body[0]
+
+    def takes(self) -> tuple[str, int]:
+        """The variable that tells how far the trips reach that a thread does at once, or '', and how far at the most."""
+        c = self.cursor
+        if not c.accept("takes"):
+            return "", 0
+        takes = c.name("a variable")
+        self.scope.variables.add(takes)
+        c.expect("up")
+        c.expect("to")
+        return takes, c.integer("how far they reach at the most")
 
     def step(self, extent: DimLike) -> tuple[int, str]:
         """The step of a loop, and the variable that steps back, or ''."""

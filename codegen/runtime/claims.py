@@ -13,6 +13,9 @@ other's cache. Of a few long trips nobody leaves one: whose last one has not beg
 
 A call that packs an operand before its trips would do so for every piece. So it claims pieces itself when it comes to its trips, by what
 the words before its arguments lead to (see emit/claims.py).
+
+Shares are equal, but where they have few trips as large as paces.py cuts them: a piece is too coarse there to end sooner by much, and what
+a thread reads, such as panels of a weight, is then what it updates in a call whose shares follow from paces.
 """
 
 from __future__ import annotations
@@ -42,8 +45,9 @@ _NUMBER = (1 << 64 - 2 * CLAIM_BITS) - 1
 
 # Returns the first trip of what is claimed and, 32 bits higher, the one behind the last; 0 where nothing is left, and then the thread
 # is at the next share-out. `piece`: the least to be claimed, `most`: the most; of every thread's share there is some (count >= threads).
+# `target`: of barriers, which say where paces are told; below 0 shares are equal.
 CLAIM = f"""
-define internal i64 @kc.claim(ptr %claims, i64 %thread, i64 %threads, i64 %count, i64 %piece, i64 %most) {{
+define internal i64 @kc.claim(ptr %claims, i64 %thread, i64 %threads, i64 %target, i64 %count, i64 %piece, i64 %most) {{
 entry:
   %own.words = mul i64 %thread, {CLAIM_WORDS}
   %own = getelementptr i64, ptr %claims, i64 %own.words
@@ -88,11 +92,25 @@ other:
   %due = and i1 %last, %used
   br i1 %due, label %lay, label %nothing
 lay:
-{share("first", "end", "count", "v")}
+  %coarse = icmp eq i64 %part, 0
+  %met = icmp sge i64 %target, 0
+  %by.paces = and i1 %coarse, %met
+  br i1 %by.paces, label %paced, label %equal
+paced:
+  %pair = call i64 @kc.cut(ptr %claims, i64 %v, i64 %threads, i64 %target, i64 %count, i64 1)
+  %paced.first = and i64 %pair, 4294967295
+  %paced.end = lshr i64 %pair, 32
+  br label %laid
+equal:
+{share("equal.first", "equal.end", "count", "v")}
+  br label %laid
+laid:
+  %first = phi i64 [ %paced.first, %paced ], [ %equal.first, %equal ]
+  %end = phi i64 [ %paced.end, %paced ], [ %equal.end, %equal ]
   br label %take
 take:
-  %from = phi i64 [ %lo, %current ], [ %first, %lay ]
-  %until = phi i64 [ %hi, %current ], [ %end, %lay ]
+  %from = phi i64 [ %lo, %current ], [ %first, %laid ]
+  %until = phi i64 [ %hi, %current ], [ %end, %laid ]
   %left = sub i64 %until, %from
   %left.up = add i64 %left, 1
   %half = lshr i64 %left.up, 1
@@ -130,7 +148,7 @@ define internal i64 @kc.claim.more(ptr %told) {{
 entry:
 {fields("told", claims=(MORE_CLAIMS, "ptr"), thread=(MORE_THREAD, "i64"), threads=(MORE_THREADS, "i64"), count=(MORE_COUNT, "i64"),
          piece=(MORE_PIECE, "i64"), most=(MORE_MOST, "i64"))}
-  %got = call i64 @kc.claim(ptr %claims, i64 %thread, i64 %threads, i64 %count, i64 %piece, i64 %most)
+  %got = call i64 @kc.claim(ptr %claims, i64 %thread, i64 %threads, i64 -1, i64 %count, i64 %piece, i64 %most)
   ret i64 %got
 }}
 declare i64 @llvm.umin.i64(i64, i64)

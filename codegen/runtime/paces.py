@@ -37,7 +37,7 @@ entry:
   store atomic i64 %pace, ptr %told monotonic, align 8
   ret void
 }}
-define internal i64 @kc.cut(ptr %claims, i64 %thread, i64 %threads, i64 %target, i64 %count) {{
+define internal i64 @kc.cut(ptr %claims, i64 %thread, i64 %threads, i64 %target, i64 %count, i64 %least.trips) {{
 entry:
   %met = udiv i64 %target, %threads
   %parity = and i64 %met, 1
@@ -80,6 +80,7 @@ each:
   %from.even = phi i64 [ 0, %weigh ], [ %to.even, %each ]
   %longest.weighed = phi i64 [ 0, %weigh ], [ %longest.weighed.next, %each ]
   %longest.even = phi i64 [ 0, %weigh ], [ %longest.even.next, %each ]
+  %fewest = phi i64 [ %count, %weigh ], [ %fewest.next, %each ]
   %first.found = phi i64 [ 0, %weigh ], [ %first.found.next, %each ]
   %end.found = phi i64 [ 0, %weigh ], [ %end.found.next, %each ]
   %i.words = mul i64 %i, {CLAIM_WORDS}
@@ -96,6 +97,7 @@ each:
   %to.even = udiv i64 %even.up, %threads
   %trips.weighed = sub i64 %to.weighed, %from.weighed
   %trips.even = sub i64 %to.even, %from.even
+  %fewest.next = call i64 @llvm.umin.i64(i64 %fewest, i64 %trips.weighed)
   %work.weighed = shl i64 %trips.weighed, {FRACTION}
   %work.even = shl i64 %trips.even, {FRACTION}
   %time.weighed = udiv i64 %work.weighed, %i.pace
@@ -109,7 +111,9 @@ each:
   br i1 %each.more, label %each, label %compare
 compare:
   %sooner = icmp ult i64 %longest.weighed.next, %longest.even.next
-  br i1 %sooner, label %weighed, label %equal
+  %allowed = icmp uge i64 %fewest.next, %least.trips
+  %weighed.better = and i1 %sooner, %allowed
+  br i1 %weighed.better, label %weighed, label %equal
 weighed:
   %nothing = icmp eq i64 %first.found.next, %end.found.next
   br i1 %nothing, label %forget, label %out

@@ -142,7 +142,7 @@ give:
 alone:
   br i1 %timed, label %pace, label %few.more
 pace:
-  %pair = call i64 @kc.cut(ptr %claims, i64 %thread, i64 %threads, i64 %target2, i64 %samples)
+  %pair = call i64 @kc.cut(ptr %claims, i64 %thread, i64 %threads, i64 %target2, i64 %samples, i64 0)
   %pace.first = and i64 %pair, 4294967295
   %pace.end = lshr i64 %pair, 32
   %pace.trips = sub i64 %pace.end, %pace.first
@@ -151,7 +151,7 @@ pace:
   store i64 %pace.began, ptr %measured.began
   br label %few.more
 few.claim:
-  %got = call i64 @kc.claim(ptr %claims, i64 %thread, i64 %threads, i64 %samples, i64 %piece, i64 %few)
+  %got = call i64 @kc.claim(ptr %claims, i64 %thread, i64 %threads, i64 %target2, i64 %samples, i64 %piece, i64 %few)
   %got.at = and i64 %got, 4294967295
   %got.to = lshr i64 %got, 32
   %got.any = icmp ne i64 %got, 0

@@ -45,6 +45,7 @@ from .stash import stash, stash_flat, stash_turned
 from .stream import stream, too_many_vectors
 from .strip import strip
 from .sweep import sweep
+from .takes import takes, why_not_takes
 from .trim import trim
 from .unasked import is_asked, unasked
 from .unpacked import unpacked, why_not_unpacked
@@ -56,7 +57,7 @@ STEPS: dict[str, Callable[..., Nest]] = {
                  block, block_inside, portion, ahead, expect, foresee, strip, chunk, pack_all, keep, slide, singly,
                  short, trim, edges, prefetch, lead, sweep, refill, repack, approach, next_panel, unpacked, several, behind,
                  backwards, errand, meanwhile, slide_sums, along, across, abreast, narrow, oncoming, opposite, unasked, upcoming,
-                 stream, chains)
+                 stream, chains, takes)
 }
 _STEP = re.compile(r"(\w+)\((.*)\)")
 
@@ -77,7 +78,7 @@ __all__ = ["STEPS", "ScheduleError", "abreast", "across", "ahead", "along", "app
            "block_inside", "can_have_several", "chains", "chunk", "collapse", "edges", "errand", "expect", "foresee", "has_few_rows",
            "is_asked", "is_oncoming", "jam", "keep", "lead", "meanwhile", "narrow", "next_panel", "next_sample", "oncoming", "opposite",
            "pack", "pack_all", "parallel", "portion", "prefetch", "refill", "reorder", "repack", "rfactor", "several", "short", "singly",
-           "slide", "slide_sums", "stash", "stash_flat", "stash_turned", "stream", "strip", "sweep", "tile", "too_many_vectors",
-           "transpose", "trim", "unasked", "unpacked", "unroll", "upcoming", "vectorize", "why_not_across", "why_not_along", "why_not_back",
-           "why_not_edges", "why_not_narrow", "why_not_opposite", "why_not_short", "why_not_singly", "why_not_slide", "why_not_slide_sums",
-           "why_not_unpacked"]
+           "slide", "slide_sums", "stash", "stash_flat", "stash_turned", "stream", "strip", "sweep", "takes", "tile", "too_many_vectors",
+           "transpose", "trim", "unasked", "unpacked", "unroll", "upcoming", "vectorize", "why_not_across", "why_not_along",
+           "why_not_back", "why_not_edges", "why_not_narrow", "why_not_opposite", "why_not_short", "why_not_singly", "why_not_slide",
+           "why_not_slide_sums", "why_not_takes", "why_not_unpacked"]

@@ -93,6 +93,7 @@ class _Planner(Maps, Products, TurnedPanels, Rows, Sweeps, Tails, Sums, Directio
         self._unpacked()
         self._prefetch()
         self._turn_back()
+        self._by_panels()
         self._approach()
         self._behind()
         self._foresee()
@@ -175,7 +176,7 @@ class _Planner(Maps, Products, TurnedPanels, Rows, Sweeps, Tails, Sums, Directio
         trips = 1
         for loop in common:
             trip = body_cost(loop.body)
-            if loop.var in ordered or (self.columns and loop.clip):
+            if loop.var in ordered or (self.columns and loop.clip) or (shared and self.together):
                 break
             if shared and trip < (MIN_TRIP_COST if trips >= ENOUGH_TRIPS else SMALL_TRIP_COST):
                 break

@@ -56,6 +56,7 @@ class Scheduling:
     swept: bool = False  # all tiles go through the rows of an image together
     columns: tuple[str, ...] = ()  # loops over panels that lie one after the other
     in_pieces: bool = False  # the panels of a core take pieces of the rows
+    together: bool = False  # and what they read of a piece is packed for all of them
     whole: list[tuple[str, str, tuple[str, ...]]] = field(default_factory=list)  # operands packed whole: array, lanes along, summed over
     narrow: str = ""  # columns of which the last panel has the vectors that are left
     abreast: tuple[Terms, int] | None = None  # terms of a sum that are side by side in the lanes, and how many

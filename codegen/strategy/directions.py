@@ -4,7 +4,7 @@ that another core wants at the same time."""
 from __future__ import annotations
 
 from ..access import chain, inner_loops
-from ..schedule import backwards, opposite, why_not_opposite
+from ..schedule import backwards, opposite, takes, why_not_opposite, why_not_takes
 from ..schedule.lead import tile_sums
 from .base import Scheduling
 
@@ -21,6 +21,13 @@ class Directions(Scheduling):
         if self.columns and updated and alone and any(True for _ in tile_sums(self.nest.body)):
             self.nest = backwards(self.nest, shared[0].var)
             self.note(f"a thread does its panels along {shared[0].var} from the last to the first: it has read these last")
+
+    def _by_panels(self) -> None:
+        """Lets the shares of cores end between any two panels, where what all panels of a share read is packed for all of them at once."""
+        shared = [loop for loop in chain(self.nest.body) if loop.parallel]
+        if self.together and not why_not_takes(self.nest, shared[-1].var, self.columns[-1]):
+            self.nest = takes(self.nest, shared[-1].var, self.columns[-1])
+            self.note(f"threads do {shared[-1].step} of {shared[-1].var} at once, but their shares end anywhere")
 
     def _opposite(self) -> None:
         """Lets cores that go through the blocks of a long sum do so towards each other."""

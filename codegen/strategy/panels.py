@@ -134,7 +134,7 @@ class Panels(Shapes):
         if pieces.panels:
             (over,) = shape.columns
             self.nest = tile(self.nest, over, pieces.panels)
-            self.columns, self.in_pieces = (f"{over}.i",), True
+            self.columns, self.in_pieces, self.together = (f"{over}.i",), True, pieces.packed
             what = f"{pieces.rows} rows of {row.var} at a time" if pieces.rows else f"all of {row.var}"
             self.note(f"{what} for {pieces.panels} panels of a core: what they read stays in the second-level cache")
         return pieces

@@ -17,6 +17,7 @@ from kcompile.codegen.runs import trips_worth_a_call
 from kcompile.codegen.runtime import pool as pool_module
 from kcompile.codegen.runtime.claims import CLAIM
 from kcompile.codegen.runtime.layout import CLAIM_NUMBER, CLAIM_WORDS
+from kcompile.codegen.runtime.paces import PACES
 from kcompile.codegen.runtime.pool import NativeCall, Pool
 from kcompile.codegen.runtime.system import support
 from kcompile.codegen.runtime.waiting import BARRIER, SHARED_CLAIMS
@@ -57,7 +58,7 @@ round:
   %row = getelementptr i64, ptr %counts, i64 %row.word
   br label %claim
 claim:
-  %got = call i64 @kc.claim(ptr %claims, i64 %thread, i64 %threads, i64 %trips, i64 1, i64 %most)
+  %got = call i64 @kc.claim(ptr %claims, i64 %thread, i64 %threads, i64 0, i64 %trips, i64 1, i64 %most)
   %any = icmp ne i64 %got, 0
   br i1 %any, label %make, label %next
 make:
@@ -93,7 +94,7 @@ done:
   ret i64 0
 }
 define i64 @one(ptr %claims, i64 %thread, i64 %trips, i64 %piece) {
-  %got = call i64 @kc.claim(ptr %claims, i64 %thread, i64 2, i64 %trips, i64 %piece, i64 4611686018427387904)
+  %got = call i64 @kc.claim(ptr %claims, i64 %thread, i64 2, i64 0, i64 %trips, i64 %piece, i64 4611686018427387904)
   ret i64 %got
 }
 """
@@ -108,7 +109,7 @@ def pool() -> Pool:
 @pytest.fixture(scope="module")
 def code() -> Loaded:
     target = Target.host()
-    return Loaded([object_code(join([support(target.triple), BARRIER, CLAIM, CLAIMS]), target)], ["all", "one"])
+    return Loaded([object_code(join([support(target.triple), BARRIER, CLAIM, PACES, CLAIMS]), target)], ["all", "one"])
 
 
 def claimed(pool: Pool, code: Loaded, threads: int, rounds: int, trips: int, pauses: int = 0,

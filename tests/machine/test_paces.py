@@ -32,10 +32,28 @@ define i64 @cuts(ptr %table, i64 %thread, i64 %threads, i64 %t0) {
   br label %one
 one:
   %n = phi i64 [ 0, %0 ], [ %n.next, %one ]
-  %pair = call i64 @kc.cut(ptr %words, i64 %n, i64 %asked, i64 %target, i64 %count)
+  %pair = call i64 @kc.cut(ptr %words, i64 %n, i64 %asked, i64 %target, i64 %count, i64 0)
   %at = add i64 %n, 16
   %place = getelementptr i64, ptr %table, i64 %at
   store i64 %pair, ptr %place
+  %n.next = add i64 %n, 1
+  %more = icmp ult i64 %n.next, %asked
+  br i1 %more, label %one, label %done
+done:
+  ret i64 0
+}
+define i64 @lays(ptr %table, i64 %thread, i64 %threads, i64 %t0) {
+  %count = load i64, ptr %table
+  %asked.place = getelementptr i64, ptr %table, i64 1
+  %asked = load i64, ptr %asked.place
+  %words = getelementptr i64, ptr %table, i64 1024
+  br label %one
+one:
+  %n = phi i64 [ 0, %0 ], [ %n.next, %one ]
+  %got = call i64 @kc.claim(ptr %words, i64 %n, i64 %asked, i64 0, i64 %count, i64 1, i64 1)
+  %at = add i64 %n, 16
+  %place = getelementptr i64, ptr %table, i64 %at
+  store i64 %got, ptr %place
   %n.next = add i64 %n, 1
   %more = icmp ult i64 %n.next, %asked
   br i1 %more, label %one, label %done
@@ -75,7 +93,7 @@ define i64 @measures(ptr %table, i64 %thread, i64 %threads, i64 %t0) {
 def code() -> Loaded:
     target = Target.host()
     text = join([support(target.triple), BARRIER, BEGIN, CLAIM, PACES, CUTS])
-    return Loaded([object_code(text, target)], ["cuts", "tells", "begins", "measures"])
+    return Loaded([object_code(text, target)], ["cuts", "lays", "tells", "begins", "measures"])
 
 
 def call(code: Loaded, name: str, table: np.ndarray) -> None:
@@ -118,6 +136,18 @@ def test_equal_shares_where_others_would_be_done_later(code: Loaded) -> None:
     assert {*many[:8]} == {88, 89} and {*many[8:]} == {111, 112}
     assert shares(code, [1000, 2500], 2) == [1, 1]
     assert shares(code, [1000, 4000], 2) == [0, 2]
+
+
+@pytest.mark.parametrize(("paces", "count", "begin"), [
+    ([2000, 3000], 50, 20), ([2000, 3000], 100, 50), ([1000, 3000, 2000], 12, 2), ([1000, 4000], 2, 1),
+])
+def test_what_threads_claim_begins_as_large_as_their_pace(code: Loaded, paces: list[int], count: int, begin: int) -> None:
+    """So a thread updates the panels that it has multiplied. Everyone has some. Of many trips shares are equal: pieces are small."""
+    table = np.zeros(1024 + CLAIM_WORDS * 4, np.int64)
+    words = table[1024:].reshape(-1, CLAIM_WORDS)
+    words[:len(paces), PACE_TOLD], words[:, CLAIM_NUMBER], table[:2] = paces, 1, (count, len(paces))
+    call(code, "lays", table)
+    assert [int(table[16 + n]) & 0xFFFFFFFF for n in (0, 1)] == [0, begin]
 
 
 def test_a_thread_without_trips_gets_some_again(code: Loaded) -> None:
