@@ -22,12 +22,10 @@ def claimed_inside(nest: Nest) -> bool:
     if not chain or nest.in_place or _alone(nest.body, chain[0]):
         return False
     trips = {loop.var for loop in chain} | {loop.back for loop in chain if loop.back}
-    stored = {s.array: s for s in all_stores(chain[0].body)}
-    if any(getattr(s, "accumulate", False) for s in all_stores(chain[0].body)):
+    stores, loaded = list(all_stores(chain[0].body)), {load.array for load in all_loads(nest.body)}
+    if any(getattr(s, "accumulate", False) or (s.array in nest.scratch and s.index.variables & trips) for s in stores):
         return False
-    kept = {s.array for s in all_stores(chain[0].body) if s.array in nest.scratch and s.index.variables & trips}
-    loaded = {load.array for load in all_loads(nest.body)}
-    return not kept and all(array in nest.scratch or array not in loaded for array in stored)
+    return all(s.array in nest.scratch or s.array not in loaded for s in stores)
 
 
 def _alone(body: tuple[Stmt, ...], loop: Loop) -> bool:
