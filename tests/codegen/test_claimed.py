@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import ctypes
+from collections.abc import Mapping
+from itertools import pairwise
+from typing import Any
 
 import numpy as np
 import pytest
@@ -15,7 +18,7 @@ from kcompile.codegen.strategy import plan
 from kcompile.codegen.target import Target
 from kcompile.ir.text.kernels import parse_kernel
 
-from .harness import Native
+from .harness import Array, Native
 from .test_native import inputs
 
 PACKS = parse_kernel("""
@@ -44,6 +47,14 @@ def test_sums_that_wait_are_not_claimed(target: str) -> None:
     assert not claimed_inside(nest) and not trips_worth_a_call(nest)
 
 
+def call_claiming(native: Native, arrays: Mapping[str, Array], symbols: Mapping[str, int], more: Any) -> None:
+    """Call it as the runtime does where trips are claimed: `more`, of which ctypes has made a C function, gives the next piece."""
+    args, dims = native.tables(arrays, symbols)
+    words = (ctypes.c_void_p * 1)(ctypes.cast(more, ctypes.c_void_p).value)
+    ctypes.c_void_p.from_address(ctypes.addressof(args) - 8 * CLAIMS_BEFORE).value = ctypes.addressof(words)
+    native.call(ctypes.addressof(args), ctypes.addressof(dims), 0, 1)
+
+
 @pytest.mark.parametrize("parts", [[(0, 40)], [(37, 40), (0, 2), (2, 37)], [(5, 6), (6, 9)], []])
 def test_a_call_takes_pieces_until_there_is_none(parts: list[tuple[int, int]]) -> None:
     """And makes these, nothing else, whatever its own share is."""
@@ -64,9 +75,49 @@ def test_a_call_takes_pieces_until_there_is_none(parts: list[tuple[int, int]]) -
         lo, hi = left.pop(0) if left else (0, 0)
         return hi << 32 | lo
 
-    args, dims = native.tables(arrays, {"B": 8})
-    words = (ctypes.c_void_p * 1)(ctypes.cast(more, ctypes.c_void_p).value)
-    ctypes.c_void_p.from_address(ctypes.addressof(args) - 8 * CLAIMS_BEFORE).value = ctypes.addressof(words)
-    native.call(ctypes.addressof(args), ctypes.addressof(dims), 0, 1)
+    call_claiming(native, arrays, {"B": 8}, more)
     np.testing.assert_array_equal(arrays["z"], wanted["z"])
     assert not left and (wanted["z"] != 7).any() == bool(pieces)
+
+
+def test_a_thread_makes_other_trips_each_time() -> None:
+    """A call that comes to its trips several times, each time after it has packed something else: whose they are differs each time."""
+    kernel = parse_kernel("""
+kernel dense
+  axes n:300, o:300, c:512
+  read t: f32[300, 512], w: f32[300, 512]
+  write z: f32[300, 300]
+  reduce s[n, o] = add over c of t[n, c] * w[o, c]
+  store z[n, o] = s
+""".lstrip())
+    nest = plan(lower(kernel), Target.host())
+    if not claimed_inside(nest):
+        pytest.skip("nothing is packed for the vectors of this processor")
+    native, trips, threads = Native(nest), nest.trips.evaluate({}), 3
+    arrays = inputs(kernel, {})
+    wanted, found = ({**arrays, "z": np.full((300, 300), 7, "float32")} for _ in range(2))
+    native.run(wanted, {})
+
+    def pieces(thread: int, time: int) -> list[tuple[int, int]]:
+        """Of all pieces of that time those of one thread; the last thread comes first, and none has two that follow one another."""
+        cuts = sorted({0, trips, *((trips * n + time) // 7 for n in range(1, 7))})
+        return [piece for n, piece in enumerate(pairwise(cuts)) if (n + time) % threads == thread][::-1]
+
+    times = set()
+    for thread in reversed(range(threads)):
+        time, left = 0, pieces(thread, 0)
+
+        @ctypes.CFUNCTYPE(ctypes.c_int64, ctypes.c_void_p)
+        def more(told: int, thread: int = thread) -> int:
+            nonlocal time, left
+            if left:
+                lo, hi = left.pop(0)
+                return hi << 32 | lo
+            time += 1
+            left = pieces(thread, time)
+            return 0
+
+        call_claiming(native, found, {}, more)
+        times.add(time)
+    assert len(times) == 1 and times.pop() > 1
+    np.testing.assert_array_equal(found["z"], wanted["z"])
