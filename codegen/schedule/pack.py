@@ -77,7 +77,7 @@ def pack_all(nest: Nest, array: str, panel: str, *over_lanes: str | int) -> Nest
     rows = {var: width * math.prod(extents[n + 1:]) for n, var in enumerate(over)}
     place = Aff.of({start: math.prod(extents), **rows, lane: 1, **({unit: lanes} if count > 1 else {})})
     dtype = nest.arrays[array].dtype
-    body, found = _read_from(nest, array, lane, name, place)
+    body, found = _read_from(nest, array, lane, over[-1], name, place)
     known = {start, *over, lane, unit}
     if len(found) != 1 or next(iter(found)).coefficient(lane) != 1 or not next(iter(found)).variables <= known:
         raise ScheduleError(f"{step}: the operand is not one that moves along {panel}, with stride 1, and {over} alone")
@@ -129,7 +129,7 @@ def pack(nest: Nest, array: str, panel: str, *over_lanes: str | int) -> Nest:
     rows = {var: width * math.prod(extents[n + 1:]) for n, var in enumerate(over)}
     at = Aff.of({**rows, lane: 1, **({unit: lanes} if count > 1 else {})})
     dtype = nest.arrays[array].dtype
-    body, found = _read_from(nest, array, lane, name, at)
+    body, found = _read_from(nest, array, lane, over[-1], name, at)
     if len(found) != 1:
         raise ScheduleError(f"{step}: the array is read through {len(found)} different indices")
     (index,) = found
@@ -149,8 +149,9 @@ def pack(nest: Nest, array: str, panel: str, *over_lanes: str | int) -> Nest:
     return record(packed, map_body(body, insert), step)
 
 
-def _read_from(nest: Nest, array: str, lane: str, name: str, place: Aff) -> tuple[tuple[Stmt, ...], set[Aff]]:
-    """The body, where sums read at a place of private memory what they read of an array along the lanes; through which indices they did."""
+def _read_from(nest: Nest, array: str, lane: str, summed: str, name: str, place: Aff) -> tuple[tuple[Stmt, ...], set[Aff]]:
+    """The body, where the loop that sums reads at a place of private memory what it read of an array along the lanes; through which indices
+    it did."""
     found: set[Aff] = set()
 
     def replaced(e: object) -> Load | None:
@@ -159,8 +160,11 @@ def _read_from(nest: Nest, array: str, lane: str, name: str, place: Aff) -> tupl
             return Load(name, (place,), e.dtype)
         return None
 
+    def read(stmt: Stmt) -> tuple[Stmt, ...] | None:
+        return (replace(stmt, expr=rewrite(stmt.expr, replaced)),) if isinstance(stmt, Accum | Let) else None
+
     def change(stmt: Stmt) -> tuple[Stmt, ...] | None:
-        return (replace(stmt, expr=rewrite(stmt.expr, replaced)),) if isinstance(stmt, Accum) else None
+        return (replace(stmt, body=map_body(stmt.body, read)),) if isinstance(stmt, Loop) and stmt.var == summed else None
     return map_body(nest.body, change), found
 
 

@@ -44,10 +44,11 @@ class Rows(Crossed):
         """Cuts into vectors the axes along which memory is contiguous and whose loops hold others that sum nothing along them:
         what is inside (a reduction over another axis) is done for all lanes at once. Returns these axes and all inside them."""
         taken: set[str] = set()
-        for loop in list(inner_loops(self.nest.body)):
+        uncut = self.nest  # an axis that was cut has other names
+        for loop in list(inner_loops(uncut.body)):
             var = loop.var
             around = [x for x in loops(self.nest, var) if any(isinstance(s, Loop) for s in statements(x.body))]
-            inside = {s.var for x in around for s in inner_loops(x.body)}
+            inside = {s.var for x in loops(uncut, var) for s in inner_loops(x.body)}
             if var not in inner or not around or {var, *inside} & taken or any(carried(x) for x in around):
                 continue
             found = accesses(self.nest, tuple(loops(self.nest, var)))
