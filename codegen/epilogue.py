@@ -32,7 +32,7 @@ def settle_epilogue(nest: Nest, rows: tuple[str, ...], vectors: int) -> Nest:
     if cost * instances <= WRITTEN_OUT:
         return nest
     lanes = next((s.var for s in statements(found[0].body) if isinstance(s, Loop) and s.mode == VECTOR), "")
-    if length := row_length(found[0], lanes):
+    if length := row_length(nest, found[0], lanes):
         note = f"the epilogue (cost {cost}) runs along rows of {length}, which are one piece of memory"
         return replace(stash_flat(nest, rows[0], lanes), notes=(*nest.notes, note))
     nest = stash(nest, *rows)

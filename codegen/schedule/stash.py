@@ -73,11 +73,12 @@ def stash_flat(nest: Nest, rows: str, lanes: str) -> Nest:
 
     def change(stmt: Stmt) -> tuple[Stmt, ...] | None:
         nonlocal done
-        if not isinstance(stmt, Loop) or stmt.var != rows or not is_epilogue(stmt) or not (length := row_length(stmt, lanes)):
+        if not isinstance(stmt, Loop) or stmt.var != rows or not is_epilogue(stmt) or not (length := row_length(nest, stmt, lanes)):
             return None
-        row, lane = perfect_chain(stmt)
+        row, lane = chain = perfect_chain(stmt)
         width, total = int(str(lane.extent)), length * int(str(row.extent))
-        names = summed(lane.body, accs, (rows,))
+        body = _complete(nest, chain)
+        names = summed(body, accs, (rows,))
         place, start, within = Aff.of({rows: length, lanes: 1}), f"{rows}.e", f"{rows}.v"
         flat = Aff.of({start: 1, within: 1})
         loads = {name: Load(f"tile.{name}", (flat,), accs[name].dtype) for name in names}
@@ -85,7 +86,7 @@ def stash_flat(nest: Nest, rows: str, lanes: str) -> Nest:
         # dead lanes lie where the next row comes
         first = tuple(Store(f"tile.{name}", place, Ref(name, accs[name].dtype)) for name in names)
         kept = replace(row, clip=None, body=(replace(lane, clip=None, body=first),))
-        later = substitute(with_loads(lane.body, loads), {rows: Aff(), lanes: flat})
+        later = substitute(with_loads(body, loads), {rows: Aff(), lanes: flat})
         done = True
         return kept, Loop(start, total, (Loop(within, width, later, mode=VECTOR),), step=width)
 
@@ -95,7 +96,7 @@ def stash_flat(nest: Nest, rows: str, lanes: str) -> Nest:
     return record(replace(nest, scratch=scratch), body, step)
 
 
-def row_length(epilogue: Loop, lanes: str) -> int:
+def row_length(nest: Nest, epilogue: Loop, lanes: str) -> int:
     """The elements of a row of an epilogue whose rows are one piece of memory in all arrays, of whole vectors; 0 for others."""
     chain = perfect_chain(epilogue)
     if len(chain) != 2 or chain[0].mode != UNROLL or chain[0].clip or chain[1].var != lanes or not chain[1].clip:
@@ -105,7 +106,7 @@ def row_length(epilogue: Loop, lanes: str) -> int:
     length, width = lane.clip.extent, int(str(lane.extent))
     if not isinstance(length, int) or length >= width or length * int(str(row.extent)) % width:
         return 0
-    return length if _one_piece(lane.body, row.var, lanes, length) else 0
+    return length if _one_piece(_complete(nest, chain), row.var, lanes, length) else 0
 
 
 def _one_piece(body: tuple[Stmt, ...], row: str, lanes: str, length: int) -> bool:
