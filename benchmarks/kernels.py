@@ -33,7 +33,8 @@ CHECKED_ROWS = 2
 
 @dataclass(frozen=True)
 class Case:
-    """`shapes`: of the inputs, None is the batch; `flop` of the whole batch, or 0 where only bytes count."""
+    """`shapes`: of the inputs, None is the batch; `flop` of the whole batch, or 0 where only bytes count; `channels`: what divides those of
+    a product's input and result (in a group), and so how well they fill vectors."""
 
     family: str
     name: str
@@ -41,6 +42,7 @@ class Case:
     shapes: Shapes
     result: Callable[..., Any]
     flop: float = 0.0
+    channels: int = 0
 
 
 def contractions() -> Iterator[Case]:
@@ -49,7 +51,7 @@ def contractions() -> Iterator[Case]:
                     (32, 10, 512)):
         shapes: Shapes = {"x": (None, k), "w": (k, n), "dy": (None, n)}
         for part, result in parts(lambda x, w: ops.matmul(x, w)).items():
-            yield Case("contraction", f"{m}x{n}x{k} {part}", m, shapes, result, 2.0 * m * n * k)
+            yield Case("contraction", f"{m}x{n}x{k} {part}", m, shapes, result, 2.0 * m * n * k, math.gcd(n, k))
 
 
 def convolutions() -> Iterator[Case]:
@@ -73,7 +75,7 @@ def convolution(batch, height, width, channels, filters, size, strides, dilation
     flop = 2.0 * batch * rows * columns * size * size * channels // groups * filters
     for part, result in parts(lambda x, w: ops.conv(x, w, strides=strides, dilation_rate=dilation)).items():
         name = f"{batch}x{height}x{width}x{channels} {size}x{size} to {filters}{extra} {part}"
-        yield Case("convolution", name, batch, shapes, result, flop)
+        yield Case("convolution", name, batch, shapes, result, flop, math.gcd(channels // groups, filters // groups))
 
 
 def parts(op: Callable[..., Any]) -> dict[str, Callable[..., Any]]:
@@ -185,7 +187,7 @@ def subject_of(case: Case) -> Subject:
     """Compiled and checked: a wrong one has an "error" in its row and is not measured."""
     graph = traced(case)
     executable = compile_graph(graph)
-    row: dict[str, Any] = {"family": case.family, "name": case.name, "flop": case.flop}
+    row: dict[str, Any] = {"family": case.family, "name": case.name, "flop": case.flop, "channels": case.channels}
     try:
         check(case, graph, executable)
     except AssertionError as error:

@@ -9,6 +9,7 @@ from typing import Any
 import charts
 
 OWN = "kcompile"
+WIDE = 64  # bytes of a vector from which on more is expected of a kernel
 
 
 def summary(row: dict[str, Any]) -> tuple[float, str, list[float]]:
@@ -99,6 +100,26 @@ def limits_text(rows: list[dict[str, Any]]) -> str:
                      for threads, x in best_limits(rows).items())
 
 
+def aim(row: dict[str, Any], vector_bytes: int) -> float:
+    """The share of the peak that a product should reach; 0 for others and for products of less than 10 MFLOP."""
+    if not row.get("channels") or (row["family"] == "contraction" and row["flop"] < 1e7):
+        return 0.0
+    return 0.9 if vector_bytes == WIDE and row["channels"] % (vector_bytes // 4) == 0 else 0.85
+
+
+def aims_text(rows: list[dict[str, Any]]) -> str:
+    """How many products reach what they should."""
+    vector_bytes = rows[0]["vector_bytes"]
+    aimed = [row for row in rows if "name" in row and aim(row, vector_bytes)]
+
+    def reached(row: dict[str, Any], threads: int) -> bool:
+        return "error" not in row and round(row["flop"] / row[f"flops_{threads}"] / row[f"seconds_{threads}"], 2) >= aim(row, vector_bytes)
+    counts = [f"{sum(reached(row, threads) for row in aimed)} on {threads} thread{'s' if threads > 1 else ''}"
+              for threads in best_limits(rows)]
+    aims = "90 % of the peak (85 % where channels are no multiple of a vector)" if vector_bytes == WIDE else "85 % of the peak"
+    return f"Of {len(aimed)} convolutions and contractions of 10 MFLOP and more, {aims} reach: {', '.join(counts)}."
+
+
 def kernel_table(rows: list[dict[str, Any]]) -> str:
     limits = best_limits(rows)
     lines = []
@@ -121,7 +142,7 @@ def kernel_table(rows: list[dict[str, Any]]) -> str:
 
 
 def write(name: Path, results: dict[str, Any]) -> None:
-    """NAME.md and its plots."""
+    """NAME.md and its plots; NAME-notes.md, which is written by hand, is named there."""
     parts = [f"# Performance\n\nMeasured on {results['machine']}, {results['date']}, by\n\n    {results['command']}\n"]
     if results["workloads"]:
         parts.append(f"""## Beside the fastest peer
@@ -153,8 +174,8 @@ counted: one of few channels, and many a convolution by 3x3 filters, of whose 36
 [decision 10](decisions/0010-minimal-filtering.md)).
 Arithmetic is measured against multiply-adds on registers, which take turns with the calls of each kernel: the clock of this machine
 moves within seconds. A tile has to load what it multiplies; where that lowers the clock, the figure in brackets is the most that it can
-reach. Of {results['rounds']} rounds over all kernels the shortest time of each counts: what a neighbour does to the caches of a core, no
-clock shows.
+reach. Of {results['kernel_rounds']} rounds over all kernels the shortest time of each counts: what a neighbour does to the caches of a
+core, no clock shows. {aims_text(results["kernels"])}
 
 ![roofline]({name.name}-kernels.svg)
 
@@ -164,7 +185,7 @@ clock shows.
         parts.append(f"""## Kernels alone, code for AVX2
 
 The same machine, and code for processors with AVX2 (`KCOMPILE_TARGET=avx2`), against what vectors of 32 bytes can do at most here
-({limits_text(results["shorter"])}).
+({limits_text(results["shorter"])}). {aims_text(results["shorter"])}
 
 {kernel_table(results["shorter"])}
 """)
@@ -172,6 +193,8 @@ The same machine, and code for processors with AVX2 (`KCOMPILE_TARGET=avx2`), ag
         parts.append(f"## Every engine\n\n{engine_table(results)}\n")
     if results["failures"]:
         parts.append("## Left out\n\n" + "\n".join(f"- {failure}" for failure in results["failures"]) + "\n")
+    if (notes := name.with_name(f"{name.name}-notes.md")).exists():
+        parts.append(f"What there is to say of this run stands in [notes]({notes.name}).\n")
     name.with_suffix(".md").write_text("\n".join(parts))
     if results["workloads"]:
         bars = {workload: {engine: ratios(row, rows[OWN]) for engine, row in rows.items() if engine != OWN}

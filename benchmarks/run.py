@@ -44,6 +44,7 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=0.6, help="of measuring, each engine in each round")
     parser.add_argument("--patience", type=float, default=150, help="seconds a peer may take to start before it is left out")
     parser.add_argument("--no-kernels", dest="kernels", action="store_false")
+    parser.add_argument("--kernel-rounds", type=int, default=10, help="over all kernels: many short ones meet a quiet moment")
     parser.add_argument("--kernel-seconds", type=float, default=0.05, help="for each kernel and number of threads, in each round")
     parser.add_argument("--onnx", type=Path, metavar="FOLDER", help="keeps the exported models for another run")
     parser.add_argument("--write", type=Path, default=Path(__file__).parents[1] / "docs" / "performance", metavar="NAME",
@@ -56,7 +57,7 @@ def main() -> None:
         os.environ.update(KCOMPILE_CACHE=f"{scratch}/kcompile", TORCHINDUCTOR_CACHE_DIR=f"{scratch}/torch",
                           KCOMPILE_BENCHMARK_ONNX=str(options.onnx or f"{scratch}/onnx"))
         results = {"machine": machine(), "date": f"{datetime.now(UTC):%Y-%m-%d}", "command": command(options), "failures": [],
-                   "rounds": options.rounds, "workloads": {}, "kernels": [], "shorter": []}
+                   "rounds": options.rounds, "kernel_rounds": options.kernel_rounds, "workloads": {}, "kernels": [], "shorter": []}
         say("compiling kcompile's modules")
         for folder in ("kcompile", "ir", "codegen"):
             compileall.compile_dir(str(Path(__file__).parents[1] / folder), quiet=2)
@@ -69,10 +70,11 @@ def main() -> None:
                 results["workloads"][name] = rows
         if options.kernels:
             say("kernels alone")
-            results["kernels"] = kernel_rows(options.kernel_seconds, options.rounds, say)
+            lengths = options.kernel_seconds, options.kernel_rounds
+            results["kernels"] = kernel_rows(*lengths, say)
             if results["kernels"][0]["vector_bytes"] > SHORTER_BYTES:
                 say(f"code for {SHORTER}")
-                results["shorter"] = kernel_rows(options.kernel_seconds, options.rounds, say, SHORTER, ("contraction", "convolution"))
+                results["shorter"] = kernel_rows(*lengths, say, SHORTER, ("contraction", "convolution"))
     if options.json:
         options.json.write_text(json.dumps(results, indent=1))
     report.write(options.write, results)
