@@ -192,9 +192,9 @@ def _last_rows(extent: DimLike, size: int, tile: Tile, vector: float, room: Room
 
 def _bordered(terms: tuple[range, ...], size: int, tile: Tile, vector: float, room: Room) -> float:
     """What tiles of that size cost along an axis, as a multiple of what they would if all were whole: those at the border do each of the
-    `terms` for the rows alone that have it."""
+    `terms` for the rows alone that have it. There may be terms that no row has (the outer taps of a filter larger than the image)."""
     done = 0.0
-    for rows in terms:
+    for rows in filter(None, terms):
         for start in range(rows.start // size * size, rows.stop, size):
             alive = min(start + size, rows.stop) - max(start, rows.start)
             done += alive * cost(tile.vectors, tile.height // size * alive, vector, room)

@@ -6,7 +6,7 @@ from kcompile.codegen.conflicts import crowd, crowded
 from kcompile.codegen.lower import lower
 from kcompile.codegen.strategy import plan, tile_choices
 from kcompile.codegen.target import Target
-from kcompile.codegen.tiles import FAR, LOAD, NEAR, Room, best_tiles, cost, wasted
+from kcompile.codegen.tiles import FAR, LOAD, NEAR, Room, best_tiles, cost, priced_tiles, wasted
 from kcompile.ir.struct import replace
 from kcompile.ir.text.kernels import parse_kernel
 from kcompile.ir.types import Dim
@@ -55,6 +55,13 @@ def test_taps_that_few_rows_of_a_tile_have_are_counted():
     room, taps = Room(16, 12, trip=0.8), (range(4, 20), range(2, 18), range(16))
     assert best_tile(32, 8, {"x": 20}, room).height == 5
     assert best_tile(32, 8, {"x": 20}, room, borders={"x": taps}).height == 6
+
+
+def test_taps_that_no_row_has_cost_nothing():
+    """The outer taps of a filter that is larger than the image (a 3x3 convolution of images of one row did not compile)."""
+    room, taps = Room(16, 12, trip=0.8), (range(4, 20), range(2, 18), range(16))
+    beside = (range(19, 19), *taps, range(5, 5))
+    assert priced_tiles(32, 8, {"x": 20}, room, borders={"x": beside}) == priced_tiles(32, 8, {"x": 20}, room, borders={"x": taps})
 
 
 def test_what_comes_from_far_away_is_read_by_more_rows():

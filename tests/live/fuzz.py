@@ -138,7 +138,7 @@ def alone(first, count):
                     f"{way}: {', '.join(f'{name} {value:.1e}' for name, value in far.items() if not value <= WITHIN['float32'])[:300]}"
                 )
         (one_result, one_thread), (two_result, two_threads) = found[WAYS[0]], found[WAYS[1]]
-        if one_result["logs"] != two_result["logs"] or any(
+        if repr(one_result["logs"]) != repr(two_result["logs"]) or any(  # a loss that is no number is unlike itself
             array.tobytes() != two_threads[name].tobytes() for name, array in one_thread.items()
         ):
             wrong.append("other bits on two threads")
@@ -159,7 +159,7 @@ def worst(a, b):
         return 0.0
     with np.errstate(all="ignore"):
         far = np.where(same, 0, np.abs(a - b)).max()
-    return float(far / max(np.abs(b).max(), 1e-2)) if np.isfinite(far) else np.inf
+    return float(far / max(np.abs(b[np.isfinite(b)]).max(initial=0.0), 1e-2)) if np.isfinite(far) else np.inf
 
 
 def complaints(ours, theirs, folder, judge_folder, seed, within):
