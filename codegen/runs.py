@@ -50,10 +50,10 @@ def trips_worth_a_call(nest: Nest) -> int:
     a call does something else, too, or several trips at once, and cannot claim them when it comes to them."""
     rest = [s for s in nest.body if not isinstance(s, Let)]
     alone = len(rest) == 1 and isinstance(rest[0], Loop) and rest[0].parallel
-    if (not alone and not claimed_inside(nest)) or any(loop.takes for loop in shared_loops(nest)):
+    shared = shared_loops(nest)
+    if (not alone and not claimed_inside(nest)) or any(loop.takes for loop in shared):
         return 0
-    inner = shared_loops(nest)[-1].body
-    return max(1, round(WORTH_A_CALL / max(1, _instructions(inner))))
+    return max(1, round(WORTH_A_CALL / max(1, _instructions(shared[-1].body))))
 
 
 def cost_of_a_trip(nest: Nest) -> int:

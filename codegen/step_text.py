@@ -27,7 +27,7 @@ from .work import estimate
 
 MODULE_LINES = 300  # kernels are spread over modules of about this size
 ANNOUNCED_LINES = 100  # and those that are announced over such ones: LLVM has nothing else to do
-FEW_AXES = 2
+FEW_AXES = 2  # of a kernel whose text is soon made
 LONG_LOOP = 32  # loads, stores and requests in a block, beyond which addresses are left as they are
 
 Compile = Callable[[Kernel, Target, str, bool], tuple[str, NativeKernel]]
@@ -76,17 +76,15 @@ class StepText:
     def announce(self, kernel: Kernel) -> None:
         """The program of a step that trains will most likely have this kernel: its text is made at once, and LLVM has something to
         do while the program is made. Should it not have it, nothing calls it."""
-        self.modules.enough = ANNOUNCED_LINES
-        self.native(kernel, sample_axis(kernel) is not None)
-        self.modules.enough = MODULE_LINES
+        self.native(kernel, sample_axis(kernel) is not None, ANNOUNCED_LINES)
 
-    def native(self, kernel: Kernel, along: bool) -> NativeKernel:
+    def native(self, kernel: Kernel, along: bool, lines: int = MODULE_LINES) -> NativeKernel:
         key = structure(kernel), along
         found = self.kernels.get(key)
         if found is None:
             text, found = self.compile(canonical(kernel), self.target, f"k{len(self.kernels)}", along)
             self.kernels[key] = found
-            self.modules.add(text)
+            self.modules.add(text, lines)
         return found
 
     def _first_module(self, program: Program) -> None:
@@ -155,20 +153,20 @@ def panel_name(panel: PanelKernel, source: str) -> str:
 
 
 class _Modules:
-    """Kernels in order, joined into modules of about MODULE_LINES lines, each of kernels that LLVM is to compile in the same way."""
+    """Kernels in order, joined into modules, each of kernels that LLVM is to compile in the same way."""
 
     def __init__(self, target: Target, emitted: Callable[[str], None]) -> None:
         self.target, self.emitted = target, emitted
         self.done: list[str] = []
         self.open: dict[str, list[str]] = {}
         self.lines: dict[str, int] = {}
-        self.enough = MODULE_LINES
 
-    def add(self, text: str) -> None:
+    def add(self, text: str, enough: int) -> None:
+        """To the open module of its kind, which is closed where it has as many lines then."""
         head = head_for(text, self.target)
         self.open.setdefault(head, []).append(text)
         self.lines[head] = self.lines.get(head, 0) + text.count("\n")
-        if self.lines[head] >= self.enough:
+        if self.lines[head] >= enough:
             self._close(head)
 
     def _close(self, head: str) -> None:
