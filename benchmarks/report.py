@@ -108,7 +108,7 @@ def aim(row: dict[str, Any], vector_bytes: int) -> float:
 
 
 def aims_text(rows: list[dict[str, Any]]) -> str:
-    """How many products reach what they should."""
+    """How many products reach what they should, in whole percents as the table has them."""
     vector_bytes = rows[0]["vector_bytes"]
     aimed = [row for row in rows if "name" in row and aim(row, vector_bytes)]
 
