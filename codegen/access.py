@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 
-from kcompile.ir.struct import struct
+from kcompile.common.struct import struct
 
 from ..ir.scalar import SCALAR_OPS, Aff, Apply, AxisValue, Expr, Guard, loads_in, walk
 from ..ir.types import Dim, DimLike, DType

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from kcompile.ir.struct import replace
+from kcompile.common.struct import replace
 
 from ..ir.types import Dim
 from .access import MANY, accesses, chain, divisor, guess, static

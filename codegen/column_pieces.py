@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 
-from kcompile.ir.struct import struct
+from kcompile.common.struct import struct
 
 from .access import Access, accesses, inner_loops, static
 from .nest import Loop, Nest

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from kcompile.ir.struct import replace
+from kcompile.common.struct import replace
 
 from ..ir.scalar import Ref
 from .access import expr_cost

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import field
 
-from kcompile.ir.struct import struct
+from kcompile.common.struct import struct
 
 from ..ir.kernel import ACCUMULATE, INDEX, LET, REDUCE, STORE, Eq, Kernel, expr_refs, expr_variables
 from ..ir.kernel_edit import without_unit_axes

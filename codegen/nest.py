@@ -18,8 +18,8 @@ from dataclasses import field
 from operator import is_not
 from typing import Union
 
-from kcompile.ir.lazy import lazy
-from kcompile.ir.struct import replace, struct
+from kcompile.common.lazy import lazy
+from kcompile.common.struct import replace, struct
 
 from ..ir.scalar import Aff, AxisValue, Const, Expr, Guard, Load, Ref, loads_in, rewrite, walk
 from ..ir.types import DimLike, DType, TensorType, boolean, dim_symbols

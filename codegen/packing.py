@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 
-from kcompile.ir.struct import struct
+from kcompile.common.struct import struct
 
 from ..ir.types import Dim, DimLike
 from .access import accesses, divisor, guess, indirect, static, useful_lanes

@@ -10,7 +10,7 @@ import hashlib
 import json
 from pathlib import Path
 
-from kcompile.ir.struct import struct
+from kcompile.common.struct import struct
 
 from . import cache
 from .options import CodegenOptions

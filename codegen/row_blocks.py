@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping
 
-from kcompile.ir.struct import struct
+from kcompile.common.struct import struct
 
 from ..ir.types import DimLike
 from .access import divisor, guess

@@ -10,7 +10,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Container, Iterable, Mapping, Sequence
 
-from kcompile.ir.struct import replace
+from kcompile.common.struct import replace
 
 from ..ir.arena import first_fit
 from ..ir.program import Lifetime, Program

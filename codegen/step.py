@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import field
 
-from kcompile.ir.struct import struct
+from kcompile.common.struct import struct
 
 from ..ir.program import Buffer, Lifetime, root_of
 from ..ir.types import DimLike

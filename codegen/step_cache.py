@@ -1,8 +1,8 @@
 """Whole steps on disk: what the passes, lowering, scheduling and emission made of a graph, so that a second process skips them all.
 
-An entry is keyed on the text of what is compiled (a traced graph, or a planned program), the target, llvmlite's version, and a digest
-of the source of ir/ and codegen/: whoever changes a pass or a strategy gets new entries. It lies beside the object code, under the
-same rules (see cache.py), as JSON.
+An entry is keyed on the text of what is compiled (a traced graph, or a planned program), the target, llvmlite's version, and a digest of
+the source of ir/, codegen/ and what is common to them: whoever changes a pass or a strategy gets new entries. It lies beside the object
+code, under the same rules (see cache.py), as JSON.
 """
 
 from __future__ import annotations
@@ -15,7 +15,8 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from kcompile.ir.struct import replace
+from kcompile import common
+from kcompile.common.struct import replace
 
 from ..ir.kernel import Kernel
 from ..ir.program import Buffer, Lifetime, Program
@@ -75,10 +76,10 @@ def _made(text: str, program: Callable[[Announce], Program], target: Target, opt
 
 @functools.cache
 def source_digest() -> str:
-    """A digest of every module of ir/ and codegen/."""
+    """A digest of every module of ir/, codegen/ and common/."""
     digest = hashlib.sha256()
     codegen = os.path.dirname(os.path.realpath(__file__))
-    for folder in (codegen, os.path.join(os.path.dirname(codegen), "ir")):
+    for folder in (codegen, os.path.join(os.path.dirname(codegen), "ir"), os.path.dirname(common.__file__)):
         for name, entry in sorted(_modules(folder, f"{os.path.basename(folder)}/")):
             digest.update(name.encode() + b"\0")
             with open(entry.path, "rb", buffering=0) as file:

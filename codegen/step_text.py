@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable
 
-from kcompile.ir.struct import replace
+from kcompile.common.struct import replace
 
 from ..ir.kernel import ACCUMULATE, STORE, Kernel
 from ..ir.kernel_edit import rename_arrays, rename_axes

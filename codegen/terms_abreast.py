@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from itertools import pairwise
 
-from kcompile.ir.struct import struct
+from kcompile.common.struct import struct
 
 from ..ir.scalar import Apply, loads_in
 from ..ir.types import f32

@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping
 
-from kcompile.ir.struct import struct
+from kcompile.common.struct import struct
 
 from ..ir.types import Dim, DimLike
 from .access import divisor

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from kcompile.ir.struct import struct
+from kcompile.common.struct import struct
 
 from ..ir.types import DimLike, evaluate_dim
 

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from kcompile.ir.struct import struct
+from kcompile.common.struct import struct
 
 from ..ir.types import DType, evaluate_dim
 from . import cache, miss

@@ -13,7 +13,7 @@ import math
 from collections.abc import Mapping
 from functools import partial
 
-from kcompile.ir.struct import struct
+from kcompile.common.struct import struct
 
 from ..ir.scalar import Guard
 from ..ir.types import DimLike

@@ -9,8 +9,9 @@ from __future__ import annotations
 import functools
 from collections.abc import Mapping
 
+from kcompile.common.struct import replace
+
 from .kernel import Kernel
-from .struct import replace
 from .types import DimLike, TensorType
 
 Extents = tuple[int, ...]  # the extent that -1 stands for, then that of -2, ...

@@ -11,14 +11,15 @@ from __future__ import annotations
 from collections.abc import Collection, Hashable
 from typing import Union
 
+from kcompile.common.lazy import lazy, remember
+from kcompile.common.struct import replace
+
 from .extents import Extents, compact, numbered, renumbered, with_extents
 from .fusion import axis_mapping, inline, join_labels, merge, side_by_side, store_of, tidy, value_of
 from .fusion_table import SIDE_BY_SIDE, Edge, Row, counts_extents, decide, kind
 from .kernel import Kernel
 from .kernel_edit import WRITING, rename_arrays
-from .lazy import lazy, remember
 from .scalar import Const
-from .struct import replace
 from .structure import structure
 
 _NOTHING: frozenset[str] = frozenset()

@@ -10,10 +10,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from kcompile.common.struct import replace
+
 from .kernel import INDEX, LET, REDUCE, STORE, Eq, Kernel
 from .kernel_edit import WRITING, rename_axes
 from .scalar import Aff, Apply, AxisValue, Const, Expr, Guard, Load, Ref, apply, rewrite
-from .struct import replace
 from .types import boolean, i64
 
 

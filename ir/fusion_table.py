@@ -15,11 +15,12 @@ import functools
 import math
 from collections.abc import Callable, Mapping
 
+from kcompile.common.lazy import lazy
+from kcompile.common.struct import struct
+
 from .fusion import axis_mapping, is_map, loads_of, side_by_side, store_of
 from .kernel import ACCUMULATE, INDEX, REDUCE, STORE, Eq, Kernel
-from .lazy import lazy
 from .scalar import Apply, Const, Load, Ref, plain_axes
-from .struct import struct
 from .types import DimLike, is_static, product
 
 EARLY = ("map into reduction",)  # beside inlining: a map that is only summed is not written as the epilogue of what it maps

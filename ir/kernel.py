@@ -17,9 +17,10 @@ from collections.abc import Mapping
 from dataclasses import field
 from typing import TYPE_CHECKING
 
-from .lazy import lazy, remember
+from kcompile.common.lazy import lazy, remember
+from kcompile.common.struct import struct
+
 from .scalar import SCALAR_OPS, Aff, Apply, AxisValue, Expr, Load, Ref, plain_axes, walk
-from .struct import struct
 from .types import DimLike, TensorType
 
 if TYPE_CHECKING:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from kcompile.common.struct import replace
+
 from .kernel import ACCUMULATE, LET, REDUCE, STORE, Eq, Kernel
 from .scalar import Aff, AxisValue, Expr, Guard, Load, Ref, rewrite
-from .struct import replace
 from .types import TensorType
 
 WRITING = (STORE, ACCUMULATE)  # equations whose name is an array's

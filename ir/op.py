@@ -10,8 +10,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import field
 from typing import TYPE_CHECKING, Any
 
-from .lazy import lazy
-from .struct import struct
+from kcompile.common.lazy import lazy
+from kcompile.common.struct import struct
+
 from .types import TensorType
 
 if TYPE_CHECKING:

@@ -6,11 +6,12 @@ along the columns becomes two. Which arrays lie so is decided in passes/layouts.
 
 from __future__ import annotations
 
+from kcompile.common.struct import replace
+
 from .kernel import Eq, Kernel
 from .kernel_edit import WRITING
 from .program import stored_shape
 from .scalar import Aff, AxisValue, Expr, Guard, Load, plain_axes, rewrite
-from .struct import replace
 from .types import DimLike
 
 

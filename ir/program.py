@@ -10,9 +10,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import field
 from typing import TYPE_CHECKING, overload
 
+from kcompile.common.lazy import lazy, remember
+from kcompile.common.struct import struct
+
 from .kernel import Kernel
-from .lazy import lazy, remember
-from .struct import struct
 from .types import Shape, TensorType, f32
 
 if TYPE_CHECKING:

@@ -15,8 +15,10 @@ from dataclasses import field
 from types import CodeType
 from typing import Any
 
+from kcompile.common.lazy import lazy
+from kcompile.common.struct import struct
+
 from .graph import Graph, GraphError, Node, Value
-from .lazy import lazy
 from .op import OPS
 from .patterns import (
     COMMUTATIVE,
@@ -35,7 +37,6 @@ from .patterns import (
     pattern_text,
 )
 from .rebuild import prune, rebuild
-from .struct import struct
 from .value_table import ValueTable
 
 Procedure = Callable[[Make, Node], "Value | None"]

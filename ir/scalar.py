@@ -12,8 +12,9 @@ from typing import Any, Union
 
 import numpy as np
 
-from .lazy import lazy
-from .struct import struct
+from kcompile.common.lazy import lazy
+from kcompile.common.struct import struct
+
 from .types import DimLike, DType, boolean, i64
 
 

@@ -16,8 +16,8 @@ from typing import Any, Union
 
 import numpy as np
 
-from .lazy import lazy
-from .struct import struct
+from kcompile.common.lazy import lazy
+from kcompile.common.struct import struct
 
 Monomial = tuple[str, ...]  # the sorted names of the symbols that are multiplied; () is the constant term
 

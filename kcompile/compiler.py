@@ -12,10 +12,10 @@ from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from .common.struct import struct
 from .ir.fingerprint import fingerprint
 from .ir.graph import Graph
 from .ir.program import LEARNED, Program
-from .ir.struct import struct
 from .options import option
 
 # Passes and code generation are imported where they run: a step that the cache has needs neither.

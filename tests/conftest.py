@@ -23,7 +23,7 @@ def pytest_configure(config: pytest.Config) -> None:
         config.stash[_made] = tempfile.mkdtemp(prefix="kcompile-tests-")
     for name in missing:
         os.environ[name] = os.path.join(config.stash[_made], _FOLDERS[name])
-    from kcompile.ir.struct import refuse_changes
+    from kcompile.common.struct import refuse_changes
 
     refuse_changes()
 

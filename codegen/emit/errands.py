@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from kcompile.ir.struct import struct
+from kcompile.common.struct import struct
 
 from ..nest import Errand, Loop
 from ..runtime.layout import ERRAND_BEFORE, ERRAND_END, ERRAND_NEXT, ERRAND_PLACE

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import field
 from operator import itemgetter
 
-from kcompile.ir.struct import struct
+from kcompile.common.struct import struct
 
 from ...ir.scalar import Aff
 from ...ir.types import Dim, DimLike, DType

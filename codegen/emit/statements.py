@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import field
 from itertools import product
 
-from kcompile.ir.struct import struct
+from kcompile.common.struct import struct
 
 from ...ir.scalar import Apply, Expr, Load, vanishing
 from ...ir.types import DimLike, boolean, i64

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from kcompile.ir.struct import replace
+from kcompile.common.struct import replace
 
 from ...ir.kernel import INDEX, LET
 from ...ir.scalar import REDUCERS, Aff

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import sys
 
-from kcompile.ir.struct import struct
+from kcompile.common.struct import struct
 
 
 @struct(frozen=True)

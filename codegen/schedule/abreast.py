@@ -20,7 +20,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from kcompile.ir.struct import replace
+from kcompile.common.struct import replace
 
 from ...ir.scalar import Aff, Const, Expr, Guard, Load, Ref, loads_in, rewrite
 from ..nest import FOR, UNROLL, VECTOR, Acc, AccDim, Accum, Fold, Let, Loop, Nest, Stmt, Store, map_body, statements, stmt_expr

@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from kcompile.ir.struct import replace
+from kcompile.common.struct import replace
 
 from ..nest import FOR, VECTOR, Acc, AccDim, Accum, Fold, Loop, Nest, Stmt, loops, map_body, statements
 from .loops import ScheduleError, record

@@ -11,7 +11,7 @@ results lie in lanes. Each sum is added up in the same order as by itself.
 
 from __future__ import annotations
 
-from kcompile.ir.struct import replace
+from kcompile.common.struct import replace
 
 from ...ir.scalar import Aff
 from ..nest import UNROLL, VECTOR, Clip, Fold, Let, Loop, Nest, Stmt, Store, loops, map_body

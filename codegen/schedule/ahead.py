@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import math
 
-from kcompile.ir.struct import replace
+from kcompile.common.struct import replace
 
 from ...ir.scalar import Aff, Load, walk
 from ..access import chain

@@ -20,7 +20,7 @@ constants in registers, where LLVM keeps them for the epilogues in the loop, bes
 
 from __future__ import annotations
 
-from kcompile.ir.struct import replace
+from kcompile.common.struct import replace
 
 from ...ir.scalar import Aff, Load
 from ..nest import FOR, UNROLL, VECTOR, Accum, Clip, Loop, Nest, Stmt, Store, all_stores, loops, map_body, statements, substitute

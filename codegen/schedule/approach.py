@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from itertools import pairwise
 
-from kcompile.ir.struct import replace
+from kcompile.common.struct import replace
 
 from ...ir.scalar import Aff, AxisValue, apply
 from ..access import accesses, static

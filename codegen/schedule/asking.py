@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from kcompile.ir.struct import struct
+from kcompile.common.struct import struct
 
 from ...ir.scalar import Aff, AxisValue, Expr, apply
 from ..nest import FOR, Acc, Accum, Let, Loop, Nest, Stmt, map_body, statements

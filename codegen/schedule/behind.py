@@ -30,7 +30,7 @@ later (stages.py):
 
 from __future__ import annotations
 
-from kcompile.ir.struct import replace, struct
+from kcompile.common.struct import replace, struct
 
 from ...ir.scalar import Aff, Apply, AxisValue, Guard, Load, walk
 from ..access import static

@@ -20,7 +20,7 @@ A block may be less than a trip of the outer loop: some rows of one image. The s
 
 from __future__ import annotations
 
-from kcompile.ir.struct import replace
+from kcompile.common.struct import replace
 
 from ...ir.scalar import Aff, AxisValue, Const, Expr, Guard, Load, Ref, apply
 from ...ir.types import Dim, DimLike, i64

@@ -16,7 +16,7 @@ from __future__ import annotations
 import math
 from functools import partial
 
-from kcompile.ir.struct import replace
+from kcompile.common.struct import replace
 
 from ..nest import UNROLL, Acc, AccDim, Fold, Loop, Nest, Stmt, map_body, statements
 from .loops import ScheduleError, record

@@ -21,7 +21,7 @@ from __future__ import annotations
 
 import math
 
-from kcompile.ir.struct import replace, struct
+from kcompile.common.struct import replace, struct
 
 from ...ir.scalar import Aff, Apply, Const, Expr, Guard, Load, Ref, rewrite, walk
 from ...ir.types import DType

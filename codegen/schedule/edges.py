@@ -16,7 +16,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from itertools import groupby
 
-from kcompile.ir.struct import replace
+from kcompile.common.struct import replace
 
 from ...ir.scalar import Aff, Expr, Guard, Load, rewrite, vanishing
 from ..nest import FOR, UNROLL, Accum, Loop, Nest, Stmt, loops, map_body, statements, substitute

@@ -12,7 +12,7 @@ few lines in each. Which lines is no part of a kernel: the runtime tells (see ru
 
 from __future__ import annotations
 
-from kcompile.ir.struct import replace
+from kcompile.common.struct import replace
 
 from ...ir.types import is_static
 from ..nest import FOR, Errand, Loop, Nest, Stmt, map_body

@@ -8,7 +8,7 @@
 
 from __future__ import annotations
 
-from kcompile.ir.struct import replace
+from kcompile.common.struct import replace
 
 from ...ir.scalar import Aff, AxisValue, Load, walk
 from ...ir.types import Dim, DimLike

@@ -17,7 +17,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from kcompile.ir.struct import replace
+from kcompile.common.struct import replace
 
 from ...ir.scalar import Aff, AxisValue, Load, apply
 from ..access import chain

@@ -13,7 +13,7 @@ lanes; or they all step back by as many (`back`), and nothing is masked:
 
 from __future__ import annotations
 
-from kcompile.ir.struct import replace
+from kcompile.common.struct import replace
 
 from ...ir.scalar import Aff
 from ..access import accesses

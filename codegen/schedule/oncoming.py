@@ -18,7 +18,7 @@ from __future__ import annotations
 import math
 from itertools import pairwise
 
-from kcompile.ir.struct import replace, struct
+from kcompile.common.struct import replace, struct
 
 from ...ir.scalar import Aff
 from ..nest import FOR, VECTOR, Acc, Accum, Loop, Nest, Prefetch, Stmt, all_loads, map_body, statements

@@ -17,7 +17,7 @@ been done with it. A half is summed by itself (`block`), and the bits are the sa
 
 from __future__ import annotations
 
-from kcompile.ir.struct import replace
+from kcompile.common.struct import replace
 
 from ...ir.scalar import Aff, AxisValue, Const, Expr, apply
 from ...ir.types import i64

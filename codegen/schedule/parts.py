@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from kcompile.ir.struct import replace, struct
+from kcompile.common.struct import replace, struct
 
 from ...ir.scalar import Aff, Const, Expr, Guard, Load, Ref, rewrite
 from ...ir.types import DType

@@ -8,7 +8,7 @@ What one core does is then known beforehand, as long as there are as many thread
 
 from __future__ import annotations
 
-from kcompile.ir.struct import replace
+from kcompile.common.struct import replace
 
 from ...ir.scalar import Aff
 from ...ir.types import Dim

@@ -17,7 +17,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from kcompile.ir.struct import replace, struct
+from kcompile.common.struct import replace, struct
 
 from ...ir.scalar import Aff, AxisValue, Const, Load, apply
 from ...ir.types import i64

@@ -14,7 +14,7 @@ apart its rows lie in memory. A sum no longer than a part touches no memory on i
 
 from __future__ import annotations
 
-from kcompile.ir.struct import replace
+from kcompile.common.struct import replace
 
 from ...ir.scalar import Aff, Load
 from ...ir.types import DType

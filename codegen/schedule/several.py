@@ -16,7 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from kcompile.ir.struct import replace
+from kcompile.common.struct import replace
 
 from ...ir.scalar import Aff
 from ..nest import FOR, UNROLL, Accum, Loop, Nest, Prefetch, Stmt, map_body, substitute

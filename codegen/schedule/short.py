@@ -10,7 +10,7 @@ The last tile has code of its own for the rows that are left: where `slide` woul
 
 from __future__ import annotations
 
-from kcompile.ir.struct import replace
+from kcompile.common.struct import replace
 
 from ...ir.types import Dim
 from ..nest import Acc, Clip, Loop, Nest, Stmt, loops, map_body

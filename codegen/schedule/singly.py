@@ -21,7 +21,7 @@ as one tile: 8 and not two times 4 of the last 8 rows of a batch of 32.
 
 from __future__ import annotations
 
-from kcompile.ir.struct import replace
+from kcompile.common.struct import replace
 
 from ...ir.scalar import Aff, AxisValue, Guard, apply
 from ...ir.types import Dim

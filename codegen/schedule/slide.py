@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from kcompile.ir.struct import replace
+from kcompile.common.struct import replace
 
 from ...ir.scalar import Aff, Apply, AxisValue, Const, Expr, Guard, Load, rewrite
 from ...ir.types import Dim

@@ -14,7 +14,7 @@ rows and more, that is more addresses than there are registers.
 
 from __future__ import annotations
 
-from kcompile.ir.struct import replace
+from kcompile.common.struct import replace
 
 from ...ir.scalar import Aff, Expr, Load, rewrite
 from ...ir.types import Dim

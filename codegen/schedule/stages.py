@@ -11,7 +11,7 @@ stage needs of the first lies in private memory meanwhile.
 
 from __future__ import annotations
 
-from kcompile.ir.struct import replace, struct
+from kcompile.common.struct import replace, struct
 
 from ...ir.scalar import Aff, Apply, Const, Expr, Load, Ref, apply, rewrite, walk
 from ...ir.types import DType

@@ -18,7 +18,7 @@ along the columns, without gathers, and along all rows in whole vectors where th
 
 from __future__ import annotations
 
-from kcompile.ir.struct import replace
+from kcompile.common.struct import replace
 
 from ...ir.scalar import Aff, AxisValue, Load, Ref, rewrite, walk
 from ...ir.types import DType

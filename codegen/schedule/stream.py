@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import math
 
-from kcompile.ir.struct import replace
+from kcompile.common.struct import replace
 
 from ..nest import UNROLL, VECTOR, Acc, Accum, Loop, Nest, Stmt, all_loads, map_body, statements
 from .loops import ScheduleError, record

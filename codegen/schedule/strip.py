@@ -10,7 +10,7 @@ of the weight and of its moments pass by, as the processor likes to fetch them.
 
 from __future__ import annotations
 
-from kcompile.ir.struct import replace
+from kcompile.common.struct import replace
 
 from ...ir.scalar import Aff, Load, Ref
 from ...ir.types import DimLike

@@ -12,7 +12,7 @@ memory: a tile of 16 channels alone takes 64 bytes of every pixel, all over the 
 
 from __future__ import annotations
 
-from kcompile.ir.struct import replace
+from kcompile.common.struct import replace
 
 from ...ir.scalar import Aff, Const, Guard, Load, Ref
 from ..access import chain

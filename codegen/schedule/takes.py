@@ -15,7 +15,7 @@ changed.
 
 from __future__ import annotations
 
-from kcompile.ir.struct import replace
+from kcompile.common.struct import replace
 
 from ...ir.scalar import Aff
 from ..access import chain, static

@@ -10,7 +10,7 @@ for nothing, as that element does.
 
 from __future__ import annotations
 
-from kcompile.ir.struct import replace
+from kcompile.common.struct import replace
 
 from ...ir.scalar import Expr, Guard, Load, rewrite, vanishing
 from ..access import inner_loops

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import math
 
-from kcompile.ir.struct import replace
+from kcompile.common.struct import replace
 
 from ...ir.scalar import Aff, Expr, Load, rewrite
 from ...ir.types import Dim, DimLike

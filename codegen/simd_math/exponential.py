@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 
-from kcompile.ir.struct import struct
+from kcompile.common.struct import struct
 
 from .vectors import Math, Vec
 

@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import field
 
-from kcompile.ir.struct import replace, struct
+from kcompile.common.struct import replace, struct
 
 from ..access import chain, inner_loops
 from ..nest import Acc, Loop, Nest, Stmt, Store, statements

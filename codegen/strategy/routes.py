@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 
-from kcompile.ir.struct import struct
+from kcompile.common.struct import struct
 
 from ..access import Access, accesses, divisor, guess, inner_loops, static
 from ..nest import Loop, Stmt

@@ -7,7 +7,7 @@ import math
 from collections.abc import Mapping
 from functools import partial
 
-from kcompile.ir.struct import replace
+from kcompile.common.struct import replace
 
 from ...ir.scalar import Aff, Guard
 from ...ir.types import Dim

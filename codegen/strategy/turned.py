@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from kcompile.ir.struct import replace
+from kcompile.common.struct import replace
 
 from ...ir.types import Dim, DimLike
 from ..access import accesses, divisor, guess, inner_loops, static, useful_lanes

@@ -17,10 +17,11 @@ import itertools
 import math
 from collections.abc import Sequence
 
+from kcompile.common.struct import struct
+
 from ..kernel import Eq, Kernel
 from ..op import Attrs
 from ..scalar import Aff, Expr, Guard
-from ..struct import struct
 from ..types import DimLike, TensorType
 from .describe import Types, axes_of, described, load, multiply, number, operands, plain, reduce, ref, store
 from .spatial import Phase, phases, spatial_names, spatial_of

@@ -12,8 +12,9 @@ import math
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from kcompile.common.struct import struct
+
 from ..scalar import Aff
-from ..struct import struct
 from ..types import DimLike, Shape
 from . import check
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from kcompile.common.struct import struct
+
 from ..graph import Graph
-from ..struct import struct
 from .common_subexpressions import common_subexpressions
 from .dead_code import dead_code
 from .differentiate import differentiate

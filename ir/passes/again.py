@@ -13,11 +13,12 @@ of it is ever in memory, where writing it once and reading it once costs several
 
 from __future__ import annotations
 
+from kcompile.common.struct import replace
+
 from ..kernel import INDEX, STORE, Kernel
 from ..kernel_edit import rename_arrays
 from ..program import LEARNED, Program, Step
 from ..samples import Samples
-from ..struct import replace
 from ..types import is_static
 from .plan import Order, fresh_name
 

@@ -11,11 +11,12 @@ It is done where sums read the padded array many times, so that it must exist, a
 
 from __future__ import annotations
 
+from kcompile.common.struct import replace
+
 from ..forms import Placed, place
 from ..kernel import STORE, Eq, Kernel
 from ..program import Program, unfused
 from ..scalar import Aff, Const, Load, plain_axes
-from ..struct import replace
 from ..types import DimLike, TensorType, is_static
 
 SUMS = ("contract", "window")

@@ -16,10 +16,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from kcompile.common.struct import replace, struct
+
 from ..kernel import LET, REDUCE, STORE, Eq, Kernel, expr_variables
 from ..program import Program
 from ..scalar import Aff, Apply, AxisValue, Const, Expr, Load, Ref, apply, plain_axes, rewrite, walk
-from ..struct import replace, struct
 from ..types import is_static, product
 
 

@@ -10,11 +10,12 @@ from typing import Any
 
 import numpy as np
 
+from kcompile.common.struct import refuse_changes
+
 from ..evaluate import evaluate
 from ..execute import run_program
 from ..graph import Graph
 from ..program import Program
-from ..struct import refuse_changes
 from ..types import TensorType, evaluate_dim
 from ..verify import verify_graph, verify_program
 

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Hashable
 
+from kcompile.common.struct import replace
+
 from ..extents import numbered
 from ..forms import Form, Placed, identity, over
 from ..graph import Graph, Node, Value
@@ -14,7 +16,6 @@ from ..kernel import Kernel
 from ..kernel_edit import rename_arrays
 from ..op import OpaqueKernel
 from ..program import Buffer, Program, unfused
-from ..struct import replace
 from ..types import TensorType
 from ..value_table import frozen
 

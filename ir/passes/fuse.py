@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Hashable, Iterable
 
+from kcompile.common.struct import replace
+
 from ..forms import Forms, Label, Placed, written
 from ..fusion_table import APART, EARLY, INLINE, MAPS, PASSED_ON, REDUCTIONS, Row, may_join
 from ..kernel import Kernel
 from ..program import Program, Step, Verdict, Verdicts
-from ..struct import replace
 
 _NOBODY: frozenset[int] = frozenset()
 _NOTHING: frozenset[str] = frozenset()

@@ -11,11 +11,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from kcompile.common.struct import replace
+
 from ..kernel import ACCUMULATE, INDEX, LET, REDUCE, STORE, Eq, Kernel
 from ..program import Buffer, Step, root_of
 from ..samples import Samples
 from ..scalar import plain_axes
-from ..struct import replace
 from ..types import is_static
 
 

@@ -11,10 +11,11 @@ wants to look (`Buffer.stored`; kcompile/variables.py). Kernels say the same as 
 
 from __future__ import annotations
 
+from kcompile.common.struct import replace
+
 from ..kernel import REDUCE
 from ..panels import in_columns
 from ..program import COLUMNS, LEARNED, Program, Step, suits_panels
-from ..struct import replace
 
 
 def in_panels(program: Program, columns: int = COLUMNS) -> Program:

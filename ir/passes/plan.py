@@ -12,11 +12,12 @@ import itertools
 from collections.abc import Iterable, Mapping
 from functools import partial
 
+from kcompile.common.struct import replace
+
 from ..kernel import REDUCE, Kernel
 from ..kernel_edit import copy_kernel
 from ..program import COLUMNS, LEARNED, Buffer, Lifetime, Program, Step, root_of
 from ..samples import Samples
-from ..struct import replace
 from ..types import is_static
 from .in_place import arranged, elementwise_on, overwritten
 from .layouts import in_panels

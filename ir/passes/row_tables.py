@@ -10,9 +10,10 @@ copied in no time, and stay one stretch of memory.
 
 from __future__ import annotations
 
+from kcompile.common.struct import replace
+
 from ..program import LEARNED, Program, Step
 from ..row_tables import suits_table
-from ..struct import replace
 from ..types import Dim, f32
 
 LEAST_ROW = 1024  # bytes

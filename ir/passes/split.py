@@ -10,12 +10,13 @@ Where and how a sum is cut depends on shapes alone, so the bits do not depend on
 
 from __future__ import annotations
 
+from kcompile.common.struct import replace
+
 from ..fusion import local_names, tidy
 from ..fusion_table import kind
 from ..kernel import INDEX, LET, REDUCE, STORE, Eq, Kernel
 from ..program import Buffer, Program, Step
 from ..scalar import Aff, Load, Ref
-from ..struct import replace
 from ..types import TensorType, dim_symbols, evaluate_dim, is_static, product
 
 FEW_RESULTS = 4096  # with more, the results themselves give every thread enough to do

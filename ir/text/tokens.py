@@ -7,7 +7,8 @@ import re
 from collections.abc import Callable
 from typing import TypeVar
 
-from ..struct import struct
+from kcompile.common.struct import struct
+
 from ..types import DTYPES, Dim, DimLike, TensorType
 
 _TOKEN = re.compile(r"""

@@ -11,10 +11,10 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from ..common.struct import replace
 from ..ir.kernel import ACCUMULATE, REDUCE, Kernel
 from ..ir.program import Program
 from ..ir.scalar import Apply, Guard, vanishing, walk
-from ..ir.struct import replace
 from ..ir.types import TensorType, evaluate_dim
 from .native import arrays_for, executable_of
 from .operands import operands

@@ -12,8 +12,8 @@ from kcompile.codegen.nest import Nest
 from kcompile.codegen.nest_text import parse_nest, print_nest
 from kcompile.codegen.strategy import plan, shapes
 from kcompile.codegen.target import Target
+from kcompile.common.struct import replace
 from kcompile.ir.kernel import Kernel
-from kcompile.ir.struct import replace
 from kcompile.ir.text.kernels import parse_kernel
 
 from .harness import Native

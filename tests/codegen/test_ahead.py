@@ -13,8 +13,8 @@ from kcompile.codegen.nest import VECTOR, Accum, Let, Loop, Nest, Prefetch, Stmt
 from kcompile.codegen.schedule import apply
 from kcompile.codegen.strategy import plan
 from kcompile.codegen.target import Target
+from kcompile.common.struct import replace
 from kcompile.ir.scalar import Aff, Load, walk
-from kcompile.ir.struct import replace
 from kcompile.ir.text.kernels import parse_kernel
 from kcompile.ir.types import evaluate_dim
 

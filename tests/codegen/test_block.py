@@ -11,7 +11,7 @@ from kcompile.codegen.nest import Nest
 from kcompile.codegen.schedule import ScheduleError, apply
 from kcompile.codegen.strategy import plan
 from kcompile.codegen.target import Target
-from kcompile.ir.struct import replace
+from kcompile.common.struct import replace
 from kcompile.ir.text.kernels import parse_kernel
 from kcompile.ir.types import f32
 

@@ -14,8 +14,8 @@ from kcompile.codegen.options import CodegenOptions
 from kcompile.codegen.strategy import plan
 from kcompile.codegen.target import Target
 from kcompile.codegen.tuning import argument_table
+from kcompile.common.struct import replace
 from kcompile.ir.kernel import Kernel
-from kcompile.ir.struct import replace
 from kcompile.ir.text.kernels import parse_kernel
 
 from .harness import Native, fenced

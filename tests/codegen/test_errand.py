@@ -12,7 +12,7 @@ from kcompile.codegen.nest import Errand, statements
 from kcompile.codegen.runtime.layout import ERRAND_END, ERRAND_LIST, ERRAND_NEXT, ERRAND_PLACE, ERRAND_WORDS
 from kcompile.codegen.strategy import plan
 from kcompile.codegen.target import Target
-from kcompile.ir.struct import replace
+from kcompile.common.struct import replace
 
 from .harness import Native, run_native
 from .test_native import KERNELS, inputs

@@ -8,7 +8,7 @@ from kcompile.codegen.lower import lower
 from kcompile.codegen.nest_text import parse_nest, print_nest
 from kcompile.codegen.strategy import plan
 from kcompile.codegen.target import Target
-from kcompile.ir.struct import replace
+from kcompile.common.struct import replace
 from kcompile.ir.text.kernels import parse_kernel
 from kcompile.ir.text.tokens import ParseError
 

@@ -10,8 +10,8 @@ from kcompile.codegen.interpret import interpret
 from kcompile.codegen.lower import lower
 from kcompile.codegen.strategy import plan
 from kcompile.codegen.target import Target
+from kcompile.common.struct import replace
 from kcompile.ir.kernel import Kernel
-from kcompile.ir.struct import replace
 from kcompile.ir.text.kernels import parse_kernel
 
 from .harness import Native

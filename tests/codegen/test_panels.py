@@ -13,9 +13,9 @@ from kcompile.codegen.panel_order import in_panels, in_rows
 from kcompile.codegen.schedule import apply
 from kcompile.codegen.strategy import plan, tile_choices
 from kcompile.codegen.target import Target
+from kcompile.common.struct import replace
 from kcompile.ir.kernel import Kernel
 from kcompile.ir.panels import through_panels
-from kcompile.ir.struct import replace
 from kcompile.ir.text.kernels import parse_kernel
 
 from .harness import Array, Native

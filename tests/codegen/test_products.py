@@ -8,8 +8,8 @@ import pytest
 from kcompile.codegen.lower import lower
 from kcompile.codegen.strategy import plan
 from kcompile.codegen.target import Target
+from kcompile.common.struct import replace
 from kcompile.ir.kernel import Kernel
-from kcompile.ir.struct import replace
 from kcompile.ir.text.kernels import parse_kernel
 
 from .harness import Native

@@ -11,7 +11,7 @@ from kcompile.codegen.nest import Nest
 from kcompile.codegen.schedule import ScheduleError, apply
 from kcompile.codegen.strategy import plan
 from kcompile.codegen.target import Target
-from kcompile.ir.struct import replace
+from kcompile.common.struct import replace
 
 from .harness import Native
 from .test_native import assert_close, evaluate, inputs, run_native

@@ -3,6 +3,7 @@
 import pytest
 
 from kcompile.codegen.step_text import canonical
+from kcompile.common.struct import replace
 from kcompile.ir.kernel import STORE, Eq, Kernel
 from kcompile.ir.passes.describe import describe
 from kcompile.ir.passes.differentiate import differentiate
@@ -11,7 +12,6 @@ from kcompile.ir.passes.plan import plan
 from kcompile.ir.passes.simplify import simplify
 from kcompile.ir.random_graphs import random_graph
 from kcompile.ir.scalar import Aff, Const, Guard, Load, apply
-from kcompile.ir.struct import replace
 from kcompile.ir.structure import structure
 from kcompile.ir.text.kernels import print_kernel
 from kcompile.ir.types import TensorType, f32

@@ -12,7 +12,7 @@ from kcompile.codegen.runs import cost_of_a_trip, trips_worth_a_call
 from kcompile.codegen.schedule import ScheduleError, apply
 from kcompile.codegen.strategy import plan
 from kcompile.codegen.target import Target
-from kcompile.ir.struct import replace
+from kcompile.common.struct import replace
 
 from .harness import Native
 from .test_native import inputs, run_native

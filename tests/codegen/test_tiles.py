@@ -7,7 +7,7 @@ from kcompile.codegen.lower import lower
 from kcompile.codegen.strategy import plan, tile_choices
 from kcompile.codegen.target import Target
 from kcompile.codegen.tiles import FAR, LOAD, NEAR, Room, best_tiles, cost, priced_tiles, wasted
-from kcompile.ir.struct import replace
+from kcompile.common.struct import replace
 from kcompile.ir.text.kernels import parse_kernel
 from kcompile.ir.types import Dim
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from kcompile.common.struct import replace
 from kcompile.ir import build
 from kcompile.ir.evaluate import evaluate
 from kcompile.ir.graph import Graph, GraphError, Value
 from kcompile.ir.op import NoGradient, Op
 from kcompile.ir.ops.pseudo import PSEUDO_OPS
 from kcompile.ir.passes.differentiate import differentiate
-from kcompile.ir.struct import replace
 from kcompile.ir.text import print_graph
 from kcompile.ir.types import f64, i32, parse_type
 from kcompile.ir.verify import verify_graph

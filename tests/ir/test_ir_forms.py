@@ -2,6 +2,7 @@
 
 import pytest
 
+from kcompile.common.struct import replace
 from kcompile.ir import build
 from kcompile.ir.graph import Graph
 from kcompile.ir.passes.borders import borders
@@ -11,7 +12,6 @@ from kcompile.ir.passes.fuse import fuse
 from kcompile.ir.passes.simplify import simplify
 from kcompile.ir.program import Program
 from kcompile.ir.random_graphs import random_graph
-from kcompile.ir.struct import replace
 from kcompile.ir.text.programs import parse_program, print_program
 from kcompile.ir.types import Dim, TensorType, f32
 

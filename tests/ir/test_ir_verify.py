@@ -6,12 +6,12 @@ from collections.abc import Callable
 
 import pytest
 
+from kcompile.common.struct import replace
 from kcompile.ir.graph import Graph, Node, Value
 from kcompile.ir.kernel import Eq, Kernel
 from kcompile.ir.ops.pseudo import gradient
 from kcompile.ir.program import Program
 from kcompile.ir.scalar import Aff, Apply, AxisValue, Const, Guard, Load, Ref
-from kcompile.ir.struct import replace
 from kcompile.ir.text import parse_graph, parse_kernel, parse_program
 from kcompile.ir.types import boolean, f32, f64, i64, parse_type
 from kcompile.ir.verify import VerifyError, verify_graph, verify_kernel, verify_program

@@ -16,10 +16,10 @@ from kcompile.codegen.runtime import layout
 from kcompile.codegen.step_cache import decode, encode
 from kcompile.codegen.step_text import step_code
 from kcompile.codegen.target import Target
+from kcompile.common.struct import replace
 from kcompile.ir.passes import row_tables
 from kcompile.ir.program import Program
 from kcompile.ir.scalar import Aff
-from kcompile.ir.struct import replace
 
 from .programs import initial_states, training_program
 

@@ -11,7 +11,7 @@ from kcompile.codegen import cache, step_cache
 from kcompile.codegen.executable import compile_program
 from kcompile.codegen.options import CodegenOptions
 from kcompile.codegen.target import Target
-from kcompile.ir.struct import replace
+from kcompile.common.struct import replace
 
 from .programs import training_program
 

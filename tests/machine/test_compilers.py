@@ -26,7 +26,7 @@ TEXTS = tuple(f"define i64 @f{n}(i64 %x) {{\n  %y = add i64 %x, {n}\n  ret i64 %
 @pytest.fixture
 def target(monkeypatch) -> Target:
     """A machine with two cores, so that there is a helper; the runtime is there already."""
-    from kcompile.ir.struct import replace
+    from kcompile.common.struct import replace
     pool(CodegenOptions(cache_dir=None))
     return replace(Target.host(), cores=2)
 
@@ -76,7 +76,7 @@ def test_without_a_helper_everything_is_compiled_here(target, monkeypatch, progr
 
 
 def test_on_one_processor_nothing_runs_beside(target):
-    from kcompile.ir.struct import replace
+    from kcompile.common.struct import replace
     alone = compilers(replace(target, cores=1), CodegenOptions(cache_dir=None))
     assert alone._thread is None and alone._helper.thread is None
     assert len(alone.objects(TEXTS)) == len(TEXTS)
@@ -128,7 +128,7 @@ from kcompile.codegen.runtime.pool import pool
 from kcompile.codegen.runtime import pool
 from kcompile.codegen.target import Target
 from kcompile.codegen import cache
-from kcompile.ir.struct import replace
+from kcompile.common.struct import replace
 Target.host = staticmethod(lambda options=None, host=replace(Target.host(), cores=2): host)
 Compilers._work = lambda self: None
 options = CodegenOptions(cache_dir=None)
@@ -144,7 +144,7 @@ assert pool.missing_runtime(options) is None
 
 def test_threads_switch_as_before_and_end(target):
     """Also where the modules are given up."""
-    from kcompile.ir.struct import replace
+    from kcompile.common.struct import replace
     usual = sys.getswitchinterval()
     for cores in (2, 3):
         for end in (lambda one: one.objects(TEXTS), Compilers.give_up):

@@ -15,10 +15,10 @@ from kcompile.codegen.step import NativeKernel
 from kcompile.codegen.step_cache import decode, encode
 from kcompile.codegen.step_text import compile_kernel
 from kcompile.codegen.target import Target
+from kcompile.common.struct import replace
 from kcompile.ir import build
 from kcompile.ir.graph import Graph
 from kcompile.ir.kernel import Kernel
-from kcompile.ir.struct import replace
 from kcompile.ir.types import Dim, TensorType, f32
 
 from .programs import planned

@@ -352,7 +352,7 @@ def test_foreign_targets_are_refused(program: Program) -> None:
 
 
 def test_unplanned_programs_are_refused(program: Program) -> None:
-    from kcompile.ir.struct import replace
+    from kcompile.common.struct import replace
     with pytest.raises(ValueError, match="has not been planned"):
         compile_program(replace(program, updates={"d0/kernel": "t1"}))
 

@@ -14,9 +14,9 @@ from kcompile.codegen.runtime import layout
 from kcompile.codegen.step import call_table
 from kcompile.codegen.step_cache import decode, encode
 from kcompile.codegen.target import Target
+from kcompile.common.struct import replace
 from kcompile.ir import build
 from kcompile.ir.graph import Graph, Value
-from kcompile.ir.struct import replace
 from kcompile.ir.types import Dim, TensorType, f32
 
 from .programs import planned

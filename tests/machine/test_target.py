@@ -10,7 +10,7 @@ import pytest
 from kcompile.codegen import host
 from kcompile.codegen.processor import Processor
 from kcompile.codegen.target import Target
-from kcompile.ir.struct import replace
+from kcompile.common.struct import replace
 from kcompile.ir.types import bf16, boolean, f32, f64, i8
 
 

@@ -27,6 +27,7 @@ from kcompile.codegen.lower import lower
 from kcompile.codegen.options import CodegenOptions
 from kcompile.codegen.step import NativeKernel
 from kcompile.codegen.step_text import Compile, compile_kernel
+from kcompile.common.struct import replace
 from kcompile.ir.evaluate import evaluate
 from kcompile.ir.graph import Graph
 from kcompile.ir.passes.again import again
@@ -41,7 +42,6 @@ from kcompile.ir.passes.split import split
 from kcompile.ir.passes.widen import widen
 from kcompile.ir.program import Lifetime, Program
 from kcompile.ir.random_graphs import random_arrays, random_graph, shrink
-from kcompile.ir.struct import replace
 from kcompile.ir.text import print_graph
 from kcompile.ir.types import evaluate_dim, f32
 

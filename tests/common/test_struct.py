@@ -16,9 +16,9 @@ from typing import Any
 import pytest
 
 import kcompile.codegen
-from kcompile.ir import struct as struct_module
-from kcompile.ir import struct_methods
-from kcompile.ir.struct import replace, struct
+from kcompile.common import struct as struct_module
+from kcompile.common import struct_methods
+from kcompile.common.struct import replace, struct
 from kcompile.ir.types import DTYPES
 
 
@@ -103,7 +103,7 @@ def test_fields_stay_beside_the_object() -> None:
     program = """
 import gc
 from kcompile.ir.scalar import Aff, Load
-from kcompile.ir.struct import replace
+from kcompile.common.struct import replace
 from kcompile.ir.types import f32
 for one in (Aff(()), Load("a", (Aff(()),), f32), replace(Aff(()), const=2)):
     assert one.variables == frozenset()  # lazy

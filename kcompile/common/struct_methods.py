@@ -2,7 +2,7 @@
 # mypy: ignore-errors
 """Methods that struct.py makes, of classes with so many fields, as it would write them: Python keeps them compiled, as it does all modules.
 
-tests/ir/test_ir_struct.py says what is missing. Each is copied, told the fields' names, and never called from here.
+tests/common/test_struct.py says what is missing. Each is copied, told the fields' names, and never called from here.
 """
 
 
