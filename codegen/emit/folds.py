@@ -38,9 +38,12 @@ def fold_lanes(w: Writer, acc: Acc, x: Operand, down_to: int = 1) -> Operand:
 
 
 def fold_across(w: Writer, acc: Acc, sums: list[Operand], lanes: int, whole: bool) -> Operand:
-    """A vector of `lanes` lanes, a power of two and not more than a sum has: the first are the sums, the others hold anything. Of sums with
-    more lanes `whole` vectors are halved side by side, too, and what is left of them is added up in the end, all at once: that pays where
-    work on a whole vector takes no longer than on half of it. Else each is brought down to so many lanes by itself."""
+    """A vector of `lanes` lanes, a power of two: the first are the sums, the others hold anything. Of sums with more lanes `whole` vectors
+    are halved side by side, too, and what is left of them is added up in the end, all at once: that pays where work on a whole vector takes
+    no longer than on half of it. Else each is brought down to so many lanes by itself. More sums than one has lanes are vectors of their
+    own, side by side."""
+    if lanes > sums[0].lanes:
+        return _side_by_side(w, acc, sums, lanes, whole)
     sums = sums if whole else [fold_lanes(w, acc, x, lanes) for x in sums]
     width = sums[0].lanes
     kind, distance = scalar_code.register_type(acc.dtype, width), width // 2
@@ -54,6 +57,19 @@ def fold_across(w: Writer, acc: Acc, sums: list[Operand], lanes: int, whole: boo
     while distance:
         total, distance = _with_its_neighbour(w, acc, total, distance), distance // 2
     return _every(w, total, width // lanes) if lanes < width else total
+
+
+def _side_by_side(w: Writer, acc: Acc, sums: list[Operand], lanes: int, whole: bool) -> Operand:
+    """The lower and the upper half of `lanes` lanes, each of which is as `fold_across` says."""
+    half = lanes // 2
+    low, high = sums[:half], sums[half:]
+    few = max(2, 1 << (len(high) - 1).bit_length())
+    kind, narrow = (scalar_code.register_type(acc.dtype, n) for n in (half, few))
+    text = fold_across(w, acc, high, few, whole).text
+    if few < half:
+        text = w.value(f"shufflevector {narrow} {text}, {narrow} poison, {mask_of(min(n, few) for n in range(half))}")
+    both = w.value(f"shufflevector {kind} {fold_across(w, acc, low, half, whole).text}, {kind} {text}, {mask_of(range(lanes))}")
+    return Operand(both, acc.dtype, lanes)
 
 
 def fold_terms(w: Writer, acc: Acc, x: Operand, ways: int) -> Operand:

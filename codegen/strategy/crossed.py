@@ -11,7 +11,7 @@ from ..access import Access, accesses, chain, guess, inner_loops, static, useful
 from ..epilogue import is_dear
 from ..nest import Acc, Accum, Loop, Nest, Stmt
 from ..schedule import across, chains, has_few_rows, is_oncoming, jam, oncoming, reorder, rfactor, tile, unroll, why_not_across
-from ..tiles import CLAMPED_ROWS, IN_FLIGHT, wasted
+from ..tiles import AT_EASE, CLAMPED_ROWS, IN_FLIGHT, MISSED, SHORT_TRIP, wasted
 from ..windows import WIDE, edge
 from .base import Scheduling
 
@@ -43,7 +43,11 @@ class Crossed(Scheduling):
         if few and not self._few_columns(rows, _length(sums) // lanes):
             return False
         taps = next((static(loop.extent) or 1 for loop in sums if self.slid and loop.var == self.slid[1]), 1)
-        sizes = _sides([loop.extent for loop in rows], self.target.registers, lanes, taps)
+        long = [loop for loop in rows if self.slid and loop.var == self.slid[0] and len(rows) == 1 and taps > 1
+                and _length(sums) >= LONG_SUM * lanes * taps and not self.target.wide]
+        chained = min(IN_FLIGHT - 1, (self.target.registers - 1) // taps - 1)  # rows that have registers for a sum for each tap
+        sizes = tuple(_slid_rows(static(loop.extent) or 1, taps, chained, self.target.registers - taps - 1) for loop in long) or \
+            _sides([loop.extent for loop in rows], self.target.registers, lanes, taps)
         sides = {loop.var: size for loop, size in zip(rows, sizes, strict=False) if size > 1}
         known = {loop.var: sides[loop.var] for loop in rows if loop.var in sides and static(loop.extent)}
         longest = max(known, key=known.__getitem__, default="")  # folded side by side
@@ -73,8 +77,8 @@ class Crossed(Scheduling):
             self.nest = jam(self.nest, name)
         self.tiled = inside
         self.beside = next((name for name in inside if name.removesuffix(".i") == longest), "")
-        if self.beside and self.slid and taps > 1 and len(sides) == 1 and _length(sums) >= LONG_SUM * lanes * taps and not self.target.wide:
-            self.few_rows = self.beside, self.slid[1], min(IN_FLIGHT - 1, (self.target.registers - 1) // taps - 1)
+        if self.beside and long and self.slid:
+            self.few_rows = self.beside, self.slid[1], chained
         self.note(f"vectors along {over.var}, which is reduced: {lanes} lanes, for " + " by ".join(
             f"{size} of {var}" for var, size in sides.items()) + " at a time")
         return True
@@ -169,6 +173,18 @@ def _shared(common: list[Loop], load: Access, other: Access, sums: list[Loop]) -
             if not guarded or any(edge([load], loop, taps) and (static(taps.extent) or WIDE + 1) <= WIDE for taps in sums[:-1]):
                 return loop
     return None
+
+
+def _slid_rows(extent: int, taps: int, chained: int, most: int) -> int:
+    """Rows of a tile that slide along taps which are written out, of an axis of so many. Each row is a chain of additions: eight rows just
+    hide what these take, twelve do. Where no more than `chained` rows are left, they have a sum for each tap."""
+    def time(rows: int) -> float:
+        products, sums = rows * taps, rows * taps if rows <= chained else rows
+        late = products * MISSED * max(0, AT_EASE - sums) / AT_EASE
+        return max(products, IN_FLIGHT * products / sums) + late + SHORT_TRIP if rows else 0.0
+
+    choices = range(min(extent, chained + 1), min(extent, most) + 1)
+    return min(choices, key=lambda rows: extent // rows * time(rows) + time(extent % rows))
 
 
 def _sides(extents: list[DimLike], registers: int, lanes: int, taps: int) -> tuple[int, ...]:

@@ -1,4 +1,5 @@
-"""Last tiles of one column with few rows: a sum for each tap, where registers hold them and there is much to sum."""
+"""Tiles of one column with short vectors: so many rows that no sum waits for the one before, and of few that are left a sum for each tap,
+where registers hold them and there is much to sum."""
 
 from __future__ import annotations
 
@@ -36,22 +37,28 @@ def steps_of(kernel: Kernel, target: Target = AVX2) -> list[str]:
     return [step for step in plan(lower(kernel), target).steps if step.startswith("chains")]
 
 
-@pytest.mark.parametrize("positions", [9, 10, 11, 12])
-def test_few_rows_are_many_sums(positions: int) -> None:
-    kernel, left = one_column(positions, 32), positions - 8
+@pytest.mark.parametrize(("positions", "rows", "left"), [(61, 12, 1), (38, 12, 2), (14, 11, 3), (16, 12, 4)])
+def test_few_rows_are_many_sums(positions: int, rows: int, left: int) -> None:
+    kernel = one_column(positions, 32)
     nest = plan(lower(kernel), AVX2)
     blocks = [{d.var: d.extent for d in s.dims} for s in statements(nest.body) if isinstance(s, Acc)]
-    assert {"x.i": left, "v": 3, "o.i.v": 8} in blocks and {"x.i": 8, "o.i.v": 8} in blocks
+    assert {"x.i": left, "v": 3, "o.i.v": 8} in blocks and {"x.i": rows, "o.i.v": 8} in blocks
     arrays = inputs(kernel, {"B": 2})
     assert_close(kernel, run_native(Native(nest, AVX2), arrays, {"B": 2}), evaluate(kernel, arrays, {"B": 2}), "chains")
     loops = re.findall(r"^\.L\w+:\n((?:[^.\n].*\n)+?)\s+j\w+\s", assembly(emit(nest, AVX2, "one_column"), AVX2), re.MULTILINE)
-    sums = [body for body in loops if body.count("vfmadd") == 3 * left]
-    assert sums and not any("%rsp" in body for body in sums)
+    for count in (rows, left):
+        sums = [body for body in loops if body.count("vfmadd") == 3 * count]
+        assert sums and not any("%rsp" in body for body in sums)
+
+
+@pytest.mark.parametrize(("positions", "taps", "rows"), [(12, 3, 12), (20, 3, 12), (22, 3, 12), (26, 3, 11), (17, 3, 9), (20, 5, 10)])
+def test_so_many_rows_that_sums_do_not_wait(positions: int, taps: int, rows: int) -> None:
+    nest = plan(lower(one_column(positions, 64, taps)), AVX2)
+    assert max(d.extent for s in statements(nest.body) if isinstance(s, Acc) for d in s.dims if d.var in ("x", "x.i")) == rows
 
 
 def test_where_it_happens() -> None:
-    assert steps_of(one_column(12, 32)) == ["chains(x.i, v, 4)"]
-    assert steps_of(one_column(13, 32)) == []  # fifteen sums of five rows leave no registers
-    assert steps_of(one_column(12, 16)) == []  # folding is more of the work
-    assert steps_of(one_column(16, 32)) == []  # no tile has few rows
-    assert steps_of(one_column(12, 32), Target.named("avx512")) == []  # not measured
+    assert steps_of(one_column(16, 32)) == ["chains(x.i, v, 4)"]
+    assert steps_of(one_column(20, 32)) == []  # no tile has few rows
+    assert steps_of(one_column(16, 16)) == []  # folding is more of the work
+    assert steps_of(one_column(16, 32), Target.named("avx512")) == []  # not measured
