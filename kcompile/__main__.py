@@ -16,6 +16,13 @@ class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         self.exit(2, f"{self.prog}: {message} (see `{self.prog} --help`)\n")
 
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
+        """What a command does not know is its own mistake: by itself argparse leaves it to the parser of all commands."""
+        found, others = super().parse_known_args(args, namespace)
+        if others:
+            self.error(f"unrecognized arguments: {' '.join(others)}")
+        return found, others
+
 
 def _parser() -> argparse.ArgumentParser:
     parser = _Parser(prog="kcompile", description="A compiler for Keras-style models.")
@@ -23,7 +30,8 @@ def _parser() -> argparse.ArgumentParser:
     run = commands.add_parser("run", help="run a tf.keras program, with tensorflow and keras resolved to kcompile")
     add_run_options(run)
     run.add_argument("program", help="a Python file; or a .kir text, with --passes")
-    run.add_argument("arguments", nargs=argparse.REMAINDER, help="passed on to the program")
+    rest = run.add_argument("arguments", nargs=argparse.REMAINDER, help="passed on to the program")
+    rest.required = False  # of the error where there is no program, either
     add_tools(commands)
     listing = commands.add_parser("list", help="list ops, rules, stages, options or targets")
     listing.add_argument("what", help="ops, rules, stages, options or targets")

@@ -18,6 +18,7 @@ from typing import Any
 
 from .compiler import STAGES, UnknownStageError, stage_index, stage_text
 from .ir.graph import Graph
+from .tools.command_line import TEXT_SUFFIXES
 from .tools.report import TargetError
 
 STEPS = ("train", "test", "predict")
@@ -63,18 +64,20 @@ def show(model: Any, stage: str = "simplified", step: str | None = None, names: 
 
 
 def load_target(target: str) -> Any:
-    """The model that `file.py:name` means: the object itself, or what the function `name` returns.
+    """The model that `file.py:name` means: the object itself, or what the function `name` returns; `file.py` its only model.
 
     The file runs as a module, not as the main program; what it prints goes to stderr. Raises TargetError.
     """
-    path, colon, name = target.rpartition(":")
-    if not colon or not path.endswith(".py") or not name:
-        raise TargetError(f"not a target: {target!r}; expected file.py:name, where name is a model or a function that builds one")
+    path, colon, name = target.rpartition(":") if ":" in target else (target, "", "")
+    if not path.endswith(".py") or (colon and not name):
+        raise TargetError(f"not a target: {target!r}; expected file.py:name, where name is a model or a function that builds one, "
+                          f"or a stage's text ({', '.join(TEXT_SUFFIXES)})")
     file = Path(path)
     if not file.is_file():
         raise TargetError(f"no such file: {path}")
     with contextlib.redirect_stdout(sys.stderr), mistakes_of(path):
         module = _load(file)
+        name = name or _only_model(module, path)
         if not hasattr(module, name):
             raise TargetError(f"{path} defines no {name!r}{_hint(module, name)}")
         return _as_model(getattr(module, name), path, name)
@@ -113,10 +116,24 @@ def _shown(file: str) -> str:
     return file if beside.startswith("..") else beside
 
 
-def _hint(module: ModuleType, name: str) -> str:
+def _only_model(module: ModuleType, path: str) -> str:
+    models, functions = _defined(module)
+    if len(models) == 1:
+        return models[0]
+    found = models or functions
+    raise TargetError(f"{path} defines {'the models' if models else 'no model, but'} {', '.join(found)}: name one, as {path}:{found[0]}"
+                      if found else f"{path} defines no model, nor a function that builds one")
+
+
+def _defined(module: ModuleType) -> tuple[list[str], list[str]]:
+    """The names of a file's models, and of its own functions."""
     from .models import Model
     models = [key for key, value in vars(module).items() if isinstance(value, Model)]
-    functions = [key for key, value in vars(module).items() if inspect.isfunction(value) and value.__module__ == module.__name__]
+    return models, [key for key, value in vars(module).items() if inspect.isfunction(value) and value.__module__ == module.__name__]
+
+
+def _hint(module: ModuleType, name: str) -> str:
+    models, functions = _defined(module)
     near = get_close_matches(name, [*models, *functions], n=1)
     if near:
         return f"; did you mean {near[0]!r}?"

@@ -32,21 +32,20 @@ def add_tools(commands: Parsers) -> None:
 
     why = _target(commands, "explain", "why ops were fused or not, where buffers lie, why loops are as they are", json=True)
     why.add_argument("topic", help="fusion, memory, schedule or layout")
-    why.add_argument("names", nargs="*", metavar="A B", help="layers or ops (fusion: two; the others: one)")
-    why.add_argument("--batch", type=int, default=None, metavar="N")
-    why.add_argument("--target", default=None, dest="cpu", metavar="CPU")
+    why.add_argument("names", nargs="*", default=[], metavar="A B", help="layers or ops (fusion: two; the others: one)")
+    why.add_argument("--batch", type=int, default=None, metavar="N", help="rows of a batch (default: 32)")
+    why.add_argument("--target", default=None, dest="cpu", metavar="CPU", help="see `kcompile list targets`")
 
     memory = _target(commands, "memory", "the exact memory of a step, buffer by buffer, before anything runs", json=True)
     memory.add_argument("--batch", type=int, default=None, metavar="N", help="rows of a batch (default: 32)")
-
     memory.add_argument("--fail-if", action="append", default=[], metavar="LIMIT", help="exit code 1 where it holds: 'peak>512MB'")
 
     trace = _target(commands, "trace", "what each pass and rule did, and how long it took", json=True)
-    trace.add_argument("--target", default=None, dest="cpu", metavar="CPU")
+    trace.add_argument("--target", default=None, dest="cpu", metavar="CPU", help="see `kcompile list targets`")
 
     verify = _target(commands, "verify", "every op of this model, native against float64, and its gradients against differences", json=True)
     verify.add_argument("--batch", type=int, default=5, metavar="N", help="rows of the random batch (default: 5)")
-    verify.add_argument("--seed", type=int, default=0, metavar="N")
+    verify.add_argument("--seed", type=int, default=0, metavar="N", help="of the random weights and batch (default: 0)")
 
     profile = _target(commands, "profile", "run a step: time, FLOP and bytes of each kernel against this machine's limits", json=True)
     profile.add_argument("--batch", type=int, default=None, metavar="N", help="rows of the random batch (default: 32)")
@@ -56,20 +55,20 @@ def add_tools(commands: Parsers) -> None:
     diff.add_argument("things", nargs="+", metavar="THING", help="TARGET STAGE_A STAGE_B, TARGET_A TARGET_B --stage S, or two snapshots")
     diff.add_argument("--stage", default=None, help="of two targets (default: simplified)")
     diff.add_argument("--step", default=None, help="train, test or predict")
-    diff.add_argument("--target", default=None, dest="cpu", metavar="CPU")
+    diff.add_argument("--target", default=None, dest="cpu", metavar="CPU", help="see `kcompile list targets`")
     diff.add_argument("--json", action="store_true", help="for programs to read")
 
     snapshot = commands.add_parser("snapshot", help="write every kernel of the examples and benchmark models, to compare with `diff`")
-    snapshot.add_argument("folder", metavar="DIR")
-    snapshot.add_argument("targets", nargs="*", metavar="TARGET", help="default: examples/ and benchmarks/ of the working folder")
+    snapshot.add_argument("folder", metavar="DIR", help="where to write them")
+    snapshot.add_argument("targets", nargs="*", default=[], metavar="TARGET", help="default: examples/ and benchmarks/ of the working folder")
     snapshot.add_argument("--target", default="avx512", dest="cpu", metavar="CPU", help="default: avx512")
     snapshot.add_argument("--json", action="store_true", help="for programs to read")
 
 
 def _target(commands: Parsers, name: str, text: str, json: bool = False) -> Any:
     parser = commands.add_parser(name, help=text)
-    parser.add_argument("target", help="file.py:name, where name is a model or a function that builds one; or a stage's text "
-                                       "(.kir, .nest, .ll, .s)")
+    parser.add_argument("target", help="file.py:name, where name is a model or a function that builds one (may be left out where the "
+                                       f"file has one model); or a stage's text ({', '.join(TEXT_SUFFIXES)})")
     parser.add_argument("--step", default=None, help="train, test or predict (default: train when compiled, else predict)")
     if json:
         parser.add_argument("--json", action="store_true", help="for programs to read")
@@ -150,7 +149,7 @@ def _diff(arguments: argparse.Namespace) -> Report:
             raise TargetError("diff TARGET STAGE_A STAGE_B takes no --stage")
         return compare_stages(load_subject(things[0], arguments.step), things[1], things[2], cpu)
     if len(things) != 2:
-        raise TargetError(f"expected TARGET STAGE_A STAGE_B, TARGET_A TARGET_B, or two snapshots; given {len(things)} arguments")
+        raise TargetError(f"expected TARGET STAGE_A STAGE_B, TARGET_A TARGET_B, or two snapshots; given {len(things)}")
     if any(is_snapshot(thing) for thing in things):
         return compare_snapshots(*things)
     first, second = (_fresh(thing, arguments.step) for thing in things)

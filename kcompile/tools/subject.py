@@ -66,7 +66,7 @@ def _loaded(target: str, step: str | None) -> Subject:
             raise TargetError(f"{target} is a text: it has no other step than its own")
         return _from_text(target)
     model = load_target(target)
-    with mistakes_of(target.rpartition(":")[0]):
+    with mistakes_of(target.rpartition(":")[0] or target):
         return of_model(model, step, target)
 
 

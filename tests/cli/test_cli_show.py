@@ -108,8 +108,11 @@ def test_command(command, program, arguments, text):
 
 @pytest.mark.parametrize("arguments, parts", [
     (("nowhere.py:model",), ["no such file: nowhere.py"]),
-    (("net.py",), ["not a target: 'net.py'", "file.py:name"]),
+    (("net.py",), ["net.py defines the models model, uncompiled, unbuilt, any_size: name one, as net.py:model"]),
+    (("empty.py",), ["empty.py defines no model, nor a function that builds one"]),
+    (("builder.py",), ["builder.py defines no model, but build: name one, as builder.py:build"]),
     (("net.py:",), ["not a target", "file.py:name"]),
+    (("net.txt",), ["not a target: 'net.txt'", "file.py:name", ".kir"]),
     (("net.py:modle",), ["net.py defines no 'modle'", "did you mean 'model'"]),
     (("net.py:elsewhere",), ["net.py defines no 'elsewhere'", "model, uncompiled, unbuilt, any_size"]),
     (("net.py:number",), ["net.py:number is a int", "expected a model"]),
@@ -121,16 +124,25 @@ def test_command(command, program, arguments, text):
     (("net.py:unbuilt",), ["no weights yet", "model.build()"]),
     (("net.py:any_size",), ["predict step", "x has sizes that are not known", "(None, None, 3)"]),
     (("broken.py:model",), ["broken.py:2: "]),
-    ((), ["required: target"]),
+    ((), ["required: target ("]),
+    (("net.py:model", "--stages", "x", "--no-name"), ["unrecognized arguments: --stages x (see `kcompile show --help`)"]),
 ])
 def test_mistakes_are_one_line(command, program, arguments, parts):
     (program / "broken.py").write_text("x = 1\nmodel = (\n")
+    (program / "empty.py").write_text("")
+    (program / "builder.py").write_text("def build():\n    return 1\n")
     done = command("show", *arguments)
     lines = [line for line in done.stderr.splitlines() if line != "this goes to stderr"]
     assert (done.returncode, done.stdout, len(lines)) == (2, "", 1), done.stderr
     assert lines[0].startswith("kcompile show: ")
     for part in parts:
         assert part in lines[0]
+
+
+def test_the_only_model_of_a_file_needs_no_name(command, program):
+    (program / "one.py").write_text("from net import model\n")
+    named, alone = (command("show", target) for target in ("one.py:model", "one.py"))
+    assert alone.returncode == 0 and alone.stdout == named.stdout
 
 
 def test_an_option_that_cannot_be_used(command, program, monkeypatch):

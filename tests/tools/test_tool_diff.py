@@ -51,7 +51,7 @@ def test_another_size(cli, tmp_path, stage):
 
 
 @pytest.mark.parametrize("arguments, part", [
-    (("net.py:build",), "given 1 arguments"), (("net.py:build", "traced", "simplifyed"), "unknown stage 'simplifyed'"),
+    (("net.py:build",), "two snapshots; given 1"), (("net.py:build", "traced", "simplifyed"), "unknown stage 'simplifyed'"),
     (("net.py:build", "traced", "fused", "--stage", "fused"), "takes no --stage"), (("net.py:build", "no.kir"), "no such file: no.kir"),
 ])
 def test_mistakes(cli, arguments, part):
