@@ -105,6 +105,11 @@ def _modules() -> Iterator[ModuleType]:
                 raise
 
 
+def forgotten_call(found: Any, base: type) -> str:
+    """The end of an error message where a class stands in place of one of its instances: `layers.Dense` for `layers.Dense(10)`."""
+    return f". That is the class itself: write {found.__name__}(...)" if isinstance(found, type) and issubclass(found, base) else ""
+
+
 def _is_there(module: str) -> bool:
     from importlib.util import find_spec
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Any
 
+from ..suggest import forgotten_call
 from .callback import Callback, Logs, overrides
 from .checkpoint import BackupAndRestore, ModelCheckpoint
 from .history import History
@@ -36,7 +37,7 @@ class CallbackList(Callback):
         for callback in self.callbacks:
             if not isinstance(callback, Callback):
                 raise TypeError(f"callbacks must be instances of keras.callbacks.Callback, received {callback!r} "
-                                f"(of type {type(callback).__name__})")
+                                f"(of type {type(callback).__name__}){forgotten_call(callback, Callback)}")
         self._history = next((c for c in self.callbacks if isinstance(c, History)), None)
         if self._history is None and add_history:
             self._history = History()

@@ -10,6 +10,7 @@ from ..layers.input_layer import InputLayer
 from ..layers.layer import Layer
 from ..layers.serialization import deserialize, serialize
 from ..naming import auto_name
+from ..suggest import forgotten_call
 from ..tensor import KerasTensor
 from .functional import Functional
 from .model import Model
@@ -41,7 +42,7 @@ class Sequential(Model):
             layer = history.operation
         if not isinstance(layer, Layer):
             raise ValueError("Only instances of `keras.Layer` can be added to a Sequential model. "
-                             f"Received: {layer!r} (of type {type(layer)})")
+                             f"Received: {layer!r} (of type {type(layer)}){forgotten_call(layer, Layer)}")
         if any(other.name == layer.name for other in self._sequence):
             raise ValueError("All layers added to a Sequential model should have unique names. "
                              f"Name '{layer.name}' is already the name of a layer in this model. "

@@ -60,7 +60,8 @@ def add_tools(commands: Parsers) -> None:
 
     snapshot = commands.add_parser("snapshot", help="write every kernel of the examples and benchmark models, to compare with `diff`")
     snapshot.add_argument("folder", metavar="DIR", help="where to write them")
-    snapshot.add_argument("targets", nargs="*", default=[], metavar="TARGET", help="default: examples/ and benchmarks/ of the working folder")
+    snapshot.add_argument("targets", nargs="*", default=[], metavar="TARGET",
+                          help="default: examples/ and benchmarks/ of the working folder")
     snapshot.add_argument("--target", default="avx512", dest="cpu", metavar="CPU", help="default: avx512")
     snapshot.add_argument("--json", action="store_true", help="for programs to read")
 

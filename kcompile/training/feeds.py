@@ -133,7 +133,7 @@ def make_feed(x: Any, y: Any, sample_weight: Any, runner_for: RunnerFor, batch_s
         feed = ArrayFeed(batch, runner_for, size, shuffle, what)
         feed.model = model
         return feed
-    if not hasattr(x, "__iter__") and not hasattr(x, "__next__") and not hasattr(x, "__getitem__"):
+    if isinstance(x, (str, bytes)) or not any(hasattr(x, name) for name in ("__iter__", "__next__", "__getitem__")):
         raise ValueError(f"{what}Unrecognized data type: x={x!r} (of type {type(x).__name__}); expected arrays, tensors, or a generator "
                          "or other iterable of batches")
     if y is not None or sample_weight is not None:

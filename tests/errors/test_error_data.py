@@ -63,6 +63,20 @@ def test_unequal_lengths(x, y):
         classifier().fit(x, y, sample_weight=np.ones(3), verbose=0)
 
 
+@pytest.mark.parametrize("path", ["train.csv", b"train.csv"])
+def test_a_path_is_no_data(path, y):
+    for call in (lambda: classifier().fit(path, y), lambda: classifier().fit(path), lambda: classifier().predict(path)):
+        with raises(ValueError, "Unrecognized data type", f"x={path!r}", "expected arrays"):
+            call()
+
+
+def test_callbacks_that_are_none(x, y):
+    with raises(TypeError, "received 'early_stopping'", "of type str"):
+        classifier().fit(x, y, callbacks=["early_stopping"])
+    with raises(TypeError, "the class itself: write EarlyStopping(...)"):
+        classifier().fit(x, y, callbacks=[keras.callbacks.EarlyStopping])
+
+
 def test_labels_missing(x, y):
     with raises(ValueError, "loss needs labels", "`y`"):
         classifier().fit(x, verbose=0)

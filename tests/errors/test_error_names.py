@@ -57,6 +57,8 @@ def test_arguments_of_layers():
         layers.Dense(3, activaton="relu")
     with raises(ValueError, "units", "positive integer", "-3"):
         layers.Dense(-3)
+    with raises(ValueError, "units", "positive integer", "'3'"):
+        layers.Dense("3")
     with raises(ValueError, "rate", "between 0 and 1", "1.5"):
         layers.Dropout(1.5)
     with raises(ValueError, "groups=3", "filters=4"):

@@ -101,6 +101,7 @@ def test_layers_added_after_building_are_built_too():
 
 @pytest.mark.parametrize(("stack", "message"), [
     (lambda: [layers.Dense(2), 5], r"Only instances of `keras.Layer` can be added.*Received: 5"),
+    (lambda: [layers.Dense], r"Only instances of `keras.Layer`.*the class itself: write Dense\(\.\.\.\)"),
     (lambda: [layers.Dense(2, name="a"), layers.Dense(3, name="a")], "Name 'a' is already the name of a layer"),
     (lambda: [layers.Dense(2), layers.Input((3,))], "An Input can only be the first"),
 ])
