@@ -58,8 +58,8 @@ class Sequential(Model):
         else:
             self._forget()
 
-    def _push(self, layer: Layer) -> None:
-        self._sequence.append(layer)
+    def _push(self, layer: Layer, front: bool = False) -> None:
+        self._sequence.insert(0 if front else len(self._sequence), layer)
         self._tracker.unlock()
         self._tracker.add_to("layers", layer)
 
@@ -119,6 +119,7 @@ class Sequential(Model):
         entry = InputLayer(batch_shape=shape, dtype=self._entry_dtype or first.compute_dtype)
         entry.enforces_shape = False
         self._define(entry)
+        self._push(entry, front=True)  # only now: where a layer does not take this shape, another may follow
 
     _entry_dtype: str | None = None
 

@@ -173,7 +173,7 @@ def switch(index: Any, branches: Any, *operands: Any) -> Any:
 
 
 def while_loop(cond: Callable[..., Any], body: Callable[..., Any], loop_vars: Any, maximum_iterations: int | None = None) -> Any:
-    """loop_vars = body(*loop_vars) while cond(*loop_vars). While tracing the condition must not depend on data."""
+    """loop_vars = body(*loop_vars) while cond(*loop_vars), at the end as tensors. While tracing the condition must not depend on data."""
     single = not isinstance(loop_vars, (tuple, list))
     state = (loop_vars,) if single else tuple(loop_vars)
     count = 0
@@ -188,14 +188,20 @@ def while_loop(cond: Callable[..., Any], body: Callable[..., Any], loop_vars: An
         result = body(*state)
         state = tuple(result) if isinstance(result, (tuple, list)) else (result,)
         count += 1
+    state = _as_tensors(state)
     return state[0] if single else state
 
 
+def _as_tensors(state: Any) -> Any:
+    """What a loop over Python numbers leaves, as Keras gives it: int32 and floatx."""
+    return tree.map_structure(lambda leaf: leaf if leaf is None else convert_to_tensor(leaf), state)
+
+
 def fori_loop(lower: int, upper: int, body_fun: Callable[[int, Any], Any], init_val: Any) -> Any:
-    """init_val = body_fun(i, init_val) for i from lower to upper - 1; unrolled while tracing."""
+    """init_val = body_fun(i, init_val) for i from lower to upper - 1, at the end as tensors; unrolled while tracing."""
     for i in range(int(lower), int(upper)):
         init_val = body_fun(i, init_val)
-    return init_val
+    return _as_tensors(init_val)
 
 
 def scan(f: Callable[[Any, Any], Any], init: Any, xs: Any = None, length: int | None = None, reverse: bool = False,

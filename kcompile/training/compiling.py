@@ -48,7 +48,8 @@ class CompileMixin:
         """Set how the model is trained.
 
         optimizer: a name or an Optimizer; loss, metrics, weighted_metrics: names, objects or functions (y_true, y_pred), for several
-        outputs as lists or dicts; loss_weights: factors of the outputs' losses. run_eagerly and jit_compile are accepted: a step is
+        outputs as lists or dicts; loss_weights: factors of the outputs' losses. A loss, or metrics, that an earlier call gave and this
+        one does not name stay in force, as in Keras; metrics=[] takes them away. run_eagerly and jit_compile are accepted: a step is
         always compiled. steps_per_execution: steps between two batch hooks of callbacks. auto_scale_loss: with the dtype policy
         mixed_float16, scale the loss (see LossScaleOptimizer). debug: "nan" stops at the first NaN or infinity and names layer, op,
         step and sample (slow). Raises ValueError.
@@ -59,9 +60,15 @@ class CompileMixin:
         if debug not in (None, "nan"):
             raise ValueError(f"`debug` must be None or 'nan', received {debug!r}")
         names = getattr(self, "output_names", None)
-        compiled_loss = CompiledLoss(loss, loss_weights, names) if loss is not None else None
-        wants_metrics = metrics is not None or weighted_metrics is not None
-        compiled_metrics = CompiledMetrics(metrics, weighted_metrics, names) if wants_metrics else None
+        before = self._compile_config if self.compiled else {}
+        if loss is None:
+            compiled_loss, loss, loss_weights = self._compile_loss, before.get("loss"), before.get("loss_weights", loss_weights)
+        else:
+            compiled_loss = CompiledLoss(loss, loss_weights, names)
+        if metrics is None and weighted_metrics is None:
+            compiled_metrics, metrics, weighted_metrics = self._compile_metrics, before.get("metrics"), before.get("weighted_metrics")
+        else:
+            compiled_metrics = CompiledMetrics(metrics, weighted_metrics, names)
         chosen = optimizers.get(optimizer)
         if auto_scale_loss and self._computes_in_float16() and not isinstance(chosen, optimizers.LossScaleOptimizer):
             chosen = optimizers.LossScaleOptimizer(chosen, name="loss_scale_optimizer")

@@ -10,7 +10,7 @@ from ..metrics import Mean, Metric
 
 
 def number_of(metric: Metric) -> Any:
-    """The result of a metric as Python numbers: a float, a list for a vector, or a dict of them."""
+    """The result of a metric as numbers: a float, a numpy array for a vector, or a dict of them."""
     if type(metric).result is Mean.result and isinstance(metric, Mean):  # the common case, without any operation
         count = metric.count.array
         return float(metric.total.array / count) if count else 0.0
@@ -18,11 +18,13 @@ def number_of(metric: Metric) -> Any:
 
 
 def plain(value: Any) -> Any:
-    """Python numbers in place of tensors and arrays."""
+    """Python numbers in place of scalar tensors, numpy arrays in place of others."""
     if isinstance(value, dict):
         return {name: plain(part) for name, part in value.items()}
     array = np.asarray(value)
-    return array.astype(np.float64).tolist() if array.dtype.kind in "fV" else array.tolist()
+    if array.ndim:
+        return array.copy()  # the states behind it change with the next step
+    return float(array) if array.dtype.kind in "fV" else array.item()
 
 
 def results_of(metric: Metric, title: str) -> dict[str, Any]:

@@ -95,8 +95,34 @@ def test_layers_added_after_building_are_built_too():
     model = Sequential([layers.Dense(3)])
     model.build((None, 4))
     model.add(layers.Dense(2))
-    assert not model.built
+    assert model.built and model.output_shape == (None, 2)
     assert model(np.ones((1, 4))).shape == (1, 2)
+
+
+@pytest.mark.parametrize("how", [
+    lambda model: model.build((None, 4)), lambda model: model(np.ones((5, 4))), lambda model: model.predict(np.ones((5, 4)), verbose=0)])
+def test_a_model_that_data_or_a_shape_built_has_an_input_from_then_on(how):
+    model = Sequential([layers.Dense(3), layers.Dense(2)])
+    assert [record["class_name"] for record in model.get_config()["layers"]] == ["Dense", "Dense"]
+    how(model)
+    first, *others = model.get_config()["layers"]
+    assert (first["class_name"], first["config"]["batch_shape"], len(others)) == ("InputLayer", (None, 4), 2)
+    assert [layer.name for layer in model.layers] == ["dense", "dense_1"]
+    again = Sequential.from_config(model.get_config())
+    assert again.get_config() == model.get_config()
+    model.pop()
+    assert model.built and model.output_shape == (None, 3)
+    with pytest.raises(ValueError, match=r"already been configured to use input shape \(None, 4\)"):
+        model.build((None, 5))
+
+
+def test_a_model_that_a_call_could_not_build_has_no_input():
+    model = Sequential([layers.Dense(3), layers.Reshape((5,))])
+    with pytest.raises(ValueError, match="total size"):
+        model(np.ones((2, 4)))
+    model.pop()
+    assert [record["class_name"] for record in model.get_config()["layers"]] == ["Dense"]
+    assert model(np.ones((2, 4))).shape == (2, 3)
 
 
 @pytest.mark.parametrize(("stack", "message"), [

@@ -188,6 +188,14 @@ def test_host_operations_refuse_symbolic_tensors():
         ops.while_loop(lambda v: v < 3, lambda v: v + 1, [x])
 
 
+def test_loops_over_python_numbers_end_in_tensors():
+    count, x = ops.while_loop(lambda n, x: n < 5, lambda n, x: (n + 1, x * 2.0), (0, 0.5))
+    assert (str(count.dtype), str(x.dtype)) == ("int32", "float32") and (int(count), float(x)) == (5, 16.0)
+    total = ops.fori_loop(0, 5, lambda n, total: total + n, 0)
+    assert str(total.dtype) == "int32" and int(total) == 10
+    assert str(ops.fori_loop(0, 3, lambda n, v: v + n, np.int64(1)).dtype) == "int64"
+
+
 def test_branches_that_depend_on_data_must_not_assign():
     from kcompile.variables import Variable
 

@@ -201,3 +201,22 @@ def test_configuration_round_trip():
     other.set_weights(model.get_weights())
     histories = [m.fit(inputs(), classes(), shuffle=False, verbose=0).history for m in (model, other)]
     assert histories[0] == histories[1]
+
+
+def test_what_a_later_compile_does_not_name_stays():
+    model = linear(metrics=["mae"])
+    model.compile("adam")
+    assert list(model.fit(inputs(), inputs()[:, :1], verbose=0).history) == ["loss", "mae"] and model.loss == "mse"
+    assert model.get_compile_config()["loss"] == "mse" and model.get_compile_config()["metrics"] == ["mae"]
+    model.compile("adam", "mae", metrics=[])
+    assert list(model.fit(inputs(), inputs()[:, :1], verbose=0).history) == ["loss"] and model.loss == "mae"
+
+
+def test_a_metric_of_several_numbers_is_an_array_in_the_logs(tmp_path):
+    model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(1, activation="sigmoid")])
+    model.compile("sgd", "binary_crossentropy", metrics=[keras.metrics.Recall(thresholds=[0.0, 1.0])])
+    path = tmp_path / "log.csv"
+    history = model.fit(inputs(), np.ones((20, 1)), epochs=2, verbose=2, callbacks=[keras.callbacks.CSVLogger(path)]).history["recall"]
+    for value in (*history, model.evaluate(inputs(), np.ones((20, 1)), verbose=0)[1]):
+        assert isinstance(value, np.ndarray) and value.dtype == "float32" and value.tolist() == [1.0, 0.0]
+    assert '"""[1.0, 0.0]"""' in path.read_text()
