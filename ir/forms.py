@@ -8,7 +8,7 @@ and extents are the same, and what was asked.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Hashable
+from collections.abc import Callable, Collection, Hashable
 from typing import Union
 
 from kcompile.common.lazy import lazy, remember
@@ -22,7 +22,7 @@ from .kernel_edit import WRITING, rename_arrays
 from .scalar import Const
 from .structure import structure
 
-_NOTHING: frozenset[str] = frozenset()
+Around = Callable[[str], Union[bool, frozenset[str]]]  # answers SOLE, LIGHT and COMPANY, see Edge
 Label = Union[str, tuple["Label", "Label"]]  # of what was made of two kernels, theirs: most are never read
 
 
@@ -118,7 +118,7 @@ class Forms:
     """What fusion asks of two kernels, each question once."""
 
     def __init__(self) -> None:
-        self._rows: dict[Hashable, Row] = {}
+        self._rows: dict[Hashable, Row | _Question] = {}
         self._inlined: dict[Hashable, tuple[_Made, bool]] = {}
         self._merged: dict[Hashable, _Made] = {}
         self._slim: dict[Hashable, _Made] = {}
@@ -132,21 +132,40 @@ class Forms:
             last = self._last = _Meeting(producer, consumer)
         return last
 
-    def decide(self, producer: Placed, consumer: Placed, array: str, sole: bool, light: bool, company: Collection[str]) -> Row:
-        """The row of the fusion table for an array that one writes and the other reads, itself or through a view. `company`: see Edge."""
+    def decide(self, producer: Placed, consumer: Placed, array: str, around: Around) -> Row:
+        """The row of the fusion table for an array that one writes and the other reads, itself or through a view.
+
+        What was decided holds wherever the program around the two gives the same answers to those questions that the table asked: few are
+        asked of most, and so `around` finds out about few of them."""
         meeting, at = self._meeting(producer, consumer), producer.place[array]
-        beside = frozenset([own for own, name in zip(producer.form.arrays, producer.names, strict=True) if name in company]) \
-            if company else _NOTHING
         counted = counts_extents(producer.form.kind, consumer.form.kind)
-        key = *meeting.key, at, sole, light, beside, meeting.extents if counted else ()
-        row = self._rows.get(key)
-        if row is None:
-            form, reader = producer.form, consumer.form
-            own, its = meeting.own, reader.kernel
-            if counted:
-                own, its = (with_extents(kernel, meeting.extents) for kernel in (own, its))
-            edge = Edge(own, its, form.arrays[at], meeting.common(), sole, light, beside)
-            row = self._rows[key] = decide(edge, form.kind, reader.kind)
+        key = *meeting.key, at, meeting.extents if counted else ()
+        found = self._rows.get(key)
+        while found.__class__ is _Question:
+            found = found.next.get(_answer(found.name, producer, around))
+        if found is None:
+            return self._decided(meeting, key, at, counted, around)
+        return found  # type: ignore[return-value]
+
+    def _decided(self, meeting: _Meeting, key: Hashable, at: int, counted: bool, around: Around) -> Row:
+        """The same, asked of the table; remembered behind the questions that it asks, one after the other."""
+        producer, reader = meeting.producer_placed, meeting.consumer_placed.form
+        asked: dict[str, bool | frozenset[str]] = {}
+
+        def ask(question: str) -> bool | frozenset[str]:
+            if question not in asked:
+                asked[question] = _answer(question, producer, around)
+            return asked[question]
+        own, its = meeting.own, reader.kernel
+        if counted:
+            own, its = (with_extents(kernel, meeting.extents) for kernel in (own, its))
+        row = decide(Edge(own, its, producer.form.arrays[at], meeting.common(), ask), producer.form.kind, reader.kind)
+        known = self._rows
+        for name, answer in asked.items():
+            question = known.setdefault(key, _Question(name))
+            assert isinstance(question, _Question)
+            known, key = question.next, answer
+        known[key] = row
         return row
 
     def inline(self, producer: Placed, consumer: Placed, array: str) -> Placed:
@@ -163,16 +182,19 @@ class Forms:
             return meeting.placed(made, consumer.label, consumer.source)
         return meeting.placed(made, (producer.label, consumer.label), producer.source or consumer.source)
 
-    def merge(self, producer: Placed, consumer: Placed, row: Row) -> Placed:
-        """See fusion.merge. The row of the table says how they fit."""
+    def merge(self, producer: Placed, consumer: Placed, row: Row, dead: Collection[str]) -> Placed:
+        """See fusion.merge. The row of the table says how they fit. `dead`: what need not be stored any more."""
         meeting = self._meeting(producer, consumer)
-        key = *meeting.key, row.name == SIDE_BY_SIDE
+        gone = tuple([n for n, name in enumerate(consumer.names + producer.names) if name in dead])
+        key = *meeting.key, row.name == SIDE_BY_SIDE, gone
         found = self._merged.get(key)
         if found is None:
             match = side_by_side if row.name == SIDE_BY_SIDE else axis_mapping
             mapping = match(meeting.own, consumer.form.kernel, meeting.common())
             assert mapping is not None
-            found = self._merged[key] = self._made(merge(meeting.producer(), consumer.form.kernel, mapping), meeting.both)
+            both = meeting.both
+            made = _without(merge(meeting.producer(), consumer.form.kernel, mapping), {both[n] for n in gone})
+            found = self._merged[key] = self._made(made, both)
         return meeting.placed(found, (producer.label, consumer.label), producer.source or consumer.source)
 
     def without(self, placed: Placed, dead: Collection[str]) -> Placed:
@@ -181,8 +203,7 @@ class Forms:
         gone = frozenset([form.arrays[n] for n in form.writes if placed.names[n] in dead])
         found = self._slim.get((form, gone))
         if found is None:
-            left = tuple([q for q in form.kernel.equations if q.kind not in WRITING or q.name not in gone])
-            found = self._slim[form, gone] = self._made(tidy(replace(form.kernel, equations=left)), form.arrays)
+            found = self._slim[form, gone] = self._made(_without(form.kernel, gone), form.arrays)
         return found.placed(placed.names, placed.extents, placed.label, placed.source)
 
     def _made(self, kernel: Kernel, arrays: tuple[str, ...]) -> _Made:
@@ -194,6 +215,29 @@ class Forms:
         if form is None:
             form = self._forms[key] = Form(slim)
         return _Made(form, tuple([number[a] for a in slim.arrays]), extents)
+
+
+class _Question:
+    """What the fusion table asked about the program around two kernels, and by the answer what it asked next, or decided."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.next: dict[Hashable, Row | _Question] = {}
+
+
+def _answer(question: str, producer: Placed, around: Around) -> bool | frozenset[str]:
+    """Arrays as the producer's form calls them."""
+    found = around(question)
+    if isinstance(found, bool):
+        return found
+    return frozenset([own for own, name in zip(producer.form.arrays, producer.names, strict=True) if name in found])
+
+
+def _without(kernel: Kernel, gone: Collection[str]) -> Kernel:
+    """A tidy kernel without its stores to these arrays."""
+    if not gone:
+        return kernel
+    return tidy(replace(kernel, equations=tuple([q for q in kernel.equations if q.kind not in WRITING or q.name not in gone])))
 
 
 class _Made:

@@ -27,6 +27,7 @@ EARLY = ("map into reduction",)  # beside inlining: a map that is only summed is
 PASSED_ON = "map, recomputed beside its operands"
 SIDE_BY_SIDE = "sums side by side"
 MERGE, INLINE, APART = "merge", "inline", "apart"
+SOLE, LIGHT, COMPANY = "sole", "light", "company"  # questions about the program around two kernels
 CHEAP = 4  # instructions an element that are cheaper to repeat than to read back
 BESIDE = 32  # and as many where they only use what is read anyway: memory is slower than all of them
 LET_LIMIT = 4  # intermediate results of a map that is written into its reader's expression, where each use repeats them
@@ -84,16 +85,31 @@ def _all_loads(q: Eq, kernel: Kernel) -> list[Load]:
 @struct(frozen=True)
 class Edge:
     """One candidate: `consumer` reads `array`, which `producer` stores. `common`: arrays that both have, as the producer and as the
-    consumer calls them. `sole`: nobody else reads the array, nor the caller. `light`: all who read it are maps and reductions, and the
-    caller does not. `company`: of what the producer reads, what is read anyway where the array ends up."""
+    consumer calls them. `around`: answers a question about the program around them, which a row asks as late as it can (see
+    Forms.decide)."""
 
     producer: Kernel
     consumer: Kernel
     array: str
     common: Mapping[str, str]
-    sole: bool
-    light: bool
-    company: frozenset[str]
+    around: Callable[[str], bool | frozenset[str]]
+
+    @property
+    def sole(self) -> bool:
+        """Nobody else reads the array, nor the caller."""
+        return bool(self.around(SOLE))
+
+    @property
+    def light(self) -> bool:
+        """All who read the array are maps and reductions, and the caller does not."""
+        return bool(self.around(LIGHT))
+
+    @property
+    def company(self) -> frozenset[str]:
+        """Of what the producer reads, what is read anyway where the array ends up."""
+        found = self.around(COMPANY)
+        assert isinstance(found, frozenset)
+        return found
 
     @lazy
     def mapping(self) -> dict[str, str] | None:
@@ -218,19 +234,18 @@ def _recomputed(edge: Edge) -> bool:
 def _recomputed_beside(edge: Edge) -> bool:
     """A map of arrays that are read anyway where its result ends up, and of one more at the most: the mask of an activation, of what a
     normalization reads again on the way back."""
-    if not edge.company or edge.cost > BESIDE:
-        return False
-    large = _repeatable(edge)
+    large = _repeatable(edge) if edge.cost <= BESIDE else None
     if not large:
         return False
-    more = [load for load in large if load.array not in edge.company]
+    company = edge.company
+    more = [load for load in large if load.array not in company]
     return len(more) < len(large) and (not more or (len(more) == 1 and more[0].dtype.size <= edge.size))
 
 
 def _repeatable(edge: Edge) -> list[Load] | None:
     """The operands as large as the result of a map that each of its readers may compute for itself; None for any other."""
     store = store_of(edge.producer, edge.array)
-    if not edge.light or not edge.inlinable or store is None:
+    if not edge.inlinable or store is None:
         return None
     axes = set(store.free)
     loads = dict.fromkeys(load for q in edge.producer.equations for load in q.loads)
@@ -238,7 +253,7 @@ def _repeatable(edge: Edge) -> list[Load] | None:
     if any(load.guards for load in loads) or len(reads) != 1:
         return None
     read = next(iter(reads))
-    if read.guards or not edge.reads_once(read):
+    if read.guards or not edge.reads_once(read) or not edge.light:
         return None
     return [load for load in loads if {v for a in load.index for v in a.variables} == axes]
 

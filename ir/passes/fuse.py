@@ -8,7 +8,7 @@ from collections.abc import Callable, Hashable, Iterable
 from kcompile.common.struct import replace
 
 from ..forms import Forms, Label, Placed, written
-from ..fusion_table import APART, EARLY, INLINE, MAPS, PASSED_ON, REDUCTIONS, Row, may_join
+from ..fusion_table import APART, COMPANY, EARLY, INLINE, MAPS, PASSED_ON, REDUCTIONS, SOLE, Row, may_join
 from ..kernel import Kernel
 from ..program import Program, Step, Verdict, Verdicts
 
@@ -175,7 +175,7 @@ class _Fuser:
     def fuses(self, p: int, c: int, array: str) -> bool:
         if not may_join(self.kernels[p].form.kind, self.kernels[c].form.kind, False):
             return False
-        row = self.decision(p, c, array, self.is_sole(array, c))
+        row = self.decision(p, c, array)
         return row.action == INLINE or (row.action != APART and not self.makes_cycle(p, c))
 
     def sweep(self, first_inlining: bool) -> bool:
@@ -197,7 +197,7 @@ class _Fuser:
             producer = self.kernels[p]
             if not may_join(producer.form.kind, kind, only_inline):
                 continue
-            row = self.decision(p, c, array, self.is_sole(array, c))
+            row = self.decision(p, c, array)
             done = row.action == INLINE or row.name in EARLY if only_inline else row.action != APART
             if done and row.action != INLINE and (self.makes_cycle(p, c) or self.passes_on(c)):
                 done = False
@@ -209,11 +209,13 @@ class _Fuser:
                 return True
         return False
 
-    def decision(self, p: int, c: int, array: str, sole: bool) -> Row:
-        """The row of the table for an edge."""
-        light = array not in self.kept and not self.heavy.get(array)
-        company = self.company(array) if light and self.kernels[p].form.kind == "map" else _NOTHING
-        return self.forms.decide(self.kernels[p], self.kernels[c], array, sole, light, company)
+    def decision(self, p: int, c: int, array: str, read: str = "") -> Row:
+        """The row of the table for an edge. `read`: the view of the array that the consumer reads."""
+        def around(question: str) -> bool | frozenset[str]:
+            if question == SOLE:
+                return self.is_sole(read or array, c)
+            return self.company(array) if question == COMPANY else array not in self.kept and not self.heavy.get(array)
+        return self.forms.decide(self.kernels[p], self.kernels[c], array, around)
 
     def company(self, array: str) -> frozenset[str]:
         """What else is read by those who read an array. Where that is one map, which has one result, by those who read that one.
@@ -235,7 +237,7 @@ class _Fuser:
         kernel = self.kernels[n]
         readers = self.readers.get(kernel.writes[0], _NOBODY)
         return kernel.form.kind == "map" and len(kernel.writes) == 1 and bool(readers) and all(
-            self.decision(n, reader, kernel.writes[0], self.is_sole(kernel.writes[0], reader)).name == PASSED_ON for reader in readers)
+            self.decision(n, reader, kernel.writes[0]).name == PASSED_ON for reader in readers)
 
     def verdicts(self) -> list[Verdict]:
         """What was fused, in order, and what was not."""
@@ -253,7 +255,7 @@ class _Fuser:
                     continue
                 p = max(writers)  # of several, the one that completes the array
                 producer = self.kernels[p]
-                row = self.decision(p, c, root, self.is_sole(array, c))
+                row = self.decision(p, c, root, array)
                 reason = row.reason if row.action == APART else \
                     "another kernel lies between them" if len(writers) == 1 else "several kernels write parts of it"
                 found.append(Verdict(written(producer.label), written(consumer.label), array, False, row.name, reason))
@@ -272,11 +274,11 @@ class _Fuser:
             return
         self.leave(p)
         self.leave(c)
-        merged = self.forms.merge(producer, consumer, row)
-        dead = {a for a in merged.writes if a not in self.kept and a not in merged.reads and not self.readers.get(a)}
-        self.enter(c, self.forms.without(merged, dead) if dead else merged)
+        read = {*producer.reads, *consumer.reads}.difference(producer.writes)  # what is left to read
+        dead = {a for a in producer.writes + consumer.writes if a not in self.kept and a not in read and not self.readers.get(a)}
+        self.enter(c, self.forms.merge(producer, consumer, row, dead))
         self.rank(c)
-        self.abandon(set(producer.reads) | set(consumer.reads))
+        self.abandon({*producer.reads, *consumer.reads})
 
     def drop_unread(self) -> None:
         """Take away what is computed for nothing: an op may need nothing of an operand (a cumulative sum without its own term, of one)."""
