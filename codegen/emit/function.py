@@ -344,7 +344,7 @@ class _Function(Statements):
         depth = scopes.depth
         around, self.sums = self.sums, None
         if updated and not _has_loop(body) and all(loop.mode == FOR and not loop.parallel for loop, _ in variables):
-            self.sums = Sums(depth, counter)
+            self.sums = Sums(depth, counter, bool(stored - set(self.nest.scratch)))  # a panel that is packed meanwhile is a copy of loads
         for loop, value in variables:
             text = value(counter)
             self.trip = text, loop.step
@@ -354,8 +354,10 @@ class _Function(Statements):
                 self.indices[loop.back] = Index(text=whole, depth=depth)
         taken = together(counter, depth) if together else str(step)
         self.body(body)
-        moving, self.sums = self.sums.moving if self.sums is not None else [], around
+        moving, pointers = (self.sums.moving, self.sums.pointers) if self.sums is not None else ([], [])
+        self.sums = around
         moved = [w.value(f"add i64 {name}, {factor * step}") for name, _, factor in moving]
+        moved_on = [w.value(f"getelementptr {element}, ptr {name}, i64 {factor * step}") for name, _, element, factor in pointers]
         following = w.value(f"add i64 {counter}, {taken}")
         if surely_once:
             more = w.value(f"icmp slt i64 {following}, {end}")
@@ -368,6 +370,11 @@ class _Function(Statements):
             if beside:
                 first = beside if first == "0" else self.pure_at(depth - 1, f"add i64 {beside}, {first}")
             head.append(f"  {name} = phi i64 [ {first}, %{before} ], [ {second}, %{self.block} ]")
+        for (name, place, element, factor), second in zip(pointers, moved_on, strict=True):
+            if start != "0":
+                first = self.pure_at(depth - 1, f"mul i64 {start}, {factor}")
+                place = self.pure_at(depth - 1, f"getelementptr {element}, ptr {place}, i64 {first}")
+            head.append(f"  {name} = phi ptr [ {place}, %{before} ], [ {second}, %{self.block} ]")
         w.lines[counter_line] = "\n".join(head)
         for line, phi, kind, first, name, key in phis:
             last = self.accs[name].values[key].text

@@ -64,12 +64,15 @@ class Lanes:
 
 @struct(frozen=False)
 class Sums:
-    """The innermost loop around what is being written, where it adds to accumulators. `moving`: variables of the loop, what they are
-    without its counter, and the counter's factor."""
+    """The innermost loop around what is being written, where it adds to accumulators. `beside`: an epilogue runs there, too, and
+    instructions are what it has too many of. `moving`: variables of the loop, what they are without its counter, and the counter's factor.
+    `pointers`: addresses that move, where they begin, and the elements by which they move."""
 
     depth: int
     counter: str
+    beside: bool = False
     moving: list[tuple[str, str, int]] = field(default_factory=list)
+    pointers: list[tuple[str, str, str, int]] = field(default_factory=list)
 
     def ends(self, terms: Terms) -> bool:
         """Whether the counter is the last of these terms, and the only one that is not known before the loop."""
@@ -219,6 +222,20 @@ class Indices:
         element = scalar_code.memory_type(self.nest.dtype_of(array), 1)
         start = self._element(first, depth, element, terms)
         return self.pure(f"getelementptr {element}, ptr {start}, i64 {const}") if const else start
+
+    def moving_pointer(self, array: str, aff: Aff) -> str:
+        """Address of an element, as a constant behind an address that moves with the loop of sums; '' where it does not."""
+        terms, const = self._terms(aff)
+        if self.sums is None or not self.sums.ends(terms) or array in self.nest.by_row:
+            return ""
+        element = scalar_code.memory_type(self.nest.dtype_of(array), 1)
+        key = ("moving", array, terms)
+        known = self.scopes.recall(key)
+        if known is None:
+            known = self.w.fresh("p")
+            self.sums.pointers.append((known, self._element(self.pointers[array], 0, element, terms[:-1]), element, terms[-1][2]))
+            self.scopes.remember(key, known)
+        return self.pure(f"getelementptr {element}, ptr {known}, i64 {const}") if const else str(known)
 
     def row_and_place(self, array: str, aff: Aff) -> tuple[Aff, Aff]:
         """The row of an element of an array that is read row by row, and its place there. The array is a matrix, and what its kernel does

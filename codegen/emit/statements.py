@@ -51,8 +51,7 @@ class _LetValues:
 
 class Statements(Values):
     def __init__(self, nest: Nest, target: Target) -> None:
-        super().__init__(nest, Scopes())
-        self.target = target
+        super().__init__(nest, Scopes(), target)
         self.block = "start"
         self.needs_dump = False
         self.errands = ""
@@ -89,7 +88,7 @@ class Statements(Values):
             return  # a term that is 0
         product_of = _factors(stmt.expr) if acc.op == "add" and acc.dtype.is_float and not dead and not mask else None
         if product_of:
-            a, b = (self.broadcast(self.value(x), old.lanes) for x in product_of)
+            a, b = (self.factor(x, old.lanes) for x in product_of)
             block.values[key] = self.fused(a, b, old)
             return
         new = self.broadcast(self.value(stmt.expr), old.lanes)

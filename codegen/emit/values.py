@@ -12,6 +12,7 @@ from ...ir.scalar import Aff, Apply, AxisValue, Const, Expr, Guard, Load, Ref, a
 from ...ir.types import DType, boolean, f32, f64, i64
 from .. import scalar_code
 from ..nest import Accum, Nest, statements
+from ..target import Target
 from ..text_builder import Writer
 from .abreast import load_terms
 from .indices import Indices, Operand
@@ -22,8 +23,9 @@ from .scopes import Scopes
 class Values(Indices):
     """Emits expressions. `index` and `named` look up lets and accumulators."""
 
-    def __init__(self, nest: Nest, scopes: Scopes) -> None:
+    def __init__(self, nest: Nest, scopes: Scopes, target: Target) -> None:
         super().__init__(nest, scopes)
+        self.target = target
         self.versions: dict[str, int] = {}  # of arrays that the nest writes: counts the writes so far
         self.unrolled: dict[str, int] = {}
         self.fuses = _updates_by_products(nest)
@@ -279,6 +281,23 @@ class Values(Indices):
             result = self.apply("select", [guard, result, self.value(other)], load.dtype)
         self.scopes.remember(key, result)
         return result
+
+    def factor(self, expr: Expr, lanes: int) -> Operand:
+        """A factor of a product that is added to sums, in every lane.
+
+        Where trips run an epilogue beside their sums, one element for all lanes is loaded by the multiply-add itself, which saves them an
+        instruction. For that each product has a load of its own, at an address that takes one register: with two a processor makes two
+        instructions of it.
+        """
+        if not (self.target.wide and self.sums and self.sums.beside and isinstance(expr, Load) and expr.dtype == f32) or expr.guards \
+                or self._vector_terms(expr.index[0]) or not (where := self.moving_pointer(expr.array, expr.index[0])):
+            return self.broadcast(self.value(expr), lanes)
+        key = ("factors", where, self.versions.get(expr.array, 0))
+        before = self.scopes.recall(key) or 0
+        self.scopes.remember(key, before + 1)
+        hint = ", !nontemporal !{i32 1}" if before % 2 else ""  # LLVM makes one of equal loads; where a cache is coherent it ignores this
+        one = Operand(self.w.value(f"load float, ptr {where}, align 4{hint}"), f32)
+        return self.broadcast(one, lanes)
 
     def invariant(self, array: str) -> str:
         """Says that no one writes the array while the function runs."""

@@ -42,7 +42,8 @@ class Adam(Optimizer):
         if self.amsgrad:
             velocity = ops.maximum(self._velocity_hats[place], velocity)
             self._velocity_hats[place].assign(velocity)
-        variable.assign_sub(momentum * alpha / (ops.sqrt(velocity) + self.epsilon))
+        # the rate last: where an update follows a sum of products it is multiplied and subtracted in one instruction
+        variable.assign_sub(momentum / (ops.sqrt(velocity) + self.epsilon) * alpha)
 
     def _unbiased_rate(self, learning_rate: Any, dtype: Any) -> Any:
         """The learning rate, and with it the removal of both biases."""
@@ -141,7 +142,7 @@ class Nadam(Optimizer):
         velocity = _follow(self._velocities[place], ops.square(gradient), self.beta_2)
         direction = ahead * momentum / (1 - product * ahead) + (1 - now) * gradient / (1 - product)
         spread = velocity / (1 - _power(self.beta_2, count))
-        variable.assign_sub(direction * rate / (ops.sqrt(spread) + self.epsilon))
+        variable.assign_sub(direction / (ops.sqrt(spread) + self.epsilon) * rate)
 
     def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "beta_1": self.beta_1, "beta_2": self.beta_2, "epsilon": self.epsilon}

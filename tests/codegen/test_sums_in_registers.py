@@ -31,7 +31,7 @@ ADAM = parse_kernel("""kernel adam
   store m1[i, j] = m2
   let v2[i, j] = v[i, j] + (g * g - v[i, j]) * 0.001
   store v1[i, j] = v2
-  store w1[i, j] = w[i, j] - m2 * rate[] / (sqrt(v2) + 1e-07)
+  store w1[i, j] = w[i, j] - m2 / (sqrt(v2) + 1e-07) * rate[]
   in_place w1 = w
   in_place m1 = m
   in_place v1 = v
@@ -49,7 +49,8 @@ def loops_of_sums(text: str) -> list[list[str]]:
         if jump and jump[1] in at:
             body = lines[at[jump[1]] + 1:n]
             inner = not any(s.startswith(".L") for s in body)
-            if inner and sum("vfmadd231ps" in s and "%zmm" in s for s in body) >= 8 and any("vbroadcastss" in s for s in body):
+            one_for_all = any("vbroadcastss" in s or "{1to16}" in s for s in body)
+            if inner and one_for_all and sum("vfmadd231ps" in s and "%zmm" in s for s in body) >= 8:
                 found.append(body)
     return found
 
@@ -64,3 +65,15 @@ def test_nothing_is_kept_in_memory(kernel: Kernel) -> None:
         moved = [s for s in body if re.match(r"\s+vmovap[sd]\s+%zmm\d+, %zmm", s)]
         stored = [s for s in body if (m := re.match(r"\s+vmovap[sd]\s+%(zmm\d+), .*\(%rsp", s)) and m[1] in accumulators]
         assert not moved and not stored, "\n".join(moved + stored)
+
+
+def test_products_beside_an_epilogue_load_their_factors() -> None:
+    """In one instruction, whose address takes one register: with two a processor makes two of it."""
+    target = Target.named("avx512")
+    found = loops_of_sums(assembly(emit(plan(lower(ADAM), target), target, ADAM.name), target))
+    (beside,) = (body for body in found if any("vsqrtps" in s for s in body))
+    products = [s for s in beside if "vfmadd231ps" in s]
+    assert len(products) == 28
+    assert all(re.search(r"\s\d*\(%r\w+\)\{1to16\}, %zmm", s) for s in products), "\n".join(products)
+    assert sum("vbroadcastss" in s for s in beside) <= 1  # of the rate
+    assert all("{1to16}" not in s for body in found if body is not beside for s in body if "vfmadd231ps" in s)
