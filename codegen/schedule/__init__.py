@@ -18,7 +18,7 @@ from .along import along, why_not_along
 from .approach import approach
 from .behind import behind
 from .block import block, block_inside
-from .chains import chains, has_few_rows
+from .chains import chains, why_not_chains
 from .chunk import chunk
 from .edges import edges, why_not_edges
 from .errand import errand
@@ -29,7 +29,7 @@ from .loops import ScheduleError, backwards, collapse, parallel, reorder, tile, 
 from .meanwhile import meanwhile
 from .narrow import narrow, why_not_back, why_not_narrow
 from .next_panel import next_panel
-from .oncoming import is_oncoming, oncoming
+from .oncoming import oncoming, why_not_oncoming
 from .opposite import opposite, why_not_opposite
 from .pack import keep, pack, pack_all, transpose
 from .portion import portion
@@ -75,10 +75,10 @@ def apply(nest: Nest, step: str) -> Nest:
 
 
 __all__ = ["STEPS", "ScheduleError", "abreast", "across", "ahead", "along", "apply", "approach", "backwards", "behind", "block",
-           "block_inside", "can_have_several", "chains", "chunk", "collapse", "edges", "errand", "expect", "foresee", "has_few_rows",
-           "is_asked", "is_oncoming", "jam", "keep", "lead", "meanwhile", "narrow", "next_panel", "next_sample", "oncoming", "opposite",
-           "pack", "pack_all", "parallel", "portion", "prefetch", "refill", "reorder", "repack", "rfactor", "several", "short", "singly",
-           "slide", "slide_sums", "stash", "stash_flat", "stash_turned", "stream", "strip", "sweep", "takes", "tile", "too_many_vectors",
-           "transpose", "trim", "unasked", "unpacked", "unroll", "upcoming", "vectorize", "why_not_across", "why_not_along",
-           "why_not_back", "why_not_edges", "why_not_narrow", "why_not_opposite", "why_not_short", "why_not_singly", "why_not_slide",
+           "block_inside", "can_have_several", "chains", "chunk", "collapse", "edges", "errand", "expect", "foresee", "is_asked", "jam",
+           "keep", "lead", "meanwhile", "narrow", "next_panel", "next_sample", "oncoming", "opposite", "pack", "pack_all", "parallel",
+           "portion", "prefetch", "refill", "reorder", "repack", "rfactor", "several", "short", "singly", "slide", "slide_sums", "stash",
+           "stash_flat", "stash_turned", "stream", "strip", "sweep", "takes", "tile", "too_many_vectors", "transpose", "trim", "unasked",
+           "unpacked", "unroll", "upcoming", "vectorize", "why_not_across", "why_not_along", "why_not_back", "why_not_chains",
+           "why_not_edges", "why_not_narrow", "why_not_oncoming", "why_not_opposite", "why_not_short", "why_not_singly", "why_not_slide",
            "why_not_slide_sums", "why_not_takes", "why_not_unpacked"]

@@ -25,15 +25,13 @@ from kcompile.common.struct import replace
 from ...ir.scalar import Aff, Const, Expr, Guard, Load, Ref, loads_in, rewrite
 from ..nest import FOR, UNROLL, VECTOR, Acc, AccDim, Accum, Fold, Let, Loop, Nest, Stmt, Store, map_body, statements, stmt_expr
 from .lead import tile_sums
-from .loops import ScheduleError, record
+from .loops import record, refuse
 
 
 def abreast(nest: Nest, array: str, over: str, ways: int, count: int = 1) -> Nest:
     """Takes `ways` terms along `over` side by side, `count` times in each trip; `array` has been packed whole."""
     step = f"abreast({array}, {over}, {ways}{f', {count}' if count > 1 else ''})"
-    reason = why_not_abreast(nest, array, over)
-    if reason:
-        raise ScheduleError(f"{step}: {reason}")
+    refuse(step, why_not_abreast(nest, array, over))
     sums = {id(loop): loop for loop, _ in tile_sums(nest.body)}
     (acc,) = (s for s in statements(nest.body) if isinstance(s, Acc))
     extent = int(str(next(iter(sums.values())).extent))

@@ -15,14 +15,13 @@ from kcompile.common.struct import replace
 
 from ...ir.scalar import Aff
 from ..nest import UNROLL, VECTOR, Clip, Fold, Let, Loop, Nest, Stmt, Store, loops, map_body
-from .loops import ScheduleError, record
+from .loops import record, refuse
 
 
 def across(nest: Nest, rows: str) -> Nest:
     """Makes the unrolled loops over `rows` that fold sums into vectors; those of a single row stay as they are."""
     step = f"across({rows})"
-    if reason := why_not_across(nest, rows):
-        raise ScheduleError(f"{step}: {reason}")
+    refuse(step, why_not_across(nest, rows))
 
     def change(stmt: Stmt) -> tuple[Stmt, ...] | None:
         if not isinstance(stmt, Loop) or stmt.var != rows or not _folds(stmt):

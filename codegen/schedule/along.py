@@ -24,16 +24,14 @@ from kcompile.common.struct import replace
 
 from ...ir.scalar import Aff, Load
 from ..nest import FOR, UNROLL, VECTOR, Accum, Clip, Loop, Nest, Stmt, Store, all_stores, loops, map_body, statements, substitute
-from .loops import ScheduleError, record
+from .loops import record, refuse
 from .unpacked import in_tiles, is_home, parts
 
 
 def along(nest: Nest, array: str, rows: str) -> Nest:
     """Lets the first tile of `rows` pack the panels of the array, where `unpacked` has told few rows from more."""
     step = f"along({array}, {rows})"
-    reason = why_not_along(nest, array, rows)
-    if reason:
-        raise ScheduleError(f"{step}: {reason}")
+    refuse(step, why_not_along(nest, array, rows))
     (home,) = _homes(nest, array)
     (whole,) = _whole_tiles(nest, rows, f"{rows}.f")
     copy, (tiles,) = parts(home.body, array)

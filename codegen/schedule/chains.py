@@ -19,21 +19,20 @@ from functools import partial
 from kcompile.common.struct import replace
 
 from ..nest import UNROLL, Acc, AccDim, Fold, Loop, Nest, Stmt, map_body, statements
-from .loops import ScheduleError, record
+from .loops import record, refuse
 
 
 def chains(nest: Nest, rows: str, over: str, most: int) -> Nest:
     """Gives tiles of at most so many of the unrolled loop `rows` sums for each trip of the unrolled loop `over`, which are folded."""
     step = f"chains({rows}, {over}, {most})"
-    body = _split(nest.body, rows, over, most)
-    if body == nest.body:
-        raise ScheduleError(f"{step}: no sums of at most {most} of {rows} are cut into lanes, with {over} written out")
-    return record(nest, body, step)
+    refuse(step, why_not_chains(nest, rows, over, most))
+    return record(nest, _split(nest.body, rows, over, most), step)
 
 
-def has_few_rows(nest: Nest, rows: str, over: str, most: int) -> bool:
-    """Whether there are such tiles."""
-    return _split(nest.body, rows, over, most) != nest.body
+def why_not_chains(nest: Nest, rows: str, over: str, most: int) -> str:
+    """What stands against `chains`; '' for nothing."""
+    changed = _split(nest.body, rows, over, most) != nest.body
+    return "" if changed else f"no sums of at most {most} of {rows} are cut into lanes, with {over} written out"
 
 
 def _split(body: tuple[Stmt, ...], rows: str, over: str, most: int) -> tuple[Stmt, ...]:

@@ -20,7 +20,7 @@ from kcompile.common.struct import replace
 
 from ...ir.scalar import Aff, Expr, Guard, Load, rewrite, vanishing
 from ..nest import FOR, UNROLL, Accum, Loop, Nest, Stmt, loops, map_body, statements, substitute
-from .loops import ScheduleError, record
+from .loops import record, refuse
 from .short import first_rows
 from .singly import is_tile, whole_rows
 
@@ -28,9 +28,7 @@ from .singly import is_tile, whole_rows
 def edges(nest: Nest, rows: str, over: str = "") -> Nest:
     """Gives tiles of the unrolled loop `rows` in which a guard may fail, for some trip of the loop `over` or for all, code of their own."""
     step = f"edges({rows}, {over})" if over else f"edges({rows})"
-    reason = why_not_edges(nest, rows, over)
-    if reason:
-        raise ScheduleError(f"{step}: {reason}")
+    refuse(step, why_not_edges(nest, rows, over))
     axis = rows.removesuffix(".i")
     guards = _guards(nest, rows, over)
     trips = int(str(loops(nest, over)[0].extent)) if over else 1

@@ -20,6 +20,12 @@ class ScheduleError(ValueError):
     """A step that does not apply: the message says which, to what, and why."""
 
 
+def refuse(step: str, reason: str) -> None:
+    """Raises ScheduleError where a reason stands against a step: what `why_not_<step>` finds, which a strategy asks beforehand."""
+    if reason:
+        raise ScheduleError(f"{step}: {reason}")
+
+
 def record(nest: Nest, body: tuple[Stmt, ...], step: str) -> Nest:
     """The nest with a new body, and the step that made it among its steps."""
     return replace(nest, body=body, steps=(*nest.steps, step))

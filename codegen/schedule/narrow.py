@@ -18,7 +18,7 @@ from kcompile.common.struct import replace
 from ...ir.scalar import Aff
 from ..access import accesses
 from ..nest import VECTOR, Acc, Clip, Loop, Nest, Stmt, Store, Transpose, loops, map_body, statements
-from .loops import ScheduleError, record
+from .loops import record, refuse
 from .singly import is_tile
 from .slide import changed_twice, with_indices
 
@@ -26,9 +26,7 @@ from .slide import changed_twice, with_indices
 def narrow(nest: Nest, columns: str, back: str = "") -> Nest:
     """Gives the last trip of the loop over the panels of `columns` as many vectors as are left, which step `back` if that is said."""
     step = f"narrow({columns}{', back' if back else ''})"
-    reason = why_not_narrow(nest, columns) or (why_not_back(nest, columns) if back else "")
-    if reason:
-        raise ScheduleError(f"{step}: {reason}")
+    refuse(step, why_not_narrow(nest, columns) or (why_not_back(nest, columns) if back else ""))
     axis, unit = columns.removesuffix(".i"), f"{columns}.u"
     clip, lanes, count = _ends(nest, columns)[0], _lanes(nest, columns), int(str(loops(nest, unit)[0].extent))
     extent, width = int(str(clip.extent)), count * lanes

@@ -23,7 +23,7 @@ from kcompile.common.struct import replace, struct
 from ...ir.scalar import Aff
 from ..nest import FOR, VECTOR, Acc, Accum, Loop, Nest, Prefetch, Stmt, all_loads, map_body, statements
 from .foresee import moved_by, one_a_line, reached
-from .loops import ScheduleError, record
+from .loops import record, refuse
 
 MOST = 128  # lines of a tile
 PRODUCTS = 7  # of a trip for each line that it asks for
@@ -40,9 +40,9 @@ class _Oncoming:
 def oncoming(nest: Nest, array: str, row: str) -> Nest:
     """Lets each trip of the sums of tiles ask for its share of the lines that the next trip of the loop `row` is the first to read."""
     step = f"oncoming({array}, {row})"
-    found = {id(x.over): x for x in _tiles(array, row, nest.body, ())}
-    if not found:
-        raise ScheduleError(f"{step}: no tile inside {row} reads lines of {array} that the tile before has not read, few in each trip")
+    tiles = _tiles(array, row, nest.body, ())
+    refuse(step, _against(tiles, array, row))
+    found = {id(x.over): x for x in tiles}
 
     def change(stmt: Stmt) -> tuple[Stmt, ...] | None:
         x = found.get(id(stmt))
@@ -51,9 +51,13 @@ def oncoming(nest: Nest, array: str, row: str) -> Nest:
     return record(nest, map_body(nest.body, change), step)
 
 
-def is_oncoming(nest: Nest, array: str, row: str) -> bool:
-    """Whether there is something to ask for."""
-    return bool(_tiles(array, row, nest.body, ()))
+def why_not_oncoming(nest: Nest, array: str, row: str) -> str:
+    """What stands against `oncoming`; '' for nothing."""
+    return _against(_tiles(array, row, nest.body, ()), array, row)
+
+
+def _against(tiles: list[_Oncoming], array: str, row: str) -> str:
+    return "" if tiles else f"no tile inside {row} reads lines of {array} that the tile before has not read, few in each trip"
 
 
 def _tiles(array: str, row: str, body: tuple[Stmt, ...], around: tuple[Loop, ...]) -> list[_Oncoming]:

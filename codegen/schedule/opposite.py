@@ -23,16 +23,14 @@ from ...ir.scalar import Aff, AxisValue, Const, Expr, apply
 from ...ir.types import i64
 from ..access import chain
 from ..nest import FOR, Acc, Let, Loop, Nest, Prefetch, Stmt, map_body, substitute
-from .loops import ScheduleError, record
+from .loops import record, refuse
 
 
 def opposite(nest: Nest, over: str) -> Nest:
     """Changes the order of the blocks that `block` has made along `over` for the second half of the portions, and with it what these ask
     for ahead."""
     step = f"opposite({over})"
-    reason = why_not_opposite(nest, over)
-    if reason:
-        raise ScheduleError(f"{step}: {reason}")
+    refuse(step, why_not_opposite(nest, over))
     blocks = _blocks(nest, over)
     cores = _cores(nest, over)
     assert blocks is not None and cores is not None

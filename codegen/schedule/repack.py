@@ -44,7 +44,7 @@ from ...ir.types import Dim, DType
 from ..nest import VECTOR, Accum, Clip, Loop, Nest, Prefetch, Stmt, Store, all_loads, map_body
 from ..target import LINE
 from .block import around, nested
-from .loops import ScheduleError, record
+from .loops import ScheduleError, record, refuse
 from .parts import Packed, Summing, filled, in_parts, lanes_packed, summing
 
 TOGETHER = 16  # terms of a tile at most that are copied one after the other
@@ -62,9 +62,7 @@ def repack(nest: Nest, over: str, panels: str, size: int, few: int = 0, along: s
         if not isinstance(stmt, Loop) or stmt.var != panels:
             return None
         done = True
-        reason = why_not_repack(stmt, over, size, few)
-        if reason:
-            raise ScheduleError(f"{step}: {reason}")
+        refuse(step, why_not_repack(stmt, over, size, few))
         parts = _in_parts(stmt, over, size, bool(along), scratch, step)
         return _unless_few(stmt, over, few, parts) if few else parts
 

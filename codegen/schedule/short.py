@@ -14,16 +14,14 @@ from kcompile.common.struct import replace
 
 from ...ir.types import Dim
 from ..nest import Acc, Clip, Loop, Nest, Stmt, loops, map_body
-from .loops import ScheduleError, record
+from .loops import record, refuse
 from .singly import is_tile, whole_rows, why_not_apart
 
 
 def short(nest: Nest, rows: str) -> Nest:
     """Gives the last tile along the unrolled loop `rows` as many rows as are left."""
     step = f"short({rows})"
-    reason = why_not_short(nest, rows)
-    if reason:
-        raise ScheduleError(f"{step}: {reason}")
+    refuse(step, why_not_short(nest, rows))
     clip, count = next(loop.clip for loop in loops(nest, rows) if loop.clip), int(str(loops(nest, rows)[0].extent))
     left = int(str(clip.extent)) % count
     axis = rows.removesuffix(".i")

@@ -26,7 +26,7 @@ from kcompile.common.struct import replace
 from ...ir.scalar import Aff, AxisValue, Guard, apply
 from ...ir.types import Dim
 from ..nest import Acc, Clip, Let, Loop, Nest, Stmt, Transpose, loops, map_body, statements, substitute
-from .loops import ScheduleError, record
+from .loops import ScheduleError, record, refuse
 
 
 def singly(nest: Nest, rows: str, few: str | int = 1, more: str | int = 0) -> Nest:
@@ -34,9 +34,7 @@ def singly(nest: Nest, rows: str, few: str | int = 1, more: str | int = 0) -> Ne
     at once, where so many are left that the last `few` of these are needed."""
     few, more = int(few), int(more)
     step = f"singly({rows}{f', {few}' if few > 1 or more else ''}{f', {more}' if more else ''})"
-    reason = why_not_singly(nest, rows)
-    if reason:
-        raise ScheduleError(f"{step}: {reason}")
+    refuse(step, why_not_singly(nest, rows))
     clip = next(loop.clip for loop in loops(nest, rows) if loop.clip)
     count = int(str(loops(nest, rows)[0].extent))
     if not 0 < few <= count or count % few:

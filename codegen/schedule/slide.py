@@ -37,7 +37,7 @@ from ..nest import (
     statements,
 )
 from .accumulate import carried
-from .loops import ScheduleError, record
+from .loops import record, refuse
 
 Place = Callable[[str, Aff], Aff]  # the new index of an array's access
 
@@ -48,9 +48,7 @@ def slide(nest: Nest, *tiles: str) -> Nest:
     Several: loops over one axis that share private memory.
     """
     step = f"slide({', '.join(tiles)})"
-    reason = why_not_slide(nest, *tiles)
-    if reason:
-        raise ScheduleError(f"{step}: {reason}")
+    refuse(step, why_not_slide(nest, *tiles))
     nest = _in_steps_of_lanes(nest, tiles)
     names = {var: f"{var[:-2]}.b" for var in tiles}
     moved = {var: Aff.of(name) for var, name in names.items()}

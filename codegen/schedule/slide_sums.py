@@ -19,15 +19,13 @@ from kcompile.common.struct import replace
 from ...ir.scalar import Aff, Expr, Load, rewrite
 from ...ir.types import Dim
 from ..nest import FOR, UNROLL, Acc, Accum, Let, Loop, Nest, Stmt, Store, all_loads, all_stores, loops, map_body, statements
-from .loops import ScheduleError, record
+from .loops import record, refuse
 
 
 def slide_sums(nest: Nest, tiles: str) -> Nest:
     """Lets the sums of the last trip of the run-time loop `tiles` step back."""
     step = f"slide_sums({tiles})"
-    reason = why_not_slide_sums(nest, tiles)
-    if reason:
-        raise ScheduleError(f"{step}: {reason}")
+    refuse(step, why_not_slide_sums(nest, tiles))
     rows, back = f"{tiles[:-2]}.i", f"{tiles[:-2]}.b"
     moved, apart = {tiles: Aff.of(back)}, Aff.of({tiles: 1, back: -1})
 

@@ -20,15 +20,13 @@ from kcompile.common.struct import replace
 from ...ir.scalar import Aff
 from ..access import chain, static
 from ..nest import FOR, Clip, Loop, Nest, Stmt, loops, map_body
-from .loops import ScheduleError, record
+from .loops import record, refuse
 
 
 def takes(nest: Nest, var: str, inner: str) -> Nest:
     """Makes the trips of the loops over `inner`, inside the shared loop `var`, what threads share; as many as before are done at once."""
     step = f"takes({var}, {inner})"
-    reason = why_not_takes(nest, var, inner)
-    if reason:
-        raise ScheduleError(f"{step}: {reason}")
+    refuse(step, why_not_takes(nest, var, inner))
     (outer,), size = loops(nest, var), loops(nest, inner)[0].step
     many = f"{var}.n"
     below = Clip(Aff.of({many: -1}), 0)

@@ -20,16 +20,14 @@ from ...ir.scalar import Aff, Expr, Load, rewrite
 from ...ir.types import Dim, DimLike
 from ..access import divisor
 from ..nest import FOR, Acc, Accum, Clip, Loop, Nest, Stmt, Store, all_loads, all_stores, loops, map_body, statements
-from .loops import ScheduleError, record
+from .loops import record, refuse
 
 
 def unpacked(nest: Nest, array: str, rows: str, few: str | int) -> Nest:
     """Up to `few` rows along `rows.o`, which is as long as the batch: the panels that `pack` copies are read where they lie."""
     few = int(few)
     step = f"unpacked({array}, {rows}, {few})"
-    reason = why_not_unpacked(nest, array, rows)
-    if reason:
-        raise ScheduleError(f"{step}: {reason}")
+    refuse(step, why_not_unpacked(nest, array, rows))
     (outer,) = loops(nest, f"{rows}.o")
     length = Aff.of(0) + outer.extent
 

@@ -10,7 +10,7 @@ from ...ir.types import Dim, DimLike
 from ..access import Access, accesses, chain, guess, inner_loops, static, useful_lanes
 from ..epilogue import is_dear
 from ..nest import Acc, Accum, Loop, Nest, Stmt
-from ..schedule import across, chains, has_few_rows, is_oncoming, jam, oncoming, reorder, rfactor, tile, unroll, why_not_across
+from ..schedule import across, chains, jam, oncoming, reorder, rfactor, tile, unroll, why_not_across, why_not_chains, why_not_oncoming
 from ..tiles import AT_EASE, CLAMPED_ROWS, IN_FLIGHT, MISSED, SHORT_TRIP, wasted
 from ..windows import WIDE, edge
 from .base import Scheduling
@@ -106,7 +106,7 @@ class Crossed(Scheduling):
         if not (self.beside or self.taps):
             return
         for array, kind in self.nest.arrays.items():
-            row = next((loop.var for loop in reversed(chain(self.nest.body)) if is_oncoming(self.nest, array, loop.var)), "")
+            row = next((loop.var for loop in reversed(chain(self.nest.body)) if not why_not_oncoming(self.nest, array, loop.var)), "")
             if row and isinstance(kind.size, Dim) and (self.beside or self._slides(array, row)):
                 self.nest = oncoming(self.nest, array, row)
                 self.note(f"what the next trip of {row} is the first to read of {array} is asked for while a tile is summed")
@@ -122,7 +122,7 @@ class Crossed(Scheduling):
 
     def _across(self) -> None:
         """Sums that are cut into lanes are folded side by side."""
-        if self.few_rows and has_few_rows(self.nest, *self.few_rows):
+        if self.few_rows and not why_not_chains(self.nest, *self.few_rows):
             rows, over, most = self.few_rows
             self.nest = chains(self.nest, rows, over, most)
             self.note(f"tiles of at most {most} of {rows} sum each trip of {over} by itself: they would wait for one another")
