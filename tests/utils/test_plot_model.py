@@ -10,7 +10,9 @@ import pytest
 import kcompile as keras
 from kcompile import layers
 from kcompile.utils import model_to_dot, plot_model
+from kcompile.utils.drawing import raster
 from kcompile.utils.drawing.diagram import Box
+from kcompile.utils.drawing.picture import Text
 
 
 @pytest.fixture
@@ -159,6 +161,29 @@ def test_pixels(stack, tmp_path):
     assert image_module.open(tmp_path / "c").format == "PNG"
     plot_model(stack, tmp_path / "c.dot")
     assert (tmp_path / "c.dot").read_text().startswith('digraph "stack"')
+
+
+def test_a_bold_i_keeps_its_dot():
+    image_module, drawing = pytest.importorskip("PIL.Image"), pytest.importorskip("PIL.ImageDraw")
+    size, scale = 16, 4
+    widths = {}
+    for bold in (False, True):
+        image = image_module.new("L", (400, 120), 255)
+        raster._Pen(drawing.Draw(image), scale).draw(Text(2, 20, "i", size, bold, "black", raster.measure("i", size, bold)))
+        left, top, right, bottom = image.point(lambda value: 255 * (value < 128)).getbbox()
+        rows = [image.crop((left, row, right, row + 1)).getextrema()[0] < 128 for row in range(top, bottom)]
+        assert not all(rows), "a gap below the dot"
+        widths[bold] = right - left
+    assert widths[True] > 1.2 * widths[False]
+    assert raster.measure("ii", size, True) > raster.measure("ii", size, False)
+
+
+def test_outputs_stand_in_their_order(tmp_path):
+    x = keras.Input((4,))
+    model = keras.Model(x, [layers.Dense(2, name="left")(x), layers.Dense(2, name="right")(x)])
+    plot_model(model, tmp_path / "a.svg", show_layer_names=True)
+    places = {name: float(place) for place, name in re.findall(r'<text x="([0-9.]+)"[^>]*>(left|right) ', (tmp_path / "a.svg").read_text())}
+    assert places["left"] < places["right"]
 
 
 def test_long_models_stay_within_what_viewers_take(tmp_path):

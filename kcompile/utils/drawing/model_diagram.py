@@ -55,7 +55,8 @@ class _Drawer:
             return found
         layers = _in_range(_operations(model), layer_range)
         self._fill(root, layers)
-        for source, target in self._arrows(model):
+        order = {id(box): number for number, box in enumerate(self.boxes.values())}  # branches stand side by side as they were written
+        for source, target in sorted(self._arrows(model), key=lambda ends: (order[id(ends[0])], order[id(ends[1])])):
             found.connect(source, target)
         return found
 
