@@ -375,13 +375,6 @@ def expand(x: Value, shape: Sequence[DimLike]) -> Value:
     return broadcast(reshape(x, [x.shape[i] for i in kept]), wanted, [offset + i for i in kept])
 
 
-def sum_to(x: Value, shape: Shape) -> Value:
-    """The adjoint of `expand`: sums x over what expanding `shape` to x.shape repeated."""
-    offset = x.rank - len(shape)
-    axes = [i for i in range(x.rank) if i < offset or (shape[i - offset] == 1 and x.shape[i] != 1)]
-    return reshape(reduce_sum(x, axes), shape)
-
-
 def expand_reduced(y: Value, shape: Shape, axes: Axes) -> Value:
     """Repeats y, the result of a reduction over `axes` of a value of `shape`, along those axes again."""
     return broadcast(y, shape, [i for i in range(len(shape)) if i not in axes])

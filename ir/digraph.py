@@ -19,11 +19,6 @@ class Digraph(Generic[N]):
         self._successors: dict[N, dict[N, None]] = {}
         self._predecessors: dict[N, dict[N, None]] = {}
 
-    def add_node(self, node: N) -> None:
-        """Nothing happens where it is there."""
-        self._successors.setdefault(node, {})
-        self._predecessors.setdefault(node, {})
-
     def append(self, node: N, sources: Sequence[N]) -> None:
         """Add a node that is not there, and an edge to it from each of the others."""
         self._successors[node] = {}

@@ -287,8 +287,8 @@ _MOVES: tuple[Callable[[_Maker, Value], Value | None], ...] = (
     _mask)
 
 
-def random_graph(seed: int, steps: int = 12, dtype: DType = f32, gradients: bool = True) -> Graph:
-    """A graph with one or two params, some weights, outputs `y` and `loss`, and (with `gradients`) the gradient of each
+def random_graph(seed: int, steps: int = 12, dtype: DType = f32) -> Graph:
+    """A graph with one or two params, some weights, outputs `y` and `loss`, and the gradient of each
     weight as its update: the traced form, with a `gradient` node. The same seed gives the same graph."""
     rng = np.random.default_rng(seed)
     graph = Graph(f"random{seed}")
@@ -306,9 +306,8 @@ def random_graph(seed: int, steps: int = 12, dtype: DType = f32, gradients: bool
         loss = build.add(loss, other)
     graph.outputs["y"] = m.pool[-1]
     graph.outputs["loss"] = loss
-    if gradients:
-        for weight, gradient in zip(m.weights, build.gradient(loss, m.weights), strict=True):
-            graph.updates[weight.node.attrs["path"]] = gradient
+    for weight, gradient in zip(m.weights, build.gradient(loss, m.weights), strict=True):
+        graph.updates[weight.node.attrs["path"]] = gradient
     return rebuild(graph)
 
 

@@ -14,9 +14,9 @@ from ...ir.types import Dim, DimLike, TensorType
 from ..nest import FOR, UNROLL, VECTOR, Acc, AccDim, Accum, Clip, Errand, Fold, Let, Loop, Nest, Panel, Prefetch, Stmt, Store, Transpose
 
 
-def parse_nest(text: str, file: str = "<text>", first_line: int = 1) -> Nest:
-    """The nest of a text. Raises ParseError with file, line and column."""
-    cursor = Cursor(text, file, first_line)
+def parse_nest(text: str) -> Nest:
+    """The nest of a text. Raises ParseError with line and column."""
+    cursor = Cursor(text)
     cursor.skip_lines()
     nest = _Parser(cursor).nest()
     if cursor.token.kind != "end":
@@ -24,8 +24,8 @@ def parse_nest(text: str, file: str = "<text>", first_line: int = 1) -> Nest:
     return nest
 
 
-def parse_nests(text: str, file: str = "<text>") -> list[Nest]:
-    """The nests of a text that holds one after the other. Raises ParseError."""
+def parse_nests(text: str, file: str) -> list[Nest]:
+    """The nests of a text that holds one after the other. Raises ParseError with file, line and column."""
     cursor = Cursor(text, file)
     cursor.skip_lines()
     nests: list[Nest] = []

@@ -156,7 +156,7 @@ class _Planner(Maps, Products, TurnedPanels, Rows, Sweeps, Tails, Sums, Directio
             used = 1.0 if extent is None else extent / (-(-extent // lanes) * lanes)
             turned = store_columns(self.nest, common, loop) is not None
 
-            def price(a: Access, loop: Loop = loop, strided: list[Access] = strided, lanes: int = lanes, turned: bool = turned) -> float:
+            def price(a: Access) -> float:
                 if a.coefficient(loop.var) == 0 and a not in strided:
                     return 0.2
                 return 1 if a not in strided else 3 if a.store and turned else lanes

@@ -15,9 +15,9 @@ Types = tuple[TensorType, ...]
 LETTERS = "ijklmn"
 
 
-def axis_names(count: int, start: int = 0) -> tuple[str, ...]:
+def axis_names(count: int) -> tuple[str, ...]:
     """i, j, k, l, m, n, then i6, i7, ..."""
-    return tuple(LETTERS[n] if n < len(LETTERS) else f"i{n}" for n in range(start, start + count))
+    return tuple(LETTERS[n] if n < len(LETTERS) else f"i{n}" for n in range(count))
 
 
 def axes_of(shape: Shape) -> dict[str, DimLike]:

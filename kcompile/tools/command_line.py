@@ -20,7 +20,7 @@ def _tool(function: Callable[[argparse.Namespace], Report]) -> Callable[[argpars
 
 def add_tools(commands: Parsers) -> None:
     """Register every tool's parser."""
-    show = _target(commands, "show", "print any stage of a model, from the traced graph to assembly, or of the text of a stage", json=True)
+    show = _target(commands, "show", "print any stage of a model, from the traced graph to assembly, or of the text of a stage")
     show.add_argument("--stage", default=None, help="see `kcompile list stages` (default: simplified; a text's own stage)")
     show.add_argument("--no-names", action="store_true", help="graphs: number params and states in place of their names")
     show.add_argument("--locations", action="store_true", help="graphs: end each line with its layer and your own file and line")
@@ -30,24 +30,24 @@ def add_tools(commands: Parsers) -> None:
     show.add_argument("--target", default=None, dest="cpu", metavar="CPU", help="see `kcompile list targets`")
     show.add_argument("--dot", default=None, metavar="FILE", help="also write the graph (or program) as Graphviz text")
 
-    why = _target(commands, "explain", "why ops were fused or not, where buffers lie, why loops are as they are", json=True)
+    why = _target(commands, "explain", "why ops were fused or not, where buffers lie, why loops are as they are")
     why.add_argument("topic", help="fusion, memory, schedule or layout")
     why.add_argument("names", nargs="*", default=[], metavar="A B", help="layers or ops (fusion: two; the others: one)")
     why.add_argument("--batch", type=int, default=None, metavar="N", help="rows of a batch (default: 32)")
     why.add_argument("--target", default=None, dest="cpu", metavar="CPU", help="see `kcompile list targets`")
 
-    memory = _target(commands, "memory", "the exact memory of a step, buffer by buffer, before anything runs", json=True)
+    memory = _target(commands, "memory", "the exact memory of a step, buffer by buffer, before anything runs")
     memory.add_argument("--batch", type=int, default=None, metavar="N", help="rows of a batch (default: 32)")
     memory.add_argument("--fail-if", action="append", default=[], metavar="LIMIT", help="exit code 1 where it holds: 'peak>512MB'")
 
-    trace = _target(commands, "trace", "what each pass and rule did, and how long it took", json=True)
+    trace = _target(commands, "trace", "what each pass and rule did, and how long it took")
     trace.add_argument("--target", default=None, dest="cpu", metavar="CPU", help="see `kcompile list targets`")
 
-    verify = _target(commands, "verify", "every op of this model, native against float64, and its gradients against differences", json=True)
+    verify = _target(commands, "verify", "every op of this model, native against float64, and its gradients against differences")
     verify.add_argument("--batch", type=int, default=5, metavar="N", help="rows of the random batch (default: 5)")
     verify.add_argument("--seed", type=int, default=0, metavar="N", help="of the random weights and batch (default: 0)")
 
-    profile = _target(commands, "profile", "run a step: time, FLOP and bytes of each kernel against this machine's limits", json=True)
+    profile = _target(commands, "profile", "run a step: time, FLOP and bytes of each kernel against this machine's limits")
     profile.add_argument("--batch", type=int, default=None, metavar="N", help="rows of the random batch (default: 32)")
     profile.add_argument("--threads", type=int, default=None, metavar="N", help="default: as many as a step of this size gets")
 
@@ -66,13 +66,12 @@ def add_tools(commands: Parsers) -> None:
     snapshot.add_argument("--json", action="store_true", help="for programs to read")
 
 
-def _target(commands: Parsers, name: str, text: str, json: bool = False) -> Any:
+def _target(commands: Parsers, name: str, text: str) -> Any:
     parser = commands.add_parser(name, help=text)
     parser.add_argument("target", help="file.py:name, where name is a model or a function that builds one (may be left out where the "
                                        f"file has one model); or a stage's text ({', '.join(TEXT_SUFFIXES)})")
     parser.add_argument("--step", default=None, help="train, test or predict (default: train when compiled, else predict)")
-    if json:
-        parser.add_argument("--json", action="store_true", help="for programs to read")
+    parser.add_argument("--json", action="store_true", help="for programs to read")
     return parser
 
 

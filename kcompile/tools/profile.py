@@ -24,7 +24,6 @@ from .subject import Subject, layers_of
 
 if TYPE_CHECKING:
     from ..codegen.executable import Executable
-    from ..codegen.step import KernelCall
 
 REPEAT = 20  # calls of a kernel inside one native call, at most
 ENOUGH = 0.02  # seconds of them that are enough
@@ -136,7 +135,7 @@ def _kernel_seconds(executable: Executable, symbols: dict[str, int], threads: in
     frame.words[layout.FRAME_SHARED] = call.shared_address
     found = []
     for one in executable.code.calls:
-        def seconds(count: int, rounds: int, one: KernelCall = one) -> float:
+        def seconds(count: int, rounds: int) -> float:
             repeated = replace(executable.code, calls=(replace(one, barrier=False, together=1),) * count)
             table = np.array(call_table(repeated, executable.loaded.addresses), np.int64)
             frame.words[layout.FRAME_CALLS] = table.ctypes.data

@@ -47,10 +47,6 @@ class Subject:
                 raise
             raise TargetError(f"{self.name}: {error}") from error  # a target that cannot be compiled for here
 
-    @property
-    def is_graph(self) -> bool:
-        return isinstance(self.item, Graph)
-
 
 def load_subject(target: str, step: str | None = None, batch: int | None = None) -> Subject:
     """The subject that `file.py:name` or `file.kir` means; with `batch`, for that batch size alone. Raises TargetError."""

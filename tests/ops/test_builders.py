@@ -44,17 +44,15 @@ def test_numbers_take_the_type_of_the_value_beside_them():
 @pytest.mark.parametrize(("given", "shape"), [
     ("f32[3]", (B, 3)), ("f32[B, 1]", (B, 4)), ("f32[1, 3]", (2, B, 3)), ("f32[]", (B,)), ("f32[1]", (1,)),
 ])
-def test_expand_and_sum_to_are_adjoint(given, shape):
+def test_expand(given, shape):
     graph, x = graph_with(given)
     wide = build.expand(x, shape)
-    back = build.sum_to(wide, x.shape)
-    graph.outputs = {"wide": wide, "back": back}
+    graph.outputs = {"wide": wide}
     dims = [5 if isinstance(d, Dim) else d for d in x.shape]
     a = np.random.default_rng(0).random(dims, np.float32)
     found = evaluate(graph, {"x0": a}, symbols={"B": 5})[0]
     target = [5 if isinstance(d, Dim) else d for d in shape]
     np.testing.assert_array_equal(found["wide"], np.broadcast_to(a, target))
-    np.testing.assert_allclose(found["back"], a * (np.prod(target) / a.size), 1e-6)
 
 
 def test_what_changes_nothing_makes_no_node():
