@@ -61,6 +61,13 @@ def test_functions_and_options_that_are_named_exist(page, words):
     assert named <= words, f"{name(page)} names {sorted(named - words)}, which no code does"
 
 
+@pytest.mark.parametrize("room", ["ir", "codegen"])
+def test_the_map_of_the_house_names_every_module(room):
+    named = set(re.findall(r"\w+", (ROOT / "docs" / "architecture.md").read_text()))
+    modules = {path.stem for path in (ROOT / room).iterdir() if not path.name.startswith("__")}
+    assert modules <= named, f"architecture.md says nothing of {sorted(modules - named)} in {room}/"
+
+
 def test_contracts_name_every_op():
     named = set(re.findall(r"\w+", (DECISIONS / "0001-contracts.md").read_text()))
     assert set(OPS) <= named, f"0001-contracts.md says nothing of {sorted(set(OPS) - named)}"
