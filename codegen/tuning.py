@@ -41,6 +41,7 @@ CANDIDATES = 4
 BATCH = 32  # what every symbol is while tiles are measured
 SECONDS = 0.02  # of measuring each candidate
 ROOM = 64  # elements behind a panel, for dead lanes
+PLACED = 16  # bytes past a line: where numpy's larger arrays begin, which a system call places behind its own words
 WORTH_IT = 0.97  # another tile must take less than this much of the time of the cost model's
 ORDER_OF_SUMS = ("rfactor(", "block(", "refill(", "repack(")  # steps that decide in which order a sum is taken
 
@@ -165,7 +166,7 @@ def _race(calls: list[_Call]) -> tuple[float, ...]:
 
 def _arrays(nest: Nest, symbols: Mapping[str, int], known: Mapping[str, npt.NDArray[Any]] | None = None) -> dict[str, npt.NDArray[Any]]:
     """Random numbers, and zeros for integers, which may be indices; where those of a step begin, at a line: elsewhere every other vector
-    lies in two lines, and tiles that load more look worse than they are."""
+    lies in two lines, and tiles that load more look worse than they are. What is read row by row is the caller's, as numpy placed it."""
     generator = np.random.default_rng(0)
     out: dict[str, npt.NDArray[Any]] = {}
     for name, kind in nest.arrays.items():
@@ -174,13 +175,14 @@ def _arrays(nest: Nest, symbols: Mapping[str, int], known: Mapping[str, npt.NDAr
             continue
         shape = tuple(evaluate_dim(d, symbols) for d in kind.shape)
         numbers = generator.random(shape, np.float32) if kind.dtype.is_float else np.zeros(shape)
-        out[name] = _aligned(numbers, kind.dtype)
+        out[name] = _aligned(numbers, kind.dtype, PLACED if name in nest.by_row else 0)
     panels = {name: _aligned(generator.random(panel.elements + ROOM), panel.dtype) for name, panel in nest.panels.items()}
     return {**{name: out[nest.in_place.get(name, name)] for name in out}, **panels}
 
 
-def _aligned(numbers: npt.NDArray[Any], dtype: DType) -> npt.NDArray[Any]:
-    array = aligned(numbers.size, dtype.numpy).reshape(numbers.shape)
+def _aligned(numbers: npt.NDArray[Any], dtype: DType, past: int = 0) -> npt.NDArray[Any]:
+    """The numbers so many bytes past the beginning of a line."""
+    array = aligned(past // dtype.size + numbers.size, dtype.numpy)[past // dtype.size:].reshape(numbers.shape)
     array[...] = numbers
     return array
 

@@ -7,7 +7,7 @@ from kcompile.codegen import tuning
 from kcompile.codegen.lower import lower
 from kcompile.codegen.options import CodegenOptions
 from kcompile.codegen.strategy import plan, tile_choices
-from kcompile.codegen.target import Target
+from kcompile.codegen.target import LINE, Target
 from kcompile.codegen.tiles import Tile
 from kcompile.ir.text.kernels import parse_kernel
 
@@ -85,6 +85,19 @@ def test_what_was_measured_is_kept(tmp_path, monkeypatch):
     assert first is not None and len(first.tiles) == len(first.seconds) > 1 and min(first.seconds) > 0
     monkeypatch.setattr(tuning, "_race", lambda calls: pytest.fail("measured again"))
     assert tuning.measured_tiles(nest, Target.host(), options) == first
+
+
+def test_arrays_lie_where_those_of_a_step_do():
+    text = DENSE.strip() + "\n  by_row x\n"
+    nest = plan(lower(parse_kernel(text)), Target.host())
+    assert nest.by_row
+    (call,) = tuning.calls_of([nest], Target.host())
+    try:
+        lines = {name: array.ctypes.data % LINE for name, array in call.arrays.items()}
+        assert lines == {name: tuning.PLACED if name == "x" else 0 for name in "xwby"}
+        assert call.seconds() > 0
+    finally:
+        call.close()
 
 
 def test_the_fastest_is_taken_if_it_is_clearly_faster():
