@@ -77,7 +77,8 @@ class Target:
     def __str__(self) -> str:
         vectors = f"{self.registers} vectors of {self.vector_bytes} bytes" if self.vector_bytes else "no vectors"
         caches = f"caches of {self.l1 >> 10} and {self.l2 >> 10} KB"
-        return f"{vectors}, {self.multiply_adds} multiply-adds a cycle, {caches}, {self.cores} cores"
+        products = f"{self.multiply_adds} multiply-add{'s' if self.multiply_adds > 1 else ''} a cycle"
+        return f"{vectors}, {products}, {caches}, {self.cores} cores"
 
     @property
     def is_x86(self) -> bool:

@@ -206,4 +206,8 @@ def listing(what: str, as_json: bool = False) -> str:
     if as_json:
         return json.dumps(dict(rows), indent=2)
     width = max(len(name) for name, _ in rows)
-    return "\n".join(f"{name:{width}}  {doc}" for name, doc in rows)
+    text = "\n".join(f"{name:{width}}  {doc}" for name, doc in rows)
+    if what == "ops":
+        from .ir.subnormals import FLUSHED
+        text = f"{text.replace(FLUSHED, ' *')}\n\n*{FLUSHED}"  # said once, not of fifty ops
+    return text

@@ -178,7 +178,7 @@ def test_a_pipe_that_closes_early_is_no_error(command, program):
 def test_list(command, what, entries):
     done = command("list", what)
     assert (done.returncode, done.stderr) == (0, "")
-    rows = dict(line.split(maxsplit=1) for line in done.stdout.splitlines())
+    rows = dict(line.split(maxsplit=1) for line in done.stdout.splitlines() if line)
     assert set(entries) <= set(rows) and all(rows.values())
 
 

@@ -54,7 +54,7 @@ def test_numbers_after_a_name() -> None:
     found = Target.named("avx512,multiply_adds=2,l1=48K,l2=2M,cores=4")
     assert found == replace(Target.named("avx512"), name=found.name, multiply_adds=2, l1=48 << 10, l2=2 << 20, cores=4)
     assert Target.named("host,l1=32768").l1 == 32 << 10 and Target.named("host,l1=32768").cpu == Target.host().cpu
-    assert "1 multiply-adds" in str(Target.named("avx512")) and "2 multiply-adds" in str(found)
+    assert "1 multiply-add a cycle" in str(Target.named("avx512")) and "2 multiply-adds a cycle" in str(found)
     for wrong in ("avx512,l3=1M", "avx512,l1", "avx512,l1=", "avx512,cores=0", "avx512,l2=big", "avx512,", "avx512,l1=-1"):
         with pytest.raises(ValueError, match=r"is no number of a target; expected one of l1, l2, cores, multiply_adds"):
             Target.named(wrong)

@@ -1,5 +1,7 @@
 """What each op's text says of subnormal numbers, against what its native code does with them."""
 
+import json
+
 import numpy as np
 import pytest
 from op_cases import new_graph, results_of
@@ -62,5 +64,7 @@ def test_every_family_says_it():
 
 def test_listing_says_it():
     from kcompile.inspection import listing
-    lines = {line.split()[0]: line for line in listing("ops").splitlines()}
-    assert lines["conv"].endswith(FLUSHED) and "subnormal" not in lines["transpose"]
+    lines = {line.split()[0]: line for line in listing("ops").splitlines() if line}
+    assert lines["conv"].endswith(". *") and not lines["transpose"].endswith("*") and lines["*"] == f"*{FLUSHED}"
+    said = json.loads(listing("ops", as_json=True))
+    assert said["conv"].endswith(FLUSHED) and "subnormal" not in said["transpose"]
