@@ -50,6 +50,16 @@ class _Parts:
         """The unrolled and vector loops of the tile: rows, vectors side by side (where there are several), lanes."""
         return perfect_chain(self.group)
 
+    @property
+    def height(self) -> int:
+        """The rows of all its tiles."""
+        return int(str(self.tile[0].extent)) * -(-int(str(self.rows.extent)) // self.rows.step)
+
+    @property
+    def clips(self) -> dict[str, Clip | None]:
+        """What ends the loops of a tile early: of the sum, since those of the kept sums are gone."""
+        return {s.var: s.clip for s in statements(self.sum.body) if isinstance(s, Loop)}
+
 
 def chunk(nest: Nest, over: str, panel: str, rows: str, size: int, terms: int, ahead: str = "") -> Nest:
     """Goes through the sum `over` of a strip `size` at a time, with both operands of a chunk packed; a trip adds so many `terms`. Where
@@ -125,37 +135,19 @@ def _chunked(parts: _Parts, size: int, terms: int, ahead: bool, scratch: dict[st
     later, copied = f"{over}.b", f"{over}.p"
     lanes = int(str(lane.extent))
     width = lanes * (int(str(units[0].extent)) if units else 1)
-    height = int(str(row.extent)) * -(-int(str(parts.rows.extent)) // parts.rows.step)
     names = [f"chunk.{along.array}", f"chunk.{across.array}"]
-    scratch[names[0]], scratch[names[1]] = (along.dtype, size * height), (across.dtype, size * width)
+    scratch[names[0]], scratch[names[1]] = (along.dtype, size * parts.height), (across.dtype, size * width)
     # a strip's rows side by side; those of each tile alone are a stretch that the processor follows, but take smaller pieces to copy,
     # which pays where strips are high
-    tall, apart = (height, 1) if parts.kept else (int(str(row.extent)), size)
+    tall, apart = (parts.height, 1) if parts.kept else (int(str(row.extent)), size)
     places = [Aff.of({over: tall, row.var: 1, parts.rows.var: apart}),
               Aff.of({over: width, lane.var: 1, **({units[0].var: lanes} if units else {})})]
     clip = Clip(Aff.of(later), extent) if divisor(extent) % size else None  # else every chunk is a whole one
     here = {over: Aff.of({later: 1, copied: 1})}
-
-    # the rows: as many at once as surely are rows of the operand
-    clips = {s.var: s.clip for s in statements(parts.sum.body) if isinstance(s, Loop)}  # those of the kept sums are gone
-    live = clips[row.var] or parts.rows.clip
-    some = math.gcd(tall, lanes, divisor(live.extent) if live else tall)
-    outer, group, one = f"{parts.rows.var}.p", f"{row.var}.p", f"{row.var}.q"
-    moved = {**here, row.var: Aff.of({group: 1, one: 1}), parts.rows.var: Aff() if parts.kept else Aff.of(outer)}
-    end = live and Clip(_without(live.base, row.var, parts.rows.var), live.extent)
-    source = Load(along.array, (along.index[0].substitute(moved),), along.dtype)
-    to = Aff.of({copied: tall, group: 1, one: 1}) + (Aff() if parts.kept else Aff.of({outer: apart}))
-    move: tuple[Stmt, ...] = (Store(names[0], to, source),)
-    move = (Loop(one, some, move, mode=VECTOR),) if some > 1 else substitute(move, {one: Aff()})
-    if parts.kept:
-        first = Loop(group, height, move, step=some, clip=end)
-    else:
-        within = end and Clip(end.base + Aff.of(outer), end.extent)
-        first = Loop(outer, height, (Loop(group, tall, move, step=some, mode=UNROLL, clip=within),), step=tall, clip=end)
-    # the panel
+    first = _rows_copied(parts, along, names[0], tall, apart, lanes, here, copied)
     unit = units[0].var if units else ""
     to = places[1].substitute({over: Aff.of(copied)})
-    second = _copy(names[1], to, across, here, (unit, width // lanes), (lane.var, lanes), clips[lane.var])
+    second = _copy(names[1], to, across, here, (unit, width // lanes), (lane.var, lanes), parts.clips[lane.var])
 
     def packed(e: object) -> Load | None:
         if isinstance(e, Load) and e in (along, across):
@@ -167,14 +159,7 @@ def _chunked(parts: _Parts, size: int, terms: int, ahead: bool, scratch: dict[st
         return (replace(stmt, expr=rewrite(stmt.expr, packed)),) if isinstance(stmt, Accum) else \
             (replace(stmt, body=map_body(stmt.body, summed), clip=None),) if isinstance(stmt, Loop) else None
 
-    asked: tuple[Stmt, ...] = ()
-    stride, line = across.index[0].coefficient(over), LINE // across.dtype.size
-    if ahead and isinstance(stride, int) and stride >= line:  # the next panel: its rows lie apart
-        at, count = share([parts.rows], size, stride)
-        nothing = {lane.var: Aff(), unit: Aff(), over: Aff.of(later), parts.panel.var: Aff.of(parts.panel.var, parts.panel.step)}
-        place = across.index[0].substitute(nothing) + at
-        rows_ahead = [lines(f"{over}.a{n or ''}", across.array, place + n, count, stride) for n in range(0, width, line)]
-        asked = guarded(rows_ahead, f"{over}.z", Clip(Aff.of(later, size - 1), extent))
+    asked = _next_panel(parts, across, size, width) if ahead else ()
     summing = map_body(parts.sum.body, summed)
     if terms > 1:
         summing = (Loop(f"{over}.t", terms, substitute(summing, {over: Aff.of({over: 1, f"{over}.t": 1})}), mode=UNROLL),)
@@ -198,6 +183,39 @@ def _chunked(parts: _Parts, size: int, terms: int, ahead: bool, scratch: dict[st
     alone = replace(parts.rows, body=(replace(parts.panel, body=parts.rows.body),))
     return (Loop(f"{over}.l", 1, (Loop(later, extent - size, rest, step=size), *last), clip=Clip(Aff.of(0, size), extent)),
             Loop(f"{over}.s", 1, (alone,), clip=Clip(Aff.of(0, extent), size + 1)))
+
+
+def _rows_copied(parts: _Parts, along: Load, name: str, tall: int, apart: int, lanes: int, here: dict[str, Aff], copied: str) -> Loop:
+    """One term of a strip's rows, packed: as many at once as surely are rows of the operand. They lie side by side, or each `tall` of them
+    `apart` from the next."""
+    row = parts.tile[0]
+    live = parts.clips[row.var] or parts.rows.clip
+    some = math.gcd(tall, lanes, divisor(live.extent) if live else tall)
+    outer, group, one = f"{parts.rows.var}.p", f"{row.var}.p", f"{row.var}.q"
+    moved = {**here, row.var: Aff.of({group: 1, one: 1}), parts.rows.var: Aff() if parts.kept else Aff.of(outer)}
+    end = live and Clip(_without(live.base, row.var, parts.rows.var), live.extent)
+    source = Load(along.array, (along.index[0].substitute(moved),), along.dtype)
+    to = Aff.of({copied: tall, group: 1, one: 1}) + (Aff() if parts.kept else Aff.of({outer: apart}))
+    move: tuple[Stmt, ...] = (Store(name, to, source),)
+    move = (Loop(one, some, move, mode=VECTOR),) if some > 1 else substitute(move, {one: Aff()})
+    if parts.kept:
+        return Loop(group, parts.height, move, step=some, clip=end)
+    within = end and Clip(end.base + Aff.of(outer), end.extent)
+    return Loop(outer, parts.height, (Loop(group, tall, move, step=some, mode=UNROLL, clip=within),), step=tall, clip=end)
+
+
+def _next_panel(parts: _Parts, across: Load, size: int, width: int) -> tuple[Stmt, ...]:
+    """Requests of a tile for its share of the next panel, where the rows of that lie apart."""
+    over, lane, units = parts.sum.var, parts.tile[-1], parts.tile[1:-1]
+    later, stride, line = f"{over}.b", across.index[0].coefficient(over), LINE // across.dtype.size
+    if not isinstance(stride, int) or stride < line:
+        return ()
+    at, count = share([parts.rows], size, stride)
+    nothing = {lane.var: Aff(), **{unit.var: Aff() for unit in units}, over: Aff.of(later),
+               parts.panel.var: Aff.of(parts.panel.var, parts.panel.step)}
+    place = across.index[0].substitute(nothing) + at
+    rows_ahead = [lines(f"{over}.a{n or ''}", across.array, place + n, count, stride) for n in range(0, width, line)]
+    return guarded(rows_ahead, f"{over}.z", Clip(Aff.of(later, size - 1), parts.sum.extent))
 
 
 def _copies(copy: Stmt, copied: str, size: int, terms: int, clip: Clip | None) -> tuple[Stmt, ...]:

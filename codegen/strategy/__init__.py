@@ -46,9 +46,10 @@ def tile_choices(nest: Nest, target: Target) -> list[Tile]:
 
 
 class _Planner(Maps, Products, TurnedPanels, Rows, Sweeps, Tails, Sums, Directions, Requests):
-    """One strategy after the other, until one suits."""
+    """All strategies on one nest."""
 
-    def run(self) -> Nest:
+    def _arrange(self) -> None:
+        """Which axis takes the lanes, and the tiles beside it: one route after the other, until one suits."""
         self.taps = find_taps(self.nest, chain(self.nest.body), self.target)
         self.slid = find_slid(self.nest, chain(self.nest.body)) if self.target.vector_bytes else None
         self._settle_taps()
@@ -82,6 +83,10 @@ class _Planner(Maps, Products, TurnedPanels, Rows, Sweeps, Tails, Sums, Directio
             self._row(inner)
         else:
             self.note("no axis suits vectors: one element at a time")
+
+    def run(self) -> Nest:
+        """The lanes and tiles first; then each step on what those before have made of it."""
+        self._arrange()
         self._sweep()
         self._share()
         self._pack_whole()
