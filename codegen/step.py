@@ -16,6 +16,7 @@ from kcompile.common.struct import struct
 from ..ir.program import Buffer, Lifetime, root_of
 from ..ir.types import DimLike
 from .runtime import layout
+from .target import LINE
 from .trips import Trips
 
 WHOLE = 1 << 62  # more samples than there are
@@ -37,7 +38,8 @@ class NativeKernel:
     the trips of a sample, where samples come one after the other; 0 where trips are no part of one sample or a call copies operands.
     `asks`: for how many lines of what its thread will do next it asks in a sample (see runtime/errands.py). `piece`: the least trips that
     are worth a call of their own, or are claimed inside of one (see runtime/claims.py), 0 where neither can be.
-    `inside`: a call itself claims pieces when it comes to its trips, once it has done what comes before them.
+    `inside`: whether a call asks for its trips itself when it comes to them (see runtime/layout.py): for pieces, once it has done what
+    comes before them, or for its share of each pass; then `stack` is that of the sums which wait from one to the next.
     `cost`: rough instructions of a trip. `stack`: the bytes of a thread's stack that it takes."""
 
     name: str
@@ -49,7 +51,7 @@ class NativeKernel:
     piece: int = 0
     cost: int = 0
     stack: int = 0
-    inside: bool = False
+    inside: int = layout.ALL_AT_ONCE
 
 
 @struct(frozen=True)
@@ -145,8 +147,10 @@ def call_table(code: StepCode, addresses: Mapping[str, int], together: bool = Tr
             meets = number > 0 and (call.barrier or not call.together)
             calls.append(call_words(*words, meets, piece=call.kernel.piece, cost=call.kernel.cost))
             if call.kernel.inside and len(call.arrays) <= layout.MOST_ARGS:  # its thread has words of its own before the arguments
-                calls[-1][layout.STEP_PRIVATE], calls[-1][layout.STEP_INSIDE] = told + len(private), 1
+                calls[-1][layout.STEP_PRIVATE], calls[-1][layout.STEP_INSIDE] = told + len(private), call.kernel.inside
                 private += [len(call.arrays), 0]
+                if call.kernel.inside == layout.EACH_PASS:
+                    most = max(most, call.kernel.stack + LINE)  # dead lanes are read, not used
             elif call.kernel.inside:
                 calls[-1][layout.STEP_PIECE] = 0
     return [*table_of(calls, most), *private]
@@ -162,7 +166,7 @@ def call_words(address: int, trips: int, dims: int, args: int, meets: bool, toge
     """The words of one call: its kernel's address, its words of the frame, whether threads meet before it, how many calls go through
     the samples together, how many of these at a time, the trips of one, the word of the table that tells its private arrays,
     and that of what is asked for, which is entered later, the least samples that a thread claims, 0 for shares that stay, the
-    instructions of a trip, 0 for shares that are always equal, and whether a call claims trips itself, which is entered later, too."""
+    instructions of a trip, 0 for shares that are always equal, and whether a call asks for trips itself, which is entered later, too."""
     return [address, trips, dims, args, meets, together, samples, unit, private, 0, piece, cost, 0]
 
 

@@ -12,13 +12,13 @@ from ..ir.passes.row_tables import gathered
 from ..ir.program import Program
 from ..ir.samples import sample_axis
 from ..ir.structure import structure
-from .claimed import claimed_inside
+from .claimed import claimed_inside, each_pass
 from .emit import HiddenRow, emit
 from .lower import lower
 from .nest import Nest
 from .object_code import CONSTANTS_STAY, FINAL_ADDRESSES
 from .runs import asked_in_a_sample, cost_of_a_trip, joined, trips_of_a_sample, trips_worth_a_call
-from .runtime.layout import FRAME_WORDS, WORDS_BEFORE
+from .runtime.layout import ALL_AT_ONCE, CLAIMS, EACH_PASS, FRAME_WORDS, WORDS_BEFORE
 from .step import KeptPanel, KernelCall, NativeKernel, PanelKernel, StepCode, Storage
 from .strategy import plan
 from .target import Target
@@ -46,9 +46,10 @@ def emit_kernel(nest: Nest, target: Target, name: str) -> tuple[str, NativeKerne
         filling, function = nest.filling(array), f"{name}.fill{number}"
         texts.append(emit(filling, target, function))
         panels.append(PanelKernel(function, arrays.index(panel.array), panel.elements * panel.dtype.size, filling.trips))
+    inside = EACH_PASS if each_pass(nest) else CLAIMS if claimed_inside(nest) else ALL_AT_ONCE
     return join(texts), NativeKernel(name, nest.symbols, nest.trips, tuple(panels), trips_of_a_sample(nest),
                                      asked_in_a_sample(nest), trips_worth_a_call(nest), cost_of_a_trip(nest),
-                                     sum(dtype.size * size for dtype, size in nest.scratch.values()), claimed_inside(nest))
+                                     sum(dtype.size * size for dtype, size in nest.scratch.values()), inside)
 
 
 def canonical(kernel: Kernel) -> Kernel:

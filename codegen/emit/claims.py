@@ -1,4 +1,5 @@
-"""Trips that a call claims piece by piece when it comes to them (see runtime/claims.py), as LLVM text."""
+"""Trips that a call asks for when it comes to them, as LLVM text: piece by piece (see runtime/claims.py), or for its share of each of
+several passes (see runtime/helping.py)."""
 
 from __future__ import annotations
 
@@ -6,21 +7,37 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from ..runtime.layout import CLAIMS_BEFORE
+from ..runtime.layout import CLAIMS_BEFORE, PASS_SUMS
 
 if TYPE_CHECKING:
     from .statements import Statements
 
 
+def asks_with(f: Statements) -> tuple[str, str]:
+    """What a call asks with, and whether that is nothing: then all of [lo, hi) is its own."""
+    w = f.w
+    word = w.value(f"getelementptr i64, ptr %args, i64 -{CLAIMS_BEFORE}")
+    told = w.value(f"load ptr, ptr {word}, align 8")
+    return told, w.value(f"icmp eq ptr {told}, null")
+
+
+def where_sums_wait(f: Statements, own: str) -> str:
+    """In the memory of the thread that has begun them, which the runtime tells; on the stack where [lo, hi) are all trips."""
+    w = f.w
+    told, whole = asks_with(f)
+    word = w.value(f"getelementptr i64, ptr {told}, i64 {PASS_SUMS}")
+    word = w.value(f"select i1 {whole}, ptr {own}, ptr {word}")
+    there = w.value(f"load ptr, ptr {word}, align 8")
+    return w.value(f"select i1 {whole}, ptr {own}, ptr {there}")
+
+
 @contextmanager
-def pieces(f: Statements) -> Iterator[tuple[str, str]]:
-    """A loop over pieces: the first trip of one and the one behind its last, for what is written inside. Where the word before the
-    arguments leads to nothing, all of [lo, hi) is one piece, and the only one."""
+def pieces(f: Statements, single: bool) -> Iterator[tuple[str, str]]:
+    """A loop over pieces, of which each pass has a single one: the first trip of it and the one behind its last, for what is written
+    inside. Where the word before the arguments leads to nothing, all of [lo, hi) is one piece, and the only one."""
     w, scopes = f.w, f.scopes
     with scopes.at(0):
-        word = w.value(f"getelementptr i64, ptr %args, i64 -{CLAIMS_BEFORE}")
-        told = w.value(f"load ptr, ptr {word}, align 8")
-        whole = w.value(f"icmp eq ptr {told}, null")
+        told, whole = asks_with(f)
     piece, ask, chosen, trips, after = (w.fresh_label(hint) for hint in ("piece", "ask", "chosen", "trips", "after"))
     f.block = trips
     scopes.push()
@@ -39,7 +56,7 @@ def pieces(f: Statements) -> Iterator[tuple[str, str]]:
     w.line(f"br i1 {some}, label %{trips}, label %{after}")
     w.label(trips)
     yield lo, hi
-    w.line(f"br i1 {whole}, label %{after}, label %{piece}")
+    w.line(f"br label %{after}" if single else f"br i1 {whole}, label %{after}, label %{piece}")
     lines = scopes.pop()
     w.line(f"br label %{piece}")
     w.lines.extend(lines)

@@ -13,7 +13,7 @@ from kcompile.common.struct import replace
 from ...ir.scalar import Aff, Guard, Load
 from ...ir.types import Dim, DimLike
 from .. import scalar_code
-from ..claimed import claimed_inside
+from ..claimed import claimed_inside, each_pass
 from ..nest import (
     FOR,
     UNROLL,
@@ -36,7 +36,7 @@ from ..nest import (
 )
 from ..target import Target
 from .abreast import lanes_of
-from .claims import pieces
+from .claims import pieces, where_sums_wait
 from .errands import ROOM, ask, claim, find_errands
 from .indices import Index, Lanes, Operand, Sums
 from .statements import Key, Statements
@@ -56,6 +56,7 @@ def emit(nest: Nest, target: Target, name: str) -> str:
 class _Function(Statements):
     def __init__(self, nest: Nest, target: Target) -> None:
         super().__init__(nest, target)
+        self.passes = each_pass(nest)
         self.lanes: dict[int, Lanes] = {}  # of vector loops: one for all iterations of what is unrolled around it
 
     # The function around the body
@@ -63,7 +64,7 @@ class _Function(Statements):
     def text(self, name: str) -> str:
         nest, w = self.nest, self.w
         for n, array in enumerate(nest.scratch):
-            self.pointers[array] = f"%scratch{n}"
+            self.pointers[array] = where_sums_wait(self, f"%scratch{n}") if self.passes else f"%scratch{n}"
         for n, symbol in enumerate(nest.symbols):
             where = w.value(f"getelementptr i64, ptr %dims, i64 {n}")
             self.dims[symbol] = w.value(f"load i64, ptr {where}, align 8")
@@ -278,9 +279,9 @@ class _Function(Statements):
             each = [(p, variable(n, turned)) for n, p in enumerate(chain) if not p.takes]
             self._counted(lo, hi, 1, True, body, each, together)
 
-        if claimed_inside(self.nest):
+        if self.passes or claimed_inside(self.nest):
             self.written({s.array for s in all_stores(body)})
-            with pieces(self) as (lo, hi):
+            with pieces(self, self.passes) as (lo, hi):
                 share(lo, hi)
         else:
             share("%lo", "%hi")

@@ -23,6 +23,11 @@ from __future__ import annotations
 from .layout import (
     CLAIM_NUMBER,
     CLAIM_WORDS,
+    HELP,
+    HELP_BEGUN,
+    HELP_LENT,
+    HELP_NUMBER,
+    HELP_RETURNED,
     MORE_CLAIMS,
     MORE_COUNT,
     MORE_MOST,
@@ -32,6 +37,7 @@ from .layout import (
     PACE,
     PACE_TOLD,
     fields,
+    stored,
 )
 from .shares import share
 
@@ -155,7 +161,7 @@ declare i64 @llvm.umin.i64(i64, i64)
 declare i64 @llvm.umax.i64(i64, i64)
 """
 
-# Before a call with workers: every thread is at the first share-out, and has told the pace that it had.
+# Before a call with workers: every thread is at the first share-out, and has told the pace that it had; nobody helps anybody.
 BEGIN = f"""
 define internal void @kc.begin(ptr %claims, i64 %threads) {{
 entry:
@@ -167,6 +173,7 @@ one:
   store atomic i64 0, ptr %own monotonic, align 8
   %number = getelementptr i64, ptr %own, i64 {CLAIM_NUMBER}
   store i64 1, ptr %number
+{stored("own", tuple([(word, "i64 0") for word in (HELP, HELP_BEGUN, HELP_RETURNED, HELP_LENT, HELP_NUMBER)]))}
   %place = getelementptr i64, ptr %own, i64 {PACE}
   %pace = load i64, ptr %place
   %even = getelementptr i64, ptr %own, i64 {PACE_TOLD}

@@ -5,8 +5,11 @@ from __future__ import annotations
 # pool
 POOL_STARTED, POOL_LAST, POOL_DONE, POOL_MAILBOXES, MAILBOX_WORDS, MAX_WORKERS = 0, 1, 16, 32, 16, 255
 POOL_CLAIMS = POOL_MAILBOXES + MAILBOX_WORDS * MAX_WORKERS  # of every thread of a call: see claims.py
-# a thread's claims: its share, the number of the share-out that it is at, its pace, and the two words in which it tells that (see paces.py)
+# a thread's claims: its share, the number of the share-out that it is at, its pace, and the two words in which it tells that (see
+# paces.py); on a line of their own what others take a part of, how far it has come (others wait for that), how many have given back what
+# they took (it waits for that itself), how many took something, where its sums wait, and the number of the call (see helping.py)
 CLAIM_NUMBER, PACE, PACE_TOLD, CLAIM_WORDS = 1, 2, 4, 16
+HELP, HELP_BEGUN, HELP_RETURNED, HELP_LENT, HELP_SUMS, HELP_NUMBER = 8, 9, 11, 13, 14, 15
 POOL_WORDS = POOL_CLAIMS + CLAIM_WORDS * (MAX_WORKERS + 1)
 # mailbox: sequence number (the word slept on), asleep, then the job and the pool's count of finished workers
 MAIL_SEQUENCE, MAIL_ASLEEP, MAIL_FUNCTION, MAIL_CONTEXT, MAIL_THREAD, MAIL_THREADS, MAIL_DONE = range(7)
@@ -21,10 +24,11 @@ FRAME_SHARED, FRAME_CALLS, FRAME_WORDS = range(3)
 # whether threads meet before it, how many calls go through the samples together, how many samples at a time, the trips of a sample,
 # the words of the table where its private arrays and what it asks for are told (0: it has none), the least samples that a thread may
 # claim (0: none), the instructions of a trip, where threads' shares follow from how fast they were (0: they do not), and whether the call
-# claims trips itself when it comes to them
+# asks for its trips itself when it comes to them: CLAIMS pieces, or asks for its share in EACH_PASS
 STEPS_COUNT, STEPS_PRIVATE, STEPS_HEAD = range(3)
 (STEP_KERNEL, STEP_TRIPS, STEP_DIMS, STEP_ARGS, STEP_MEETS, STEP_TOGETHER, STEP_SAMPLES, STEP_UNIT, STEP_PRIVATE, STEP_ASKED,
  STEP_PIECE, STEP_COST, STEP_INSIDE, STEP_WORDS) = range(14)
+ALL_AT_ONCE, CLAIMS, EACH_PASS = range(3)
 # private arrays of a call: how many arguments it has, how many of them are private, then for each its number, the bytes of a sample, and
 # the byte of the thread's own memory where it begins
 PRIVATE_ARGS, PRIVATE_COUNT, PRIVATE_HEAD = range(3)
@@ -42,6 +46,11 @@ ERRAND_WORDS = ERRAND_LIST + 2 * (MOST_ASKED + 1)
 ERRAND_BEFORE, CLAIMS_BEFORE, WORDS_BEFORE = 1, 2, 2
 # what a call claims its trips with: a function that takes the address of these words, and the operands of @kc.claim
 MORE_FUNCTION, MORE_CLAIMS, MORE_THREAD, MORE_THREADS, MORE_COUNT, MORE_PIECE, MORE_MOST, MORE_WORDS = range(8)
+# what one that goes through its trips several times asks with for its share of a pass (see helping.py): a function that takes the address
+# of these words, where sums wait, the thread's own words and its own sums, the words of all, what they share, the thread, the threads;
+# then the first pass, the next one, the thread in whose memory the sums are, the trips made so far, and when it began
+(PASS_FUNCTION, PASS_SUMS, PASS_OWN, PASS_PRIVATE, PASS_CLAIMS, PASS_SHARED, PASS_THREAD, PASS_THREADS, PASS_FIRST, PASS_NEXT, PASS_OWNER,
+ PASS_TRIPS, PASS_BEGAN, PASS_WORDS) = range(14)
 # loop
 (LOOP_SHARED, LOOP_STEP, LOOP_EVEN, LOOP_ODD, LOOP_TAIL, LOOP_FULL_STEPS, LOOP_FIRST, LOOP_STEPS, LOOP_BUDGET, LOOP_DONE, LOOP_FEEDS,
  LOOP_FEED_COUNT, LOOP_MOVING, LOOP_MOVING_COUNT, LOOP_BATCH, LOOP_TAIL_ROWS) = range(16)

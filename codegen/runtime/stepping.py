@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 from .claims import MOST_CLAIMED
+from .helping import MOST_HELPED
 from .layout import (
+    CLAIM_WORDS,
+    CLAIMS,
     CLAIMS_BEFORE,
+    EACH_PASS,
     ERRAND_BEFORE,
     ERRAND_END,
     ERRAND_WORDS,
@@ -19,6 +23,14 @@ from .layout import (
     MORE_THREADS,
     MORE_WORDS,
     MOST_ARGS,
+    PASS_CLAIMS,
+    PASS_FUNCTION,
+    PASS_OWN,
+    PASS_PRIVATE,
+    PASS_SHARED,
+    PASS_THREAD,
+    PASS_THREADS,
+    PASS_WORDS,
     PRIVATE_ARG,
     PRIVATE_ARGS,
     PRIVATE_BYTES,
@@ -53,10 +65,14 @@ from .waiting import SHARED_CLAIMS
 
 # What a call that claims its trips itself is told: what does not change within a step.
 _MORE = ((MORE_FUNCTION, "ptr @kc.claim.more"), (MORE_CLAIMS, "ptr %claims"), (MORE_THREAD, "i64 %thread"), (MORE_THREADS, "i64 %threads"))
+# And one that goes through them pass by pass.
+PASSES = ((PASS_FUNCTION, "ptr @kc.help.pass"), (PASS_CLAIMS, "ptr %claims"), (PASS_SHARED, "ptr %shared"), (PASS_OWN, "ptr %own.words"),
+           (PASS_PRIVATE, "ptr %private"), (PASS_THREAD, "i64 %thread"), (PASS_THREADS, "i64 %threads"))
 
 # One step: this thread's share of every kernel, in order. Calls that go together share out samples, and go through a few of them at a
 # time; a call of its own is one for which a sample is a trip, and all of them are done at once. Where there is enough to do, samples are
-# claimed as threads come to them (claims.py), here or inside of a call, or shared by how fast these were (paces.py). Arrays that nobody
+# claimed as threads come to them (claims.py), here or inside of a call, or shared by how fast these were (paces.py), and where it goes
+# through them several times taken over from others (helping.py). Arrays that nobody
 # sees but the calls of one run lie in the thread's own memory, where a few samples after the other take the same place. What later calls
 # and the next few samples will use is told to the calls, which ask for it (errands.py). Returns the barrier count to go on with.
 STEP = f"""
@@ -78,6 +94,10 @@ entry:
   store ptr null, ptr %own.claims
   %more.words = alloca [{MORE_WORDS} x i64], align 64
 {stored("more.words", _MORE)}
+  %own.offset = mul i64 %thread, {CLAIM_WORDS}
+  %own.words = getelementptr i64, ptr %claims, i64 %own.offset
+  %passes = alloca [{PASS_WORDS} x i64], align 64
+{stored("passes", PASSES)}
   %measured = alloca i64
   %measured.began = alloca i64
   %errands.end = getelementptr i64, ptr %errands, i64 {ERRAND_END}
@@ -130,8 +150,12 @@ cut:
   %least.work = mul i64 %threads, {WORTH_PACING}
   %long = icmp uge i64 %all.work, %least.work
   %timed = and i1 %several, %long
-  %itself = icmp ne i64 %inside, 0
+  %itself = icmp eq i64 %inside, {CLAIMS}
   %given = and i1 %claimed, %itself
+  %passing = icmp eq i64 %inside, {EACH_PASS}
+  %few.trips = icmp ult i64 %samples, {MOST_HELPED}
+  %helped.1 = and i1 %timed, %passing
+  %helped = and i1 %helped.1, %few.trips
   br i1 %claimed, label %claims.how, label %alone
 claims.how:
   br i1 %itself, label %give, label %few.claim
@@ -149,7 +173,11 @@ pace:
   store i64 %pace.trips, ptr %measured
   %pace.began = call i64 @kc.now()
   store i64 %pace.began, ptr %measured.began
-  br label %few.more
+  br i1 %helped, label %help, label %few.more
+help:
+  call void @kc.help.begin(ptr %passes, i64 %pace.first, i64 %pace.end, i64 %pace.began)
+  store ptr %passes, ptr %own.claims
+  br label %few.call
 few.claim:
   %got = call i64 @kc.claim(ptr %claims, i64 %thread, i64 %threads, i64 %target2, i64 %samples, i64 %piece, i64 %few)
   %got.at = and i64 %got, 4294967295
@@ -172,9 +200,9 @@ measure:
   call void @kc.pace(ptr %claims, i64 %thread, i64 %measure.trips, i64 %cost, i64 %measure.began)
   br label %done
 few.call:
-  %at = phi i64 [ %own.at, %few.more ], [ %got.at, %few.claim ], [ 0, %give ]
-  %to = phi i64 [ %own.to, %few.more ], [ %got.to, %few.claim ], [ %samples, %give ]
-  %kept.end = phi i64 [ %own.end, %few.more ], [ %end, %few.claim ], [ %end, %give ]
+  %at = phi i64 [ %own.at, %few.more ], [ %got.at, %few.claim ], [ 0, %give ], [ 0, %help ]
+  %to = phi i64 [ %own.to, %few.more ], [ %got.to, %few.claim ], [ %samples, %give ], [ %samples, %help ]
+  %kept.end = phi i64 [ %own.end, %few.more ], [ %end, %few.claim ], [ %end, %give ], [ %end, %help ]
   %last = call i64 @llvm.umax.i64(i64 %kept.end, i64 %to)
   %asking = icmp ne i64 %asked, 0
   br i1 %asking, label %ask, label %work
@@ -183,7 +211,7 @@ ask:
   call void @kc.errands(ptr %errands, ptr %frame, ptr %asked.list, i64 %at, i64 %to, i64 %last, i64 %few)
   br label %work
 work:
-  %m = phi i64 [ %n, %few.call ], [ %n, %ask ], [ %m.next, %go ]
+  %m = phi i64 [ %n, %few.call ], [ %n, %ask ], [ %n, %help.more ], [ %m.next, %go ]
   %m.offset = mul i64 %m, {STEP_WORDS}
   %m.call = getelementptr i64, ptr %table, i64 %m.offset
 {fields("m.call", kernel=(STEP_KERNEL, "ptr"), dims_word=(STEP_DIMS, "i64"), args_word=(STEP_ARGS, "i64"), own=(STEP_UNIT, "i64"),
@@ -205,7 +233,12 @@ go:
   %again = icmp ult i64 %m.next, %following
   br i1 %again, label %work, label %few.done
 few.done:
-  br i1 %given, label %take.back, label %go.on
+  br i1 %given, label %take.back, label %no.claims
+no.claims:
+  br i1 %helped, label %help.more, label %go.on
+help.more:
+  %others = call i1 @kc.help.more(ptr %passes, i64 %samples, i64 %cost)
+  br i1 %others, label %work, label %take.back
 take.back:
   store ptr null, ptr %own.claims
   br label %done
