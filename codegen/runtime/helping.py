@@ -23,16 +23,11 @@ from .layout import (
     HELP_RETURNED,
     HELP_SUMS,
     PASS_BEGAN,
-    PASS_CLAIMS,
     PASS_FIRST,
     PASS_NEXT,
     PASS_OWN,
     PASS_OWNER,
-    PASS_PRIVATE,
-    PASS_SHARED,
     PASS_SUMS,
-    PASS_THREAD,
-    PASS_THREADS,
     PASS_TRIPS,
     fields,
     stored,
@@ -79,13 +74,12 @@ define internal void @kc.help.enter(ptr %own, i64 %number, i64 %passes, i64 %own
   call void @kc.wake.sleepers(ptr %told)
   ret void
 }}
-define internal void @kc.help.begin(ptr %told, i64 %first, i64 %end, i64 %began) {{
-{fields("told", own=(PASS_OWN, "ptr"), thread=(PASS_THREAD, "i64"), private=(PASS_PRIVATE, "ptr"))}
+define internal void @kc.help.begin(ptr %told, ptr %own, ptr %private, i64 %thread, i64 %first, i64 %end, i64 %began) {{
 {fields("own", number=(HELP_NUMBER, "i64"))}
   %next = add i64 %number, 1
 {stored("own", ((HELP_NUMBER, "i64 %next"), (HELP_SUMS, "ptr %private")))}
-{stored("told", ((PASS_SUMS, "ptr %private"), (PASS_FIRST, "i64 0"), (PASS_NEXT, "i64 0"), (PASS_OWNER, "i64 %thread"),
-                 (PASS_TRIPS, "i64 0"), (PASS_BEGAN, "i64 %began")))}
+{stored("told", ((PASS_OWN, "ptr %own"), (PASS_SUMS, "ptr %private"), (PASS_FIRST, "i64 0"), (PASS_NEXT, "i64 0"),
+                 (PASS_OWNER, "i64 %thread"), (PASS_TRIPS, "i64 0"), (PASS_BEGAN, "i64 %began")))}
   call void @kc.help.enter(ptr %own, i64 %next, i64 0, i64 %thread, i64 %first, i64 %end)
   ret void
 }}
@@ -132,10 +126,9 @@ define internal void @kc.help.return(ptr %claims, i64 %thread) {{
   call void @kc.wake.sleepers(ptr %returned)
   ret void
 }}
-define internal i1 @kc.help.more(ptr %told, i64 %count, i64 %cost) {{
+define internal i1 @kc.help.more(ptr %told, ptr %claims, ptr %shared, i64 %thread, i64 %threads, i64 %count, i64 %cost) {{
 entry:
-{fields("told", own=(PASS_OWN, "ptr"), claims=(PASS_CLAIMS, "ptr"), shared=(PASS_SHARED, "ptr"), thread=(PASS_THREAD, "i64"),
-         threads=(PASS_THREADS, "i64"), all=(PASS_NEXT, "i64"), owner=(PASS_OWNER, "i64"), made=(PASS_TRIPS, "i64"),
+{fields("told", own=(PASS_OWN, "ptr"), all=(PASS_NEXT, "i64"), owner=(PASS_OWNER, "i64"), made=(PASS_TRIPS, "i64"),
          began=(PASS_BEGAN, "i64"))}
 {fields("own", number=(HELP_NUMBER, "i64"))}
   call void @kc.help.enter(ptr %own, i64 %number, i64 {_PASS}, i64 0, i64 0, i64 0)

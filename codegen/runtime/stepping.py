@@ -23,13 +23,7 @@ from .layout import (
     MORE_THREADS,
     MORE_WORDS,
     MOST_ARGS,
-    PASS_CLAIMS,
     PASS_FUNCTION,
-    PASS_OWN,
-    PASS_PRIVATE,
-    PASS_SHARED,
-    PASS_THREAD,
-    PASS_THREADS,
     PASS_WORDS,
     PRIVATE_ARG,
     PRIVATE_ARGS,
@@ -65,9 +59,6 @@ from .waiting import SHARED_CLAIMS
 
 # What a call that claims its trips itself is told: what does not change within a step.
 _MORE = ((MORE_FUNCTION, "ptr @kc.claim.more"), (MORE_CLAIMS, "ptr %claims"), (MORE_THREAD, "i64 %thread"), (MORE_THREADS, "i64 %threads"))
-# And one that goes through them pass by pass.
-PASSES = ((PASS_FUNCTION, "ptr @kc.help.pass"), (PASS_CLAIMS, "ptr %claims"), (PASS_SHARED, "ptr %shared"), (PASS_OWN, "ptr %own.words"),
-           (PASS_PRIVATE, "ptr %private"), (PASS_THREAD, "i64 %thread"), (PASS_THREADS, "i64 %threads"))
 
 # One step: this thread's share of every kernel, in order. Calls that go together share out samples, and go through a few of them at a
 # time; a call of its own is one for which a sample is a trip, and all of them are done at once. Where there is enough to do, samples are
@@ -97,7 +88,7 @@ entry:
   %own.offset = mul i64 %thread, {CLAIM_WORDS}
   %own.words = getelementptr i64, ptr %claims, i64 %own.offset
   %passes = alloca [{PASS_WORDS} x i64], align 64
-{stored("passes", PASSES)}
+{stored("passes", ((PASS_FUNCTION, "ptr @kc.help.pass"),))}
   %measured = alloca i64
   %measured.began = alloca i64
   %errands.end = getelementptr i64, ptr %errands, i64 {ERRAND_END}
@@ -175,7 +166,7 @@ pace:
   store i64 %pace.began, ptr %measured.began
   br i1 %helped, label %help, label %few.more
 help:
-  call void @kc.help.begin(ptr %passes, i64 %pace.first, i64 %pace.end, i64 %pace.began)
+  call void @kc.help.begin(ptr %passes, ptr %own.words, ptr %private, i64 %thread, i64 %pace.first, i64 %pace.end, i64 %pace.began)
   store ptr %passes, ptr %own.claims
   br label %few.call
 few.claim:
@@ -237,7 +228,7 @@ few.done:
 no.claims:
   br i1 %helped, label %help.more, label %go.on
 help.more:
-  %others = call i1 @kc.help.more(ptr %passes, i64 %samples, i64 %cost)
+  %others = call i1 @kc.help.more(ptr %passes, ptr %claims, ptr %shared, i64 %thread, i64 %threads, i64 %samples, i64 %cost)
   br i1 %others, label %work, label %take.back
 take.back:
   store ptr null, ptr %own.claims

@@ -12,11 +12,10 @@ from kcompile.codegen.options import CodegenOptions
 from kcompile.codegen.runtime import pool as pool_module
 from kcompile.codegen.runtime.claims import BEGIN, CLAIM
 from kcompile.codegen.runtime.helping import HELPING, MOST_HELPED
-from kcompile.codegen.runtime.layout import CLAIM_WORDS, EACH_PASS, PASS_SUMS, PASS_WORDS, fields, stored
+from kcompile.codegen.runtime.layout import CLAIM_WORDS, EACH_PASS, PASS_SUMS, PASS_WORDS, fields
 from kcompile.codegen.runtime.paces import PACES
 from kcompile.codegen.runtime.pool import NativeCall, Pool
 from kcompile.codegen.runtime.shares import share
-from kcompile.codegen.runtime.stepping import PASSES
 from kcompile.codegen.runtime.system import support
 from kcompile.codegen.runtime.waiting import BARRIER, SHARED_CLAIMS
 from kcompile.codegen.target import Target
@@ -98,16 +97,15 @@ entry:
   %own.offset = mul i64 %thread, {CLAIM_WORDS}
   %own.words = getelementptr i64, ptr %claims, i64 %own.offset
   %passes = alloca [{PASS_WORDS} x i64]
-{stored("passes", PASSES)}
 {share("first", "end", "trips")}
   br label %round
 round:
   %n = phi i64 [ 0, %entry ], [ %n.next, %next ]
-  call void @kc.help.begin(ptr %passes, i64 %first, i64 %end, i64 1)
+  call void @kc.help.begin(ptr %passes, ptr %own.words, ptr %private, i64 %thread, i64 %first, i64 %end, i64 1)
   br label %make
 make:
   call void @passes(ptr %passes, ptr %table, i64 %thread, i64 %slowly)
-  %more = call i1 @kc.help.more(ptr %passes, i64 %trips, i64 {COST})
+  %more = call i1 @kc.help.more(ptr %passes, ptr %claims, ptr %shared, i64 %thread, i64 %threads, i64 %trips, i64 {COST})
   br i1 %more, label %make, label %next
 next:
   %n.next = add i64 %n, 1
