@@ -11,7 +11,17 @@ from kcompile.codegen.module import Loaded, object_code
 from kcompile.codegen.options import CodegenOptions
 from kcompile.codegen.runtime import pool as pool_module
 from kcompile.codegen.runtime.claims import BEGIN, CLAIM
-from kcompile.codegen.runtime.layout import CLAIM_NUMBER, CLAIM_WORDS, PACE, PACE_TOLD
+from kcompile.codegen.runtime.layout import (
+    CLAIM_NUMBER,
+    CLAIM_WORDS,
+    HELP,
+    HELP_BEGUN,
+    HELP_LENT,
+    HELP_NUMBER,
+    HELP_RETURNED,
+    PACE,
+    PACE_TOLD,
+)
 from kcompile.codegen.runtime.paces import MOST_PACED, PACES
 from kcompile.codegen.runtime.pool import NativeCall
 from kcompile.codegen.runtime.system import support
@@ -206,6 +216,7 @@ def test_a_call_begins_at_the_first_share_out_with_paces_told(code: Loaded) -> N
     wanted = np.full_like(words, 7)
     for thread, pace in enumerate((100, 4000, 0)):
         wanted[thread, [0, CLAIM_NUMBER]] = 0, 1
+        wanted[thread, [HELP, HELP_BEGUN, HELP_RETURNED, HELP_LENT, HELP_NUMBER]] = 0
         wanted[thread, [PACE, PACE_TOLD, PACE_TOLD + 1]] = pace
     wanted[3, PACE] = 50
     assert np.array_equal(words, wanted)
