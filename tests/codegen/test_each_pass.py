@@ -14,8 +14,8 @@ from kcompile.codegen.nest import Nest
 from kcompile.codegen.runtime.layout import CLAIMS_BEFORE, PASS_SUMS, PASS_WORDS
 from kcompile.codegen.strategy import plan
 from kcompile.codegen.target import Target
+from kcompile.common.struct import replace
 from kcompile.ir.kernel import Kernel
-from kcompile.ir.struct import replace
 from kcompile.ir.text.kernels import parse_kernel
 
 from .harness import Native

@@ -20,9 +20,9 @@ from kcompile.codegen.runtime.system import support
 from kcompile.codegen.runtime.waiting import BARRIER, SHARED_CLAIMS
 from kcompile.codegen.target import Target
 from kcompile.codegen.text_builder import join
+from kcompile.common.struct import replace
 from kcompile.ir import build
 from kcompile.ir.graph import Graph
-from kcompile.ir.struct import replace
 from kcompile.ir.types import Dim, TensorType, f32
 
 from .programs import planned
