@@ -29,6 +29,7 @@ from .layout import (
     PASS_OWNER,
     PASS_SUMS,
     PASS_TRIPS,
+    PASS_WORTH,
     fields,
     stored,
 )
@@ -37,7 +38,7 @@ TRIP_BITS = 12  # of a word's trips, the first and the one behind the last
 OWNER_BITS = 8  # of the thread in whose memory they wait
 PASS_BITS = 18  # of the passes begun; of more than that nobody takes any
 MOST_HELPED = 1 << TRIP_BITS  # trips: of more than these nobody takes any
-WORTH_HELPING = 60_000  # instructions of what is left: about what it costs to take some of it
+WORTH_HELPING = 8_000  # nanoseconds that what is left takes: about twice what it costs to take some of it
 
 _TRIP, _OWNER, _PASS = (1 << TRIP_BITS) - 1, (1 << OWNER_BITS) - 1, (1 << PASS_BITS) - 1
 _OWNER_AT, _PASS_AT = 2 * TRIP_BITS, 2 * TRIP_BITS + OWNER_BITS
@@ -129,15 +130,21 @@ define internal void @kc.help.return(ptr %claims, i64 %thread) {{
 define internal i1 @kc.help.more(ptr %told, ptr %claims, ptr %shared, i64 %thread, i64 %threads, i64 %count, i64 %cost) {{
 entry:
 {fields("told", own=(PASS_OWN, "ptr"), all=(PASS_NEXT, "i64"), owner=(PASS_OWNER, "i64"), made=(PASS_TRIPS, "i64"),
-         began=(PASS_BEGAN, "i64"))}
+         began=(PASS_BEGAN, "i64"), worth=(PASS_WORTH, "i64"))}
 {fields("own", number=(HELP_NUMBER, "i64"))}
   call void @kc.help.enter(ptr %own, i64 %number, i64 {_PASS}, i64 0, i64 0, i64 0)
   %passes = call i64 @llvm.umax.i64(i64 %all, i64 1)
-  %cost.some = udiv i64 %cost, %passes
-  %cost.pass = call i64 @llvm.umax.i64(i64 %cost.some, i64 1)
   %own.share = icmp ne i64 %began, 0
   br i1 %own.share, label %measure, label %return
 measure:
+  %now = call i64 @kc.now()
+  %took.0 = sub i64 %now, %began
+  %took = call i64 @llvm.umax.i64(i64 %took.0, i64 1)
+  %made.up = mul i64 %made, {WORTH_HELPING}
+  %worth.found = udiv i64 %made.up, %took
+  store i64 %worth.found, ptr %worth.place
+  %cost.some = udiv i64 %cost, %passes
+  %cost.pass = call i64 @llvm.umax.i64(i64 %cost.some, i64 1)
   call void @kc.pace(ptr %claims, i64 %thread, i64 %made, i64 %cost.pass, i64 %began)
   store i64 0, ptr %began.place
   br label %judge
@@ -145,11 +152,11 @@ return:
   call void @kc.help.return(ptr %claims, i64 %owner)
   br label %judge
 judge:
+  %worth.now = load i64, ptr %worth.place
   %trips = mul i64 %count, %passes
   %parts = mul i64 %threads, {PARTS}
   %part = udiv i64 %trips, %parts
-  %worth = udiv i64 {WORTH_HELPING}, %cost.pass
-  %least = call i64 @llvm.umax.i64(i64 %part, i64 %worth)
+  %least = call i64 @llvm.umax.i64(i64 %part, i64 %worth.now)
   %low.number = and i64 %number, {_NUMBER}
   %asked = call i64 @llvm.umin.i64(i64 %threads, i64 {MOST_ASKED_THREADS})
   br label %search

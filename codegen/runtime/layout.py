@@ -48,8 +48,8 @@ ERRAND_BEFORE, CLAIMS_BEFORE, WORDS_BEFORE = 1, 2, 2
 MORE_FUNCTION, MORE_CLAIMS, MORE_THREAD, MORE_THREADS, MORE_COUNT, MORE_PIECE, MORE_MOST, MORE_WORDS = range(8)
 # what one that goes through its trips several times asks with for its share of a pass (see helping.py): a function that takes the address
 # of these words, where sums wait, the thread's claims, the first pass, the next one, the thread in whose memory the sums are, the trips
-# made so far, and when it began
-PASS_FUNCTION, PASS_SUMS, PASS_OWN, PASS_FIRST, PASS_NEXT, PASS_OWNER, PASS_TRIPS, PASS_BEGAN, PASS_WORDS = range(9)
+# made so far, when it began, and how many trips are worth being taken over
+PASS_FUNCTION, PASS_SUMS, PASS_OWN, PASS_FIRST, PASS_NEXT, PASS_OWNER, PASS_TRIPS, PASS_BEGAN, PASS_WORTH, PASS_WORDS = range(10)
 # loop
 (LOOP_SHARED, LOOP_STEP, LOOP_EVEN, LOOP_ODD, LOOP_TAIL, LOOP_FULL_STEPS, LOOP_FIRST, LOOP_STEPS, LOOP_BUDGET, LOOP_DONE, LOOP_FEEDS,
  LOOP_FEED_COUNT, LOOP_MOVING, LOOP_MOVING_COUNT, LOOP_BATCH, LOOP_TAIL_ROWS) = range(16)
