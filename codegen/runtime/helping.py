@@ -53,6 +53,7 @@ def _words(name: str, thread: str, *words: tuple[str, int]) -> str:
 
 
 # kc.help.pass: what the kernel asks with (see emit/claims.py). kc.help.more: behind a thread's last pass; whether it has others to make.
+# Who tries to take something and comes too late has it counted as taken and as given back: while one does, the other count says nothing.
 HELPING = f"""
 define internal void @kc.help.enter(ptr %own, i64 %number, i64 %passes, i64 %owner, i64 %first, i64 %end) {{
   %low.number = and i64 %number, {_NUMBER}
@@ -233,9 +234,16 @@ taken:
   call void @kc.wait(ptr %begun.place, i64 %behind, ptr %shared)
   ret i1 true
 wait:
-{fields("own", mine=(HELP_LENT, "i64"))}
+  %mine.place = getelementptr i64, ptr %own, i64 {HELP_LENT}
   %back = getelementptr i64, ptr %own, i64 {HELP_RETURNED}
+  br label %again
+again:
+  %mine = load atomic i64, ptr %mine.place seq_cst, align 8
   call void @kc.wait(ptr %back, i64 %mine, ptr %shared)
+  %mine.now = load atomic i64, ptr %mine.place seq_cst, align 8
+  %settled = icmp eq i64 %mine, %mine.now
+  br i1 %settled, label %leave, label %again
+leave:
   ret i1 false
 }}
 declare i64 @llvm.smax.i64(i64, i64)
