@@ -8,6 +8,7 @@ and extents are the same, and what was asked.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Collection, Hashable
 from typing import Union
 
@@ -256,8 +257,7 @@ class _Meeting:
 
     def __init__(self, producer: Placed, consumer: Placed) -> None:
         self.producer_placed, self.consumer_placed = producer, consumer
-        place = consumer.place.get
-        self.at = tuple([place(name, -1) for name in producer.names])
+        self.at = tuple(map(consumer.place.get, producer.names, itertools.repeat(-1)))
         self.extents = consumer.extents  # of both, the consumer's first
         own = producer.extents
         if own == self.extents:

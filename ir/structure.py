@@ -17,11 +17,12 @@ def structure(kernel: Kernel) -> Hashable:
     parts: list[Hashable] = [len(kernel.axes), *kernel.axes.values(), len(arrays)]
     for type_ in kernel.arrays.values():
         parts += (type_.dtype.name, type_.shape)
+    number = names.__getitem__
     for q in kernel.equations:
         writes = q.kind in (STORE, ACCUMULATE)
         parts += (q.kind, q.op, (arrays if writes else names)[q.name], len(q.free), len(q.over), len(q.index))
-        parts += [names[axis] for axis in q.free]
-        parts += [names[axis] for axis in q.over]
+        parts += map(number, q.free)
+        parts += map(number, q.over)
         for aff in q.index:
             _aff(aff, names, parts)
         _expr(q.expr, arrays, names, parts)

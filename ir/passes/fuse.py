@@ -67,6 +67,36 @@ class _Fuser:
             self.users[array].discard(n)
         return kernel
 
+    def exchange(self, n: int, kernel: Placed) -> None:
+        """Another kernel takes the place of one, of which it has most arrays: the others come or go."""
+        old, sources = self.kernels[n], self.sources[n]
+        self.kernels[n] = kernel
+        if kernel.writes != old.writes:
+            gone, new = set(old.writes).difference(kernel.writes), set(kernel.writes).difference(old.writes)
+            for array in gone:
+                self.writers[array].discard(n)
+            for array in new:
+                self.writers.setdefault(array, set()).add(n)
+            for array in gone | new:
+                for user in self.users.get(array, _NOBODY):
+                    self.before.pop(user, None)
+        if kernel.reads != old.reads:
+            before, now = set(old.reads), set(kernel.reads)
+            for array in before - now:
+                self.readers[array].discard(n)
+            for array in now - before:
+                self.readers.setdefault(array, set()).add(n)
+            self.sources[n] = found = {*now, *[self.roots[a] for a in now]}
+            for array in sources - found:
+                self.users[array].discard(n)
+            for array in found - sources:
+                self.users.setdefault(array, set()).add(n)
+            self.before.pop(n, None)
+        if old.form.kind not in _LIGHT:
+            self.heavy.subtract(old.reads)
+        if kernel.form.kind not in _LIGHT:
+            self.heavy.update(kernel.reads)
+
     def forget(self, n: int) -> None:
         """What is known about the order around a kernel that comes or goes."""
         self.before.pop(n, None)
@@ -267,16 +297,15 @@ class _Fuser:
     def apply(self, row: Row, p: int, c: int, array: str) -> None:
         producer, consumer = self.kernels[p], self.kernels[c]
         if row.action == INLINE:
-            self.leave(c)
-            self.enter(c, self.forms.inline(producer, consumer, array))
+            self.exchange(c, self.forms.inline(producer, consumer, array))
             if not self.readers[array] and array not in self.kept:
                 self.drop_store(p, array)
             return
         self.leave(p)
-        self.leave(c)
         read = {*producer.reads, *consumer.reads}.difference(producer.writes)  # what is left to read
-        dead = {a for a in producer.writes + consumer.writes if a not in self.kept and a not in read and not self.readers.get(a)}
-        self.enter(c, self.forms.merge(producer, consumer, row, dead))
+        dead = {a for a in producer.writes + consumer.writes
+                if a not in self.kept and a not in read and self.readers.get(a, _NOBODY) <= {c}}
+        self.exchange(c, self.forms.merge(producer, consumer, row, dead))
         self.rank(c)
         self.abandon({*producer.reads, *consumer.reads})
 
@@ -288,10 +317,12 @@ class _Fuser:
 
     def drop_store(self, p: int, array: str) -> None:
         """Nothing reads `array` any more: take its store out of its kernel, and the kernel away when it was the last."""
-        kernel = self.leave(p)
+        kernel = self.kernels[p]
         slim = self.forms.without(kernel, (array,))
         if slim.writes:
-            self.enter(p, slim)
+            self.exchange(p, slim)
+        else:
+            self.leave(p)
         self.abandon(kernel.reads)
 
     def abandon(self, arrays: Iterable[str]) -> None:
