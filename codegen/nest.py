@@ -74,6 +74,29 @@ class Loop:
         """All statements of its body, at any depth, parents first."""
         return tuple(statements(self.body))
 
+    @lazy
+    def loads(self) -> tuple[Load, ...]:
+        """Every load in its body, at any depth."""
+        return tuple(all_loads(self.body))
+
+    @lazy
+    def indices(self) -> tuple[Aff, ...]:
+        """Every index in its body, at any depth, those of guards and clips included."""
+        out: list[Aff] = []
+        for stmt in self.inside:
+            if isinstance(stmt, Loop):
+                out += [stmt.clip.base] if stmt.clip else []
+                out += [stmt.where.index] if stmt.where else []
+            if isinstance(stmt, Store):
+                out.append(stmt.index)
+            expr = stmt_expr(stmt)
+            for e in walk(expr) if expr is not None else ():
+                if isinstance(e, Load):
+                    out += [*e.index, *(g.index for g in e.guards)]
+                elif isinstance(e, AxisValue):
+                    out.append(e.index)
+        return tuple(out)
+
     @property
     def last_whole(self) -> int:
         """The largest value of `back`."""
@@ -208,7 +231,7 @@ class Nest:
     along: bool = False
     by_row: Mapping[str, int] = field(default_factory=dict)
 
-    @property
+    @lazy
     def symbols(self) -> tuple[str, ...]:
         """Every symbol that an extent or a stride depends on, sorted: the order of the native function's dims."""
         found: set[str] = set()
@@ -222,7 +245,7 @@ class Nest:
                     found |= dim_symbols(e.index.const).union(*(dim_symbols(c) for _, c in e.index.terms))
         return tuple(sorted(found))
 
-    @property
+    @lazy
     def trips(self) -> Trips:
         """How the native function's [lo, hi) is to be cut: 0 <= lo <= hi <= trips."""
         factors: list[tuple[DimLike, int]] = []
@@ -271,12 +294,15 @@ def stmt_expr(stmt: Stmt) -> Expr | None:
     return stmt.expr if isinstance(stmt, (Accum, Let, Store)) else None
 
 
-def all_loads(body: tuple[Stmt, ...]) -> Iterator[Load]:
+def all_loads(body: tuple[Stmt, ...]) -> list[Load]:
     """Every load in a body, at any depth."""
-    for stmt in statements(body):
-        expr = stmt_expr(stmt)
-        if expr is not None:
-            yield from loads_in(expr)
+    out: list[Load] = []
+    for stmt in body:
+        if isinstance(stmt, Loop):
+            out += stmt.loads
+        elif isinstance(stmt, (Accum, Let, Store)):
+            out += loads_in(stmt.expr)
+    return out
 
 
 def all_stores(body: tuple[Stmt, ...]) -> Iterator[Store | Transpose]:

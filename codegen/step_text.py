@@ -7,7 +7,7 @@ from collections.abc import Callable, Hashable
 from kcompile.common.struct import replace
 
 from ..ir.kernel import ACCUMULATE, STORE, Kernel
-from ..ir.kernel_edit import rename_arrays, rename_axes
+from ..ir.kernel_edit import rename
 from ..ir.passes.row_tables import gathered
 from ..ir.program import Program
 from ..ir.samples import sample_axis
@@ -57,8 +57,7 @@ def canonical(kernel: Kernel) -> Kernel:
     arrays = {a: f"p{n}" for n, a in enumerate(kernel.arrays)}
     locals_ = [e.name for e in kernel.equations if e.kind not in (STORE, ACCUMULATE)]
     axes = {a: f"a{n}" for n, a in enumerate(dict.fromkeys([*kernel.axes, *locals_]))}
-    neutral = rename_axes(rename_arrays(kernel, arrays), axes)
-    return replace(neutral, name="kernel", label="", source="")
+    return replace(rename(kernel, arrays, axes), name="kernel", label="", source="")
 
 
 def step_code(program: Program, target: Target, compile: Compile = compile_kernel) -> StepCode:
@@ -131,7 +130,7 @@ class StepText:
         storage = Storage(program.name, program.buffers, program.outputs, program.lifetimes, written)
         called = replace(program, steps=tuple([step for step in program.steps if not step.kept]))
         return StepCode(tuple(self.modules.finished()), joined(called, calls, self.target), word, storage,
-                        tuple(estimate(called, self.target)), panels, _read_by_row(program))
+                        tuple(estimate(called, calls, self.target)), panels, _read_by_row(program))
 
 
 def _read_by_row(program: Program) -> dict[str, int]:

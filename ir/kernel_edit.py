@@ -14,64 +14,59 @@ WRITING = (STORE, ACCUMULATE)  # equations whose name is an array's
 
 
 def rename_arrays(kernel: Kernel, names: Mapping[str, str]) -> Kernel:
-    """The same kernel over other array names. Equations that stay as they are keep what is known about them."""
-    changed = {old for old, new in names.items() if old != new}
-    if not changed:
-        return kernel
-
-    def change(e: Expr) -> Expr | None:
-        return replace(e, array=names[e.array]) if isinstance(e, Load) and e.array in changed else None
-
-    def rename(q: Eq) -> Eq:
-        writes = q.kind in WRITING and q.name in changed
-        reads = any(load.array in changed for load in q.loads)
-        if not writes and not reads:
-            return q
-        return replace(q, expr=rewrite(q.expr, change) if reads else q.expr, name=names[q.name] if writes else q.name)
-    arrays = {names.get(a, a): t for a, t in kernel.arrays.items()}
-    in_place = {names.get(a, a): names.get(b, b) for a, b in kernel.in_place.items()}
-    still = tuple([names.get(a, a) for a in kernel.still])
-    panels = {names.get(a, a): n for a, n in kernel.panels.items()}
-    by_row = tuple([names.get(a, a) for a in kernel.by_row])
-    return replace(kernel, arrays=arrays, equations=tuple([rename(q) for q in kernel.equations]), in_place=in_place, still=still,
-                    panels=panels, by_row=by_row)
+    """The same kernel over other array names."""
+    return rename(kernel, names, {})
 
 
 def rename_axes(kernel: Kernel, names: Mapping[str, str]) -> Kernel:
-    """The same kernel with other axis and equation-result names (one mapping for both: they share one namespace).
+    """The same kernel with other axis and equation-result names (one mapping for both: they share one namespace)."""
+    return rename(kernel, {}, names)
 
-    Equations that stay as they are keep what is known about them."""
-    changed = frozenset([old for old, new in names.items() if old != new])
-    if not changed:
-        return kernel
-    affs = {old: Aff.of(names[old]) for old in changed}
+
+def rename(kernel: Kernel, arrays: Mapping[str, str], axes: Mapping[str, str]) -> Kernel:
+    """The same kernel with other names of arrays, and of axes and equation results. Equations that stay as they are keep what is known
+    about them."""
+    others = frozenset([old for old, new in arrays.items() if old != new])
+    changed = frozenset([old for old, new in axes.items() if old != new])
+    affs = {old: Aff.of(axes[old]) for old in changed}
 
     def move(aff: Aff) -> Aff:
         return aff.substitute(affs)
 
     def change(e: Expr) -> Expr | None:
         if isinstance(e, Load):
-            if changed.isdisjoint(e.variables):
-                return None
-            guards = tuple([Guard(move(g.index), g.lo, g.hi) for g in e.guards])
-            return replace(e, index=tuple([move(a) for a in e.index]), guards=guards)
+            array = arrays[e.array] if e.array in others else e.array
+            if not changed.isdisjoint(e.variables):
+                guards = tuple([Guard(move(g.index), g.lo, g.hi) for g in e.guards])
+                return Load(array, tuple([move(a) for a in e.index]), e.dtype, guards, e.other)
+            return replace(e, array=array) if array != e.array else None
         if isinstance(e, AxisValue):
-            return AxisValue(move(e.index), e.dtype)
+            return AxisValue(move(e.index), e.dtype) if changed else None
         if isinstance(e, Ref):
-            return Ref(names[e.name], e.dtype) if e.name in changed else None
+            return Ref(axes[e.name], e.dtype) if e.name in changed else None
         return None
 
-    def rename(q: Eq) -> Eq:
-        inside = not changed.isdisjoint(q.variables) or not changed.isdisjoint(q.refs)
-        name = names.get(q.name, q.name) if q.kind not in WRITING else q.name
-        if not inside and name == q.name and changed.isdisjoint(q.free) and changed.isdisjoint(q.over) \
-                and all(changed.isdisjoint(a.variables) for a in q.index):
-            return q
-        return replace(q, name=name, expr=rewrite(q.expr, change) if inside else q.expr,
-                        free=tuple([names.get(a, a) for a in q.free]), over=tuple([names.get(a, a) for a in q.over]),
-                        index=tuple([move(a) for a in q.index]))
-    return replace(kernel, axes={names.get(a, a): n for a, n in kernel.axes.items()},
-                    equations=tuple([rename(q) for q in kernel.equations]))
+    def renamed(q: Eq) -> Eq:
+        inside = not changed.isdisjoint(q.variables) or not changed.isdisjoint(q.refs) or any(load.array in others for load in q.loads)
+        name = (arrays if q.kind in WRITING else axes).get(q.name, q.name)
+        expr = rewrite(q.expr, change) if inside else q.expr
+        if changed.isdisjoint(q.axes) and all(changed.isdisjoint(a.variables) for a in q.index):
+            return replace(q, name=name, expr=expr) if inside or name != q.name else q
+        return replace(q, name=name, expr=expr, free=tuple([axes.get(a, a) for a in q.free]), over=tuple([axes.get(a, a) for a in q.over]),
+                       index=tuple([move(a) for a in q.index]))
+
+    if not others and not changed:
+        return kernel
+    equations = tuple([renamed(q) for q in kernel.equations])
+    if changed:
+        kernel = replace(kernel, axes={axes.get(a, a): n for a, n in kernel.axes.items()}, equations=equations)
+    if not others:
+        return kernel
+    return replace(kernel, arrays={arrays.get(a, a): t for a, t in kernel.arrays.items()}, equations=equations,
+                   in_place={arrays.get(a, a): arrays.get(b, b) for a, b in kernel.in_place.items()},
+                   still=tuple([arrays.get(a, a) for a in kernel.still]),
+                   panels={arrays.get(a, a): n for a, n in kernel.panels.items()},
+                   by_row=tuple([arrays.get(a, a) for a in kernel.by_row]))
 
 
 def without_unit_axes(kernel: Kernel) -> Kernel:

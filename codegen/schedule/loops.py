@@ -10,10 +10,10 @@ from __future__ import annotations
 
 from kcompile.common.struct import replace
 
-from ...ir.scalar import Aff, AxisValue, Load, walk
+from ...ir.scalar import Aff
 from ...ir.types import Dim, DimLike
 from ..access import divisor
-from ..nest import FOR, UNROLL, VECTOR, Clip, Loop, Nest, Stmt, Store, all_loads, loops, map_body, statements, stmt_expr, substitute
+from ..nest import FOR, UNROLL, VECTOR, Clip, Loop, Nest, Stmt, all_loads, loops, map_body, statements, substitute
 
 
 class ScheduleError(ValueError):
@@ -176,7 +176,7 @@ def can_collapse(nest: Nest, outer: str, inner: str) -> bool:
             return False
         if any(load.array in nest.by_row for load in all_loads(child.body)):
             return False  # in which row an element is would not be told
-        for aff in _indices(child.body):
+        for aff in child.indices:
             if aff.coefficient(outer) != aff.coefficient(inner) * child.extent:
                 return False
     return True
@@ -199,20 +199,3 @@ def collapse(nest: Nest, outer: str, inner: str) -> Nest:
         return (Loop(name, extent, body),)
 
     return record(nest, map_body(nest.body, change), step)
-
-
-def _indices(body: tuple[Stmt, ...]) -> list[Aff]:
-    out = []
-    for stmt in statements(body):
-        if isinstance(stmt, Loop):
-            out += [stmt.clip.base] if stmt.clip else []
-            out += [stmt.where.index] if stmt.where else []
-        if isinstance(stmt, Store):
-            out.append(stmt.index)
-        expr = stmt_expr(stmt)
-        for e in walk(expr) if expr is not None else ():
-            if isinstance(e, Load):
-                out += [*e.index, *(g.index for g in e.guards)]
-            elif isinstance(e, AxisValue):
-                out.append(e.index)
-    return out
