@@ -69,7 +69,7 @@ def find_terms(nest: Nest, common: list[Loop], vector: Loop, target: Target) -> 
     depth = math.prod(n or 0 for n in extents)
     rows = math.prod(divisor(loop.extent) for loop in common if loop.var != vector.var)
     size = depth * columns * f32.size
-    if size > min(target.l2 * 3 // 4, PANELS_BYTES) or rows < MANY_ROWS or (extents[-1] or 0) < LEAST_TRIPS * min(WAYS):
+    if size > min(target.l2 * 3 // 4, PANELS_BYTES) or rows < MANY_ROWS or -(-(extents[-1] or 0) // min(WAYS)) < LEAST_TRIPS:
         return None
     after = sum(expr_cost(s.expr) - 1 - len(loads_in(s.expr)) for s in body if isinstance(s, (Let, Store)))
     return Terms(packed.array, tuple(loop.var for loop in sums), extents[-1] or 0, depth, after)

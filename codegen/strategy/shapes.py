@@ -11,7 +11,7 @@ from kcompile.common.struct import replace
 
 from ...ir.scalar import Aff, Guard
 from ...ir.types import Dim
-from ..access import Access, accesses, chain, divisor, guess, inner_loops, static, useful_lanes
+from ..access import Access, accesses, chain, divisor, guess, inner_loops, lanes_for, static, useful_lanes
 from ..conflicts import crowd, crowded
 from ..epilogue import is_dear
 from ..nest import Loop, Stmt
@@ -165,14 +165,15 @@ class Shapes(Routes):
 
     def _terms_abreast(self, common: list[Loop], vector: Loop, rows: list[Loop], room: Room, lanes: int) -> Shape | None:
         """The tile, where it is better to have several terms of the sum side by side in the lanes, so that fewer of them are dead."""
-        found = self._terms_priced(common, vector, rows, room, lanes)
-        if found is None or found[0] > WORTH * self._beside(common, vector, rows, room, lanes)[0][0]:
+        full = lanes_for(self.nest, self.target, vector.var)  # half of which hold few columns, but a term of each all of them
+        found = self._terms_priced(common, vector, rows, room, full)
+        if found is None or found[0] * lanes / full > WORTH * self._beside(common, vector, rows, room, lanes)[0][0]:
             return None
         _, terms, best, self.choices = found
         self.narrow, self.abreast = f"{vector.var}.i", (terms, best)
         tile = self._chosen()
         self.note(f"{best} terms of {terms.over[-1]} side by side in the lanes: columns alone fill their vectors badly")
-        return Shape(lanes // best, tile.vectors, tuple(rows), tile.rows, terms=terms)
+        return Shape(full // best, tile.vectors, tuple(rows), tile.rows, terms=terms)
 
     def _terms_priced(self, common: list[Loop], vector: Loop, rows: list[Loop], room: Room,
                       lanes: int) -> tuple[float, Terms, int, list[Tile]] | None:

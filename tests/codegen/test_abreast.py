@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pytest
 
 from kcompile.codegen.emit import emit
 from kcompile.codegen.interpret import interpret
 from kcompile.codegen.lower import lower
-from kcompile.codegen.nest import Nest
+from kcompile.codegen.nest import Acc, Nest, statements
 from kcompile.codegen.nest_text import parse_nest, print_nest
 from kcompile.codegen.strategy import plan, shapes
 from kcompile.codegen.target import Target
@@ -65,6 +67,18 @@ def check(kernel: Kernel, nest: Nest, target: Target) -> None:
 @pytest.mark.parametrize(("c", "o"), [(11, 20), (12, 53), (13, 37), (14, 25), (11, 44), (12, 100)])
 def test_columns_and_terms(c: int, o: int, ways: int, target: Target, monkeypatch: pytest.MonkeyPatch) -> None:
     check(conv(c, o), planned(conv(c, o), target, ways, monkeypatch), target)
+
+
+@pytest.mark.parametrize("target", TARGETS, ids=lambda target: target.name)
+@pytest.mark.parametrize("ways", [2, 4])
+@pytest.mark.parametrize(("c", "fewer"), [(3, 0), (3, 1), (8, 0), (11, 2)])
+def test_few_columns_leave_lanes_for_terms(c: int, fewer: int, ways: int, target: Target, monkeypatch: pytest.MonkeyPatch) -> None:
+    lanes = target.vector_bytes // 4
+    kernel = conv(c, lanes // 2 - fewer)
+    nest = planned(kernel, target, ways, monkeypatch)
+    sums = [s for s in statements(nest.body) if isinstance(s, Acc)]
+    assert all(math.prod(d.extent for d in acc.dims if d.vector) == lanes for acc in sums)
+    check(kernel, nest, target)
 
 
 @pytest.mark.parametrize("target", TARGETS, ids=lambda target: target.name)
@@ -130,3 +144,4 @@ def test_where_it_happens() -> None:
     def happens(c: int, o: int) -> bool:
         return any(step.startswith("abreast(") for step in plan(lower(conv(c, o)), Target.named("avx512")).steps)
     assert happens(24, 40) and happens(53, 37) and happens(20, 20) and not happens(24, 48) and not happens(32, 64)
+    assert happens(8, 8) and happens(3, 6) and not happens(1, 8)  # three terms of a row are no three trips
