@@ -183,7 +183,7 @@ class Shapes(Routes):
         if terms is None:
             return None
         found: list[tuple[float, int, list[Tile]]] = []
-        for ways in WAYS:
+        for ways in [n for n in WAYS if lanes // n > 1]:  # a vector of one column is none
             tiles = self._beside(common, vector, rows, room, lanes, ways)
             tiles = [(cost, tile) for cost, tile in tiles if tile.height >= LEAST_ROWS] or tiles
             cost = tiles[0][0] * terms.dear(ways)

@@ -81,6 +81,15 @@ def test_few_columns_leave_lanes_for_terms(c: int, fewer: int, ways: int, target
     check(kernel, nest, target)
 
 
+@pytest.mark.parametrize("name", ["avx512", "avx2", "neon"])
+def test_no_vector_holds_one_column(name: str) -> None:
+    kernel, target = conv(24, 3), Target.named(name)
+    nest = plan(lower(kernel), target)
+    assert all(d.extent > 1 for s in statements(nest.body) if isinstance(s, Acc) for d in s.dims if d.vector)
+    if target in TARGETS:
+        check(kernel, nest, target)
+
+
 @pytest.mark.parametrize("target", TARGETS, ids=lambda target: target.name)
 @pytest.mark.parametrize("ways", [2, 4])
 def test_dear_epilogues(ways: int, target: Target, monkeypatch: pytest.MonkeyPatch) -> None:
