@@ -88,7 +88,7 @@ class Statements(Values):
             return  # a term that is 0
         product_of = _factors(stmt.expr) if acc.op == "add" and acc.dtype.is_float and not dead and not mask else None
         if product_of:
-            a, b = (self.factor(x, old.lanes) for x in product_of)
+            a, b = (self.factor(x, old.lanes, self._sums_of(x, acc)) for x in product_of)
             block.values[key] = self.fused(a, b, old)
             return
         new = self.broadcast(self.value(stmt.expr), old.lanes)
@@ -98,6 +98,11 @@ class Statements(Values):
             new = self.apply("select", [condition, new, neutral], acc.dtype)
         text = scalar_code.apply(self.w, acc.op, [old.text, new.text], [acc.dtype] * 2, acc.dtype, old.lanes)
         block.values[key] = Operand(text, acc.dtype, old.lanes)
+
+    def _sums_of(self, expr: Expr, acc: Acc) -> int:
+        """How many of the sums take the same factor."""
+        shared = expr.variables if isinstance(expr, Load) else ()
+        return math.prod(d.extent for d in acc.dims if not d.vector and d.var not in shared)
 
     def fold(self, stmt: Fold) -> None:
         block = self.accs[stmt.source]

@@ -282,20 +282,23 @@ class Values(Indices):
         self.scopes.remember(key, result)
         return result
 
-    def factor(self, expr: Expr, lanes: int) -> Operand:
-        """A factor of a product that is added to sums, in every lane.
+    def factor(self, expr: Expr, lanes: int, sums: int) -> Operand:
+        """A factor of a product that is added to sums, in every lane; `sums`: how many take the same one.
 
-        Where trips run an epilogue beside their sums, one element for all lanes is loaded by the multiply-add itself, which saves them an
-        instruction. For that each product has a load of its own, at an address that takes one register: with two a processor makes two
-        instructions of it.
+        One element for all lanes is loaded by the multiply-add itself where that is for one sum, and where trips run an epilogue beside
+        their sums, which saves them an instruction. For that its address takes one register: with two a processor makes two instructions
+        of it. And each product has a load of its own.
         """
-        if not (self.target.wide and self.sums and self.sums.beside and isinstance(expr, Load) and expr.dtype == f32) or expr.guards \
-                or self._vector_terms(expr.index[0]) or not (where := self.moving_pointer(expr.array, expr.index[0])):
+        where, beside = "", self.sums is not None and self.sums.beside
+        if self.target.wide and lanes > 1 and (beside or sums == 1) and isinstance(expr, Load) and expr.dtype == f32 \
+                and not self._vector_terms(expr.index[0]) and self.guards(expr.guards) is None:
+            where = self.moving_pointer(expr.array, expr.index[0])
+        if not where or not isinstance(expr, Load):
             return self.broadcast(self.value(expr), lanes)
         key = ("factors", where, self.versions.get(expr.array, 0))
         before = self.scopes.recall(key) or 0
         self.scopes.remember(key, before + 1)
-        hint = ", !nontemporal !{i32 1}" if before % 2 else ""  # LLVM makes one of equal loads; where a cache is coherent it ignores this
+        hint = ", !nontemporal !{i32 1}" if beside and before % 2 else self.invariant(expr.array)  # of equal loads LLVM makes one
         one = Operand(self.w.value(f"load float, ptr {where}, align 4{hint}"), f32)
         return self.broadcast(one, lanes)
 

@@ -37,6 +37,14 @@ ADAM = parse_kernel("""kernel adam
   in_place v1 = v
   panels w: 32, m: 32, v: 32, w1: 32, m1: 32, v1: 32
 """)
+TEN_CLASSES = parse_kernel("""kernel ten_classes
+  axes i:B, j:10, k:512
+  read x: f32[B, 512], w: f32[512, 10]
+  write y: f32[B, 10]
+  reduce acc[i, j] = add over k of x[i, k] * w[k, j]
+  store y[i, j] = acc
+""")
+ONE_REGISTER = re.compile(r"\s\d*\(%r\w+\)\{1to16\}, %zmm")  # with two a processor makes two instructions of it
 
 
 def loops_of_sums(text: str) -> list[list[str]]:
@@ -68,12 +76,19 @@ def test_nothing_is_kept_in_memory(kernel: Kernel) -> None:
 
 
 def test_products_beside_an_epilogue_load_their_factors() -> None:
-    """In one instruction, whose address takes one register: with two a processor makes two of it."""
     target = Target.named("avx512")
     found = loops_of_sums(assembly(emit(plan(lower(ADAM), target), target, ADAM.name), target))
     (beside,) = (body for body in found if any("vsqrtps" in s for s in body))
     products = [s for s in beside if "vfmadd231ps" in s]
     assert len(products) == 28
-    assert all(re.search(r"\s\d*\(%r\w+\)\{1to16\}, %zmm", s) for s in products), "\n".join(products)
+    assert all(ONE_REGISTER.search(s) for s in products), "\n".join(products)
     assert sum("vbroadcastss" in s for s in beside) <= 1  # of the rate
     assert all("{1to16}" not in s for body in found if body is not beside for s in body if "vfmadd231ps" in s)
+
+
+def test_factors_of_single_sums() -> None:
+    target = Target.named("avx512")
+    found = loops_of_sums(assembly(emit(plan(lower(TEN_CLASSES), target), target, TEN_CLASSES.name), target))
+    products = [s for body in found for s in body if "vfmadd231ps" in s]
+    assert len(products) >= 8
+    assert all(ONE_REGISTER.search(s) for s in products), "\n".join(products)
