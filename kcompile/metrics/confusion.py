@@ -15,6 +15,9 @@ from .metric import Metric
 _OUTCOMES = ("true_positives", "true_negatives", "false_positives", "false_negatives")
 
 
+NOTHING = -1e10  # the score of what is not among the top k: below every threshold
+
+
 def _thresholds(thresholds: Any) -> list[float]:
     values = [0.5 if thresholds is None else thresholds] if not isinstance(thresholds, (list, tuple)) else list(thresholds)
     for value in values:
@@ -26,19 +29,25 @@ def _thresholds(thresholds: Any) -> list[float]:
 class Decisions(Metric):
     """Counts some of the four outcomes of y_pred > threshold, for every threshold. Predictions and labels lie in 0 ... 1.
 
-    class_id: only this entry of the last axis is looked at.
+    class_id: only this entry of the last axis is looked at; top_k: only the k largest of the last axis may be taken for positive, and
+    without thresholds all of them are.
     """
 
-    def __init__(self, outcomes: Sequence[str], thresholds: Any, class_id: int | None, name: str | None, dtype: Any) -> None:
+    def __init__(self, outcomes: Sequence[str], thresholds: Any, class_id: int | None, name: str | None, dtype: Any,
+                 top_k: int | None = None) -> None:
         super().__init__(name=name, dtype=dtype)
         self.init_thresholds = thresholds
-        self.thresholds = _thresholds(thresholds)
-        self.class_id = class_id
+        self.thresholds = [NOTHING] if thresholds is None and top_k is not None else _thresholds(thresholds)
+        self.class_id, self.top_k = class_id, top_k
         self._counted: dict[str, Variable] = {
             outcome: self.add_variable((len(self.thresholds),), "zeros", name=outcome) for outcome in outcomes}
 
     def _count(self, y_true: Any, y_pred: Any, sample_weight: Any) -> None:
         y_true, y_pred = same_rank(as_tensor(y_true, self.dtype), as_tensor(y_pred, self.dtype))
+        if self.top_k is not None:
+            _, places = ops.top_k(y_pred, self.top_k, sorted=False)
+            among = ops.sum(ops.one_hot(places, y_pred.shape[-1], axis=-1, dtype=self.dtype), axis=-2)
+            y_pred = y_pred * among + NOTHING * (1.0 - among)
         if self.class_id is not None:
             y_true, y_pred = y_true[..., self.class_id], y_pred[..., self.class_id]
         weights: Any = 1.0
@@ -120,10 +129,7 @@ class _Ratio(Decisions):
 
     def __init__(self, thresholds: Any = None, top_k: int | None = None, class_id: int | None = None, name: str | None = None,
                  dtype: Any = None) -> None:
-        if top_k is not None:
-            raise ValueError(f"{type(self).__name__}: top_k is not supported; use TopKCategoricalAccuracy, or thresholds")
-        super().__init__(("true_positives", self._other), thresholds, class_id, name, dtype)
-        self.top_k = top_k
+        super().__init__(("true_positives", self._other), thresholds, class_id, name, dtype, top_k)
         self.true_positives = self._counted["true_positives"]
         setattr(self, self._other, self._counted[self._other])
 

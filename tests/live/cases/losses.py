@@ -164,3 +164,21 @@ def extreme_binary_logits(keras):
 @case(jax_twin="extreme_binary_logits")
 def extreme_binary_sigmoid(keras):
     return extreme(keras, "binary_crossentropy", zero_or_one(2), sigmoid(keras), units=2)
+
+
+FOCAL = {
+    "binary_focal": lambda k: net(k, "binary_focal_crossentropy", zero_or_one(2), sigmoid(k), k.layers.Reshape((2,)), units=2),
+    "binary_focal_balanced": lambda k: net(
+        k, k.losses.BinaryFocalCrossentropy(True, alpha=0.3, gamma=1.5, from_logits=True, label_smoothing=0.1), zero_or_one(2), units=2,
+        sample_weight=uniform(high=2.0)),
+    "categorical_focal": lambda k: net(k, "categorical_focal_crossentropy", one_hot(CLASSES), softmax(k), k.layers.Reshape((CLASSES,))),
+    "categorical_focal_logits": lambda k: net(
+        k, k.losses.CategoricalFocalCrossentropy([0.1, 0.2, 0.3, 0.4], 3.0, from_logits=True, label_smoothing=0.1), one_hot(CLASSES)),
+    "generalized": lambda k: net(k, k.losses.CategoricalGeneralizedCrossEntropy(0.7), integers(CLASSES), softmax(k)),
+    "dice": lambda k: net(k, "dice", zero_or_one(3), sigmoid(k), units=3),
+    "dice_axis": lambda k: net(k, k.losses.Dice(axis=1), zero_or_one(3), sigmoid(k), units=3, sample_weight=uniform(high=2.0)),
+    "tversky": lambda k: net(k, k.losses.Tversky(0.3, 0.7), zero_or_one(3), sigmoid(k), units=3),
+}
+
+for name, build in FOCAL.items():
+    add(f"loss_{name}", build)

@@ -47,6 +47,39 @@ METRICS = {
     "sample_weight": lambda k: sparse(k, ["accuracy"], sample_weight=uniform(high=2.0)),
     "weighted": lambda k: sparse(k, [], weighted_metrics=["accuracy"], sample_weight=uniform(high=2.0)),
     "weighted_and_plain": lambda k: regression(k, ["mae"], weighted_metrics=["mse", "mae"], sample_weight=uniform(high=2.0)),
+    "auc": lambda k: binary(k, [
+        k.metrics.AUC(name="auc"), k.metrics.AUC(curve="PR", name="pr"), k.metrics.AUC(curve="PRGAIN", name="gain"),
+        k.metrics.AUC(7, summation_method="minoring", name="low"), k.metrics.AUC(7, "PR", "majoring", name="high"),
+        k.metrics.AUC(thresholds=[0.3, 0.31, 0.8], name="few")]),
+    "auc_weighted": lambda k: binary(
+        k, [], weighted_metrics=[k.metrics.AUC(name="auc"), k.metrics.PrecisionAtRecall(0.7, name="precision_at_recall")],
+        sample_weight=uniform(high=2.0)),
+    "auc_labels": lambda k: net(k, "mse", zero_or_one(3), [
+        k.metrics.AUC(multi_label=True, num_labels=3, name="auc"), k.metrics.AUC(multi_label=True, name="late"),
+        k.metrics.AUC(name="flat"), k.metrics.AUC(label_weights=[0.2, 0.3, 0.5], name="columns"),
+        k.metrics.AUC(curve="PR", multi_label=True, num_labels=3, label_weights=[0.2, 0.3, 0.5], name="weighted")],
+        units=3, activation="sigmoid"),
+    "best_rates": lambda k: categorical(k, [
+        k.metrics.SensitivityAtSpecificity(0.5, name="sensitivity_at_specificity"),
+        k.metrics.SpecificityAtSensitivity(0.6, class_id=1, name="specificity_at_sensitivity"),
+        k.metrics.PrecisionAtRecall(0.7, 9, name="precision_at_recall"), k.metrics.RecallAtPrecision(0.2, name="recall_at_precision")]),
+    "top_k_rates": lambda k: categorical(k, [
+        k.metrics.Precision(top_k=2, name="precision"), k.metrics.Recall(top_k=2, class_id=1, name="recall"),
+        k.metrics.Recall(thresholds=0.3, top_k=2, name="above")]),
+    "f_scores": lambda k: categorical(
+        k, [k.metrics.F1Score("micro"), k.metrics.F1Score("macro", name="macro"), k.metrics.FBetaScore("weighted", 2.0, 0.3)],
+        weighted_metrics=[k.metrics.F1Score("macro", name="counted")], sample_weight=uniform(high=2.0)),
+    "r2": lambda k: regression(
+        k, [k.metrics.R2Score(), k.metrics.R2Score("variance_weighted_average", name="by_variance")],
+        weighted_metrics=[k.metrics.R2Score(name="counted")], sample_weight=uniform(high=2.0)),
+    "correlations": lambda k: regression(k, [k.metrics.PearsonCorrelation(), k.metrics.ConcordanceCorrelation()]),
+    "iou": lambda k: categorical(k, [
+        k.metrics.OneHotIoU(4, [0, 2], name="one_hot_io_u"), k.metrics.OneHotMeanIoU(4, "one_hot_mean_io_u", ignore_class=1)]),
+    "iou_sparse": lambda k: sparse(k, [
+        k.metrics.IoU(4, [0, 1], "io_u", sparse_y_pred=False), k.metrics.MeanIoU(4, "mean_io_u", sparse_y_pred=False)]),
+    "iou_binary": lambda k: net(
+        k, "mse", zero_or_one(3), [k.metrics.BinaryIoU(name="binary_io_u"), k.metrics.BinaryIoU([1], 0.4, name="ones")], units=3,
+        activation="sigmoid"),
 }
 
 for name, build in METRICS.items():
