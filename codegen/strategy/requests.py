@@ -108,7 +108,7 @@ class Requests(Lines):
     def _lead(self) -> None:
         """Asks for the lines of a long sum some trips ahead, where those of a tile do not stay in the first-level cache."""
         if self.apart:
-            return  # windows: see above
+            return  # of a window `_foresee` asks for what is new
         wanted: dict[tuple[str, str], int] = {}
         for loop, vectors in tile_sums(self.nest.body):
             for array, found in self._led(loop, vectors):
