@@ -21,11 +21,17 @@ LOAD = 0.4  # and what each costs where these are fewer, beside two multiply-add
 NEAR = 0.2  # what a vector costs beyond that where panels lie in the second-level cache
 SPLIT = 0.5  # where each lies in two lines as a rule, which takes two loads
 FAR = 1.0  # and where they come from further away
+FROM_NEXT = 0.1  # what a vector costs beside these where loads count, if a panel leaves the first-level cache between two tiles
+# The least that such a vector takes, by multiply-adds that begin in a cycle: a line in two cycles, and a tenth for what holds it up. Four
+# rows of a vector of 64 bytes are too few.
+LINE_TAKES = 2.2
 MASKED = 1.05  # what masks cost
 CLAMPED = 1.2  # and rows of which the last ones may be dead: each has an address of its own, and there are 16 registers for all
 TRIP = 2.0  # what a trip of the sum costs beside these with vectors of 64 bytes, which leave two ports for everything that computes
 SHORT_TRIP = 0.8  # and with those of 32 bytes: no more than the sums that just hide a latency (2 x 4) hide nothing else, twelve do
-LAST = 1.04  # what it costs to tell a last tile from the others, with vectors of 64 bytes
+TAKEN = 24  # sums that leave registers for all else beside two or more vectors
+CROWDED = 0.05  # and by this part of a trip each makes it dearer that is more
+LAST = 1.02  # what it costs to tell a last tile from the others in each place where tiles are summed, with vectors of 64 bytes
 NARROWER = 1.02  # and of columns
 IN_FLIGHT = 8  # sums that hide the latency of an addition
 AT_EASE = 12  # and that of all else in a trip: each that is missing makes it dearer
@@ -64,7 +70,8 @@ class Room:
     """What a tile may take: `registers` in all, of which at most `sums` for each of `blocks` accumulators. `trip`: what a trip of
     the sum costs whatever the tile is, in multiply-adds; `load`: what each load costs, where there are fewer than multiply-adds; `last`:
     what it costs to tell a last tile from the others, as a factor. `streams`: of a tile with more vectors than rows these may be held,
-    and vectors pass by one at a time."""
+    and vectors pass by one at a time. `line`: what a vector from the second-level cache takes at the least, 0 where that is not asked, and
+    `near`: vectors up to which a panel stays in the first-level cache from tile to tile."""
 
     registers: int
     sums: int
@@ -73,6 +80,8 @@ class Room:
     load: float = 0.0
     last: float = 1.0
     streams: bool = False
+    line: float = 0.0
+    near: int = 0
 
     def holds(self, vectors: int, height: int) -> bool:
         sums = vectors * height
@@ -134,7 +143,10 @@ def cost(vectors: int, rows: int, vector: float, room: Room) -> float:
     """Time of one product of a tile, in that of its multiply-adds alone. `vector`: the extra cost of one."""
     sums, loads = vectors * rows, vectors + rows
     products = sums + room.trip * MISSED * max(0, AT_EASE - sums)
-    return (max(products, LOADS * loads, IN_FLIGHT) + vector * vectors + room.load * loads + room.trip) / sums
+    lines = vectors if room.line and vectors > room.near else 0
+    busy = max(products, LOADS * loads, IN_FLIGHT, room.line * lines)
+    trip = room.trip * (1 + (CROWDED * max(0, sums - TAKEN) if room.line else 0))
+    return (busy + vector * vectors + FROM_NEXT * lines + room.load * loads + trip) / sums
 
 
 def wasted(extent: DimLike, size: int) -> float:

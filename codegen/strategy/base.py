@@ -8,7 +8,7 @@ from dataclasses import field
 
 from kcompile.common.struct import replace, struct
 
-from ..access import chain, inner_loops
+from ..access import chain, inner_loops, static
 from ..nest import Acc, Loop, Nest, Stmt, Store, statements
 from ..schedule import reorder, tile, trim, vectorize
 from ..schedule.trim import bound
@@ -105,8 +105,13 @@ class Scheduling:
         """Registers for a tile."""
         registers, blocks = self.target.registers, max(1, self._blocks(common))
         trip, last = {64: (TRIP, LAST), 32: (SHORT_TRIP, 1.0)}.get(self.target.vector_bytes, (0.0, 1.0))
+        last **= 2 if self._sums_a_batch(common[-1].body) else 1  # in blocks they are summed in two places
         load = LOAD if self.target.wide and self.target.multiply_adds > 1 else 0.0
         return Room(registers, (registers - 4) // blocks, blocks, trip, load, last)
+
+    def _sums_a_batch(self, body: tuple[Stmt, ...]) -> bool:
+        """Whether sums are of unknown length, as those over a batch."""
+        return any(static(loop.extent) is None for loop in inner_loops(tuple(s for s in body if isinstance(s, Loop))))
 
     def _blocks(self, common: list[Loop]) -> int:
         """Accumulators that are alive at once: the most that one body declares."""

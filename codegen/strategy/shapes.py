@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import partial
 
 from kcompile.common.struct import replace
@@ -19,13 +19,14 @@ from ..packing import PACKED_BYTES, far_rows
 from ..strips import PAGE
 from ..target import LINE, WAITING_BYTES
 from ..terms_abreast import LEAST_ROWS, WAYS, WORTH, WORTH_MORE, Terms, find_terms
-from ..tiles import AT_EASE, FAR, FEW, IN_FLIGHT, NEAR, SPLIT, Borders, Room, Tile, best_tiles, priced_tiles
+from ..tiles import AT_EASE, FAR, FEW, IN_FLIGHT, LINE_TAKES, NEAR, SPLIT, Borders, Room, Tile, best_tiles, priced_tiles
 from ..windows import find_window, taps_tile, window_tile
 from .base import Shape
-from .routes import Routes
+from .routes import Packed, Routes
 
 LIKELY = 5  # tiles that cost nearly the same
 LINES_OF_ROWS = (4, 8, 16)  # rows of four bytes that are a line, or a part of one: no tile has parts of two
+QUARTER = 4  # panels of a row at most, of which each is so wide that it may as well be read where it lies
 COLUMN_VECTORS = 8  # vectors side by side in a reduction over columns
 
 
@@ -102,6 +103,8 @@ class Shapes(Routes):
         borders = self._borders(body)
         if far or borders or not (self._rows_are_many(rows, body) or self._beside_each_other(common, body)):
             room = replace(room, load=0.0)  # lines that come from far away, and rows at a border or that a last tile leaves, weigh more
+        elif room.load and not self._sums_a_batch(body):
+            room = replace(room, line=LINE_TAKES * self.target.multiply_adds, near=self._near_vectors(body, vector, lanes, packed))
         choices = partial(best_tiles, vector.extent, lanes, extents, room, whole, each, masked=bool(self.nest.in_place),
                           apart=self._apart(rows), cores=self.target.cores if own else 1, back=back)
         few = FEW if self.columns else 0
@@ -111,7 +114,9 @@ class Shapes(Routes):
         if borders or told:  # which decide how many rows go with so many vectors
             self.choices = choices(borders=borders, few=FEW if told else few)
         widths = {tile.vectors for tile in self.choices} if far_rows(self.nest, common, body, vector, lanes, self.target) else set()
-        packable = {n for n in widths if far_rows(self.nest, common, body, vector, lanes * n, self.target)}
+        wide = self._rows_are_many(rows, body) and self._panel_bytes(body, vector) // QUARTER <= PACKED_BYTES
+        packable = {n for n in widths if far_rows(self.nest, common, body, vector, lanes * n, self.target)
+                    or (wide and QUARTER * lanes * n >= (static(vector.extent) or 0))}
 
         def drawbacks(tile: Tile) -> tuple[bool, ...]:
             """What weighs more than what a tile costs by the model, the first most. Of a short sum what follows is best written out."""
@@ -153,9 +158,17 @@ class Shapes(Routes):
         only where two multiply-adds of 64 bytes begin in a cycle: loads take the places of other instructions there."""
         results = [static(loop.extent) for loop in common]
         known = [n for n in results if n is not None]
-        summed = any(static(loop.extent) is None for loop in inner_loops(tuple(s for s in body if isinstance(s, Loop))))
-        return self.target.wide and self.target.multiply_adds > 1 and summed and not self.columns and len(known) == len(results) \
-            and math.prod(known) * 4 <= WAITING_BYTES
+        return self.target.wide and self.target.multiply_adds > 1 and self._sums_a_batch(body) and not self.columns \
+            and len(known) == len(results) and math.prod(known) * 4 <= WAITING_BYTES
+
+    def _near_vectors(self, body: tuple[Stmt, ...], vector: Loop, lanes: int, packed: Sequence[Packed]) -> int:
+        """The vectors of a tile up to which the first-level cache holds what its rows take in turn: a panel, or all panels where rows are
+        outermost."""
+        size = self._panel_bytes(body, vector)
+        vectors = -(-guess(vector.extent) // lanes)
+        if packed or self.inward or size > self.target.l2 // 4:
+            return self.target.l1 * vectors // size
+        return vectors if size <= self.target.l1 else 0
 
     def _split(self, body: tuple[Stmt, ...], vector: Loop) -> bool:
         """Whether short vectors of an operand whose rows begin anywhere lie in two lines now and then."""

@@ -6,7 +6,7 @@ from kcompile.codegen.conflicts import crowd, crowded
 from kcompile.codegen.lower import lower
 from kcompile.codegen.strategy import plan, tile_choices
 from kcompile.codegen.target import Target
-from kcompile.codegen.tiles import FAR, LOAD, NEAR, Room, best_tiles, cost, priced_tiles, wasted
+from kcompile.codegen.tiles import FAR, LAST, LINE_TAKES, LOAD, NEAR, Room, best_tiles, cost, priced_tiles, wasted
 from kcompile.common.struct import replace
 from kcompile.ir.text.kernels import parse_kernel
 from kcompile.ir.types import Dim
@@ -76,6 +76,20 @@ def test_where_loads_count_the_tile_that_loads_least_for_a_product_is_taken(colu
     for load, expected in ((0.0, few), (LOAD, least)):
         tile = best_tile(columns, 16, {"k": 96}, replace(room, load=load))
         assert (tile.vectors, tile.height) == expected
+
+
+def test_four_rows_are_too_few_for_vectors_from_the_second_level_cache():
+    """Each of these vectors takes two cycles, in which four multiply-adds begin."""
+    room = replace(ROOMS["avx512"], trip=2.0, load=LOAD, last=LAST)
+    near, far = (best_tile(160, 16, {"x": 6}, replace(room, line=line)) for line in (0.0, 2 * LINE_TAKES))
+    assert (str(near), str(far)) == ("5 x 3", "2 x 6")
+    assert str(best_tile(160, 16, {"x": 6}, replace(room, line=2 * LINE_TAKES, near=5))) == "5 x 3"
+
+
+def test_sums_that_leave_few_registers_weigh_more_than_a_short_last_tile():
+    room = replace(ROOMS["avx512"], trip=2.0, load=LOAD, last=LAST)
+    assert str(best_tile(64, 16, {"x": 28}, room)) == "2 x 14"
+    assert str(best_tile(64, 16, {"x": 28}, replace(room, line=2 * LINE_TAKES, near=4))) == "4 x 6"
 
 
 def test_where_a_trip_costs_something_tiles_are_tall():
@@ -162,3 +176,19 @@ kernel input_gradient
     target = Target.named("avx512,multiply_adds=2,l2=2M")
     assert any(step.startswith("edges") for step in plan(lower(kernel), target).steps)
     assert str(tile_choices(lower(kernel), target)[0]) == "2 x 12"
+
+
+@pytest.mark.parametrize("columns", [256, 512])
+def test_panels_of_a_quarter_of_a_matrix_need_not_be_packed(columns):
+    """Four of them are whole rows: they are read where they lie, rather than narrower ones packed. Those of wider rows are packed."""
+    kernel = parse_kernel(f"""
+kernel pointwise
+  axes n:B, x:196, o:{columns}, c:1024
+  read x: f32[B, 196, 1024], w: f32[1024, {columns}]
+  write t: f32[B, 196, {columns}]
+  reduce s[n, x, o] = add over c of x[n, x, c] * w[c, o]
+  store t[n, x, o] = s
+""".lstrip())
+    target = Target.named("avx512,multiply_adds=2,l1=48K,l2=2M")
+    assert str(tile_choices(lower(kernel), target)[0]) == "4 x 6"
+    assert any(step.startswith("pack") for step in plan(lower(kernel), target).steps) is (columns > 256)
