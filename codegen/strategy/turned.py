@@ -53,6 +53,10 @@ class TurnedPanels(Panels):
         saved = straight[0][0] - other[0][0] if straight and other else 0.0
         if saved * trips < TURNING or other[0][0] > WORTH_TURNING * straight[0][0]:
             return False
+        if not beside and self._room(common).load:  # prices without loads tell which kind it is; of one kind tiles differ by these, too
+            some = {tile for _, tile in other}
+            priced = self._priced(common, turned.lanes, {columns.var: columns.extent}, narrow=True, loads=True)
+            other = [(price, tile) for price, tile in priced if tile in some]
         self.narrow, self.choices = "" if beside else f"{turned.lanes.var}.i", [tile for _, tile in other]
         self._turned_tiles(common, turned, beside)
         return True
@@ -90,10 +94,11 @@ class TurnedPanels(Panels):
         return of_taps(NEAR) if mine and mine[0][0] < worth * others[0][0] else []
 
     def _priced(self, common: list[Loop], vector: Loop, rows: dict[str, DimLike],
-                narrow: bool = False, each: float = 0.0, taps: int = 0) -> list[tuple[float, Tile]]:
+                narrow: bool = False, each: float = 0.0, taps: int = 0, loads: bool = False) -> list[tuple[float, Tile]]:
         """Tiles by what they cost, where vectors are not packed; for one along the lanes as if they had as many as there are `taps`."""
         lanes, each = useful_lanes(self.nest, self.target, vector), each or (SPLIT if self.target.wide else NEAR)
-        room = replace(self._room(common), load=0.0)  # `each` counts the loads that lie in two lines
+        room = self._room(common)
+        room = room if loads else replace(room, load=0.0)  # `each` counts the loads that lie in two lines
         return priced_tiles(lanes * taps or vector.extent, lanes, rows, room, each=each,
                             masked=bool(self.nest.in_place), back=is_dear(common[-1].body), narrow=narrow)
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from kcompile.codegen.lower import lower
-from kcompile.codegen.strategy import plan, turned
+from kcompile.codegen.strategy import plan, tile_choices, turned
 from kcompile.codegen.target import Target
 from kcompile.codegen.tiles import priced_tiles
 from kcompile.ir.text.kernels import parse_kernel
@@ -69,7 +69,13 @@ def test_vectors_of_several_taps(target: str, c: int, o: int, taps: bool) -> Non
     assert ("jam(u)" in nest.steps) == taps
 
 
-@pytest.mark.parametrize("target", ["avx512", "avx2"])
+@pytest.mark.parametrize(("multiply_adds", "expected"), [(1, "2 x 10"), (2, "5 x 5")])
+def test_of_one_kind_the_tile_that_loads_least_is_taken_where_loads_count(multiply_adds: int, expected: str) -> None:
+    nest = lower(kernel_of(53, 100))
+    assert str(tile_choices(nest, Target.named(f"avx512,multiply_adds={multiply_adds}"))[0]) == expected
+
+
+@pytest.mark.parametrize("target", ["avx512", "avx512,multiply_adds=2", "avx2"])
 @pytest.mark.parametrize(("c", "o"), [(20, 20), (36, 36), (37, 53)])
 def test_nothing_is_priced_twice(c: int, o: int, target: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Prices of tiles take a third of the time in which such a kernel is scheduled."""
