@@ -76,7 +76,10 @@ class _Interpreter:
     def loop(self, loop: Loop) -> None:
         extent = evaluate_dim(loop.extent, self.symbols)
         limit = evaluate_dim(loop.clip.extent, self.symbols) - self.aff(loop.clip.base) if loop.clip else extent
-        for value in list(range(0, extent, loop.most or loop.step))[::-1 if loop.backwards else 1]:
+        values = list(range(0, extent, loop.most or loop.step))[::-1 if loop.backwards else 1]
+        if loop.middle:
+            self.variables[loop.middle] = values[(len(values) - 1) // 2] if values else 0
+        for value in values:
             if loop.takes:
                 self.variables[loop.takes] = min(loop.most, extent - value)
             live = value < limit

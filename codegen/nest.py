@@ -49,6 +49,7 @@ class Loop:
     `where`: of a plain run-time loop, the trips that are done: those where the guard, whose index grows with `var`, holds.
     `takes`: of the innermost loop that is shared, a second variable: a thread does several trips of it at once, as far as this one from
     `var` on, `most` at the most. '' where it does one after the other.
+    `middle`: of a loop that is shared, a second variable: what `var` is in the middle of the thread's share. '' for none.
     """
 
     var: str
@@ -63,6 +64,7 @@ class Loop:
     backwards: bool = False
     takes: str = ""
     most: int = 0
+    middle: str = ""
 
     @property
     def plain(self) -> bool:

@@ -277,6 +277,10 @@ class _Function(Statements):
             turned = turned and self.pure(f"sub i64 {turned}, 1")  # the last trip and the first
             together = self._together(chain[-1], counts[-1], turned, hi) if chain[-1].takes else None
             each = [(p, variable(n, turned)) for n, p in enumerate(chain) if not p.takes]
+            for p, value in each:
+                if p.middle:
+                    both = self.pure(f"sub i64 {self.pure(f'add i64 {lo}, {hi}')}, 1")
+                    self.indices[p.middle] = Index(text=value(self.pure(f"lshr i64 {both}, 1")), depth=self.scopes.depth)
             self._counted(lo, hi, 1, True, body, each, together)
 
         if self.passes or claimed_inside(self.nest):

@@ -19,6 +19,7 @@
 
 `each` lists unrolled and vector loops that stand directly inside one another. `if` is a loop's clip; `for k in 0..3 where 1 <= k + i < 9`
 does the trips that the guard holds for. `parallel for j.o in 0..16 takes j.n up to 8` does j.n trips at once.
+Of `parallel for j.c in 0..64 step 32 middle j.m` j.m is what j.c is in the middle of the thread's share.
 """
 
 from __future__ import annotations

@@ -191,11 +191,12 @@ class _Parser:
         extent = c.dim()
         step, back = self.step(extent)
         takes, most = self.takes() if parallel else ("", 0)
+        middle = self.middle() if parallel else ""
         clip = self.clip(var)
         self.scope.variables.add(var)
         where = parse_guard(c, self.scope) if c.accept("where") else None
         c.end_line()
-        return Loop(var, extent, self.body(column), step, FOR, parallel, clip, back, where, backwards, takes, most)
+        return Loop(var, extent, self.body(column), step, FOR, parallel, clip, back, where, backwards, takes, most, middle)
 
     def each(self, column: int) -> Loop:
         c = self.cursor
@@ -211,6 +212,14 @@ class _Parser:
             body = (replace(head, body=body),)
         assert isinstance(body[0], Loop)
         return body[0]
+
+    def middle(self) -> str:
+        """The variable that tells where the middle of a thread's share is, or ''."""
+        if not self.cursor.accept("middle"):
+            return ""
+        middle = self.cursor.name("a variable")
+        self.scope.variables.add(middle)
+        return middle
 
     def takes(self) -> tuple[str, int]:
         """The variable that tells how far the trips reach that a thread does at once, or '', and how far at the most."""

@@ -73,7 +73,8 @@ class _Printer:
 
     def steps(self, loop: Loop) -> str:
         return (f" step {loop.step}" if loop.step != 1 else "") + (f" back {name_text(loop.back)}" if loop.back else "") \
-            + (f" takes {name_text(loop.takes)} up to {loop.most}" if loop.takes else "")
+            + (f" takes {name_text(loop.takes)} up to {loop.most}" if loop.takes else "") \
+            + (f" middle {name_text(loop.middle)}" if loop.middle else "")
 
     def clip(self, var: str, clip: Clip | None) -> str:
         return f" if {aff_text(clip.base + Aff.of(var))} < {clip.extent}" if clip else ""

@@ -6,13 +6,16 @@
                        acc c ; c += sums[..] ; for n in 0..8 { c += x[n + n.b + 8] * d[..] } ; sums[..] = c
                    ->  index n.r = how long the second half is
                        for n.b in 0..B-8 step 8
-                         parallel for j.o.c in 0..64 step 32
-                           index n.t = (j.o.c < 32 ? n.b : n.b < n.r ? n.b + n.h : n.b - n.r)
+                         parallel for j.o.c in 0..64 step 32 middle j.o.m
+                           index n.t = (j.o.m < 32 ? n.b : n.b < n.r ? n.b + n.h : n.b - n.r)
                            acc c ; c += sums[..] ; for n in 0..8 { c += x[n + n.t + 8] * d[..] } ; sums[..] = c
 
 Of what the kernels before have written, each line was changed by one core, and no other has seen it. Two cores that ask for the same such
 lines at the same time wait for one another. So they read different halves at a time: when either comes to the other's, that has long
 been done with it. A half is summed by itself (`block`), and the bits are the same in whatever order that is done.
+
+The middle of a thread's share decides for all of it: one that does both portions takes one block after the other for both, while that
+lies in its cache, and asks once for what both read of the next.
 """
 
 from __future__ import annotations
@@ -22,7 +25,7 @@ from kcompile.common.struct import replace
 from ...ir.scalar import Aff, AxisValue, Const, Expr, apply
 from ...ir.types import i64
 from ..access import chain
-from ..nest import FOR, Acc, Let, Loop, Nest, Prefetch, Stmt, map_body, substitute
+from ..nest import FOR, Acc, Clip, Let, Loop, Nest, Prefetch, Stmt, map_body, substitute
 from .loops import record, refuse
 
 
@@ -34,7 +37,8 @@ def opposite(nest: Nest, over: str) -> Nest:
     blocks = _blocks(nest, over)
     cores = _cores(nest, over)
     assert blocks is not None and cores is not None
-    later = apply("ge", AxisValue(Aff.of(cores.var)), Const(int(str(cores.extent)) // cores.step // 2 * cores.step, i64))
+    middle_of_share = f"{cores.var}.m"
+    later = apply("ge", AxisValue(Aff.of(middle_of_share)), Const(int(str(cores.extent)) // cores.step // 2 * cores.step, i64))
     here, following, middle, turn = f"{over}.t", f"{over}.u", f"{over}.h", f"{over}.r"
 
     def turned(name: str, further: int) -> Let:
@@ -52,7 +56,17 @@ def opposite(nest: Nest, over: str) -> Nest:
             lets.append(turned(following, blocks.step))  # requests add the size of a block to it
         return (replace(stmt, body=(acc, *lets, *(_moved(s, over, blocks.var, here, following) for s in rest))),)
 
-    own = replace(blocks, body=map_body(blocks.body, change))
+    def told(stmt: Stmt) -> tuple[Stmt, ...] | None:
+        """The loop over portions, which tells the middle of a share; requests for what all portions read are made up to that one."""
+        if isinstance(stmt, Loop) and stmt.var == cores.var:
+            return (replace(stmt, middle=middle_of_share, body=map_body(stmt.body, told)),)
+        if isinstance(stmt, Loop) and stmt.clip and all(isinstance(s, (Prefetch, Loop)) for s in stmt.inside) and not any(
+                isinstance(s, Prefetch) and cores.var in s.index.variables for s in stmt.inside) and any(
+                isinstance(s, Prefetch) for s in stmt.inside):
+            return (Loop(f"{over}.f", 1, (stmt,), clip=Clip(Aff.of({cores.var: 1, middle_of_share: -1}), 1)),)
+        return None
+
+    own = replace(blocks, body=map_body(map_body(blocks.body, change), told))
     lead = [s for s in nest.body if isinstance(s, Let)]
     rest = [own if s is blocks else s for s in nest.body if not isinstance(s, Let)]
     return record(nest, (*lead, Let(turn, _rest(blocks, middle), index=True), *rest), step)

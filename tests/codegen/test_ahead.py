@@ -49,8 +49,9 @@ def value_of(index: Aff, at: Mapping[str, int], batch: int) -> int:
     return total
 
 
-def lines(nest: Nest, batch: int) -> Iterator[tuple[str, int, int, str, int]]:
-    """(asked or read, core, block, array, line) for everything in the loop over the blocks: block n is the one that comes as number n."""
+def lines(nest: Nest, batch: int, alone: bool = False) -> Iterator[tuple[str, int, int, str, int]]:
+    """(asked or read, core, block, array, line) for everything in the loop over the blocks: block n is the one that comes as number n.
+    Each core does its own portion, or one `alone` all of them."""
 
     def visit(body: tuple[Stmt, ...], around: Mapping[str, int], step: int, core: str) -> Iterator[tuple[str, int, int, str, int]]:
         at = dict(around)
@@ -60,8 +61,9 @@ def lines(nest: Nest, batch: int) -> Iterator[tuple[str, int, int, str, int]]:
             elif isinstance(s, Loop):
                 for value in range(0, evaluate_dim(s.extent, {"B": batch}), s.step if s.mode != VECTOR else LINE // 2):
                     live = not s.clip or value + value_of(s.clip.base, at, batch) < evaluate_dim(s.clip.extent, {"B": batch})
+                    middle = {s.middle: 0 if alone else value} if s.middle else {}
                     if live:
-                        yield from visit(s.body, {**at, s.var: value}, step or s.step, s.var if s.var.endswith(".c") else core)
+                        yield from visit(s.body, {**at, s.var: value, **middle}, step or s.step, s.var if s.var.endswith(".c") else core)
             elif isinstance(s, Prefetch):
                 yield "asked", at.get(core, 0), at[blocks.var] // step + 1, s.array, value_of(s.index, at, batch) // LINE
             elif isinstance(s, Accum):

@@ -59,7 +59,7 @@ def requests(nest: Nest, batch: int) -> tuple[dict[tuple[int, str], set[int]], d
                 for n in range(0, evaluate_dim(s.extent, {"B": batch}), LINE if s.mode == VECTOR else s.step):
                     if not s.clip or n + value(s.clip.base, at) < evaluate_dim(s.clip.extent, {"B": batch}):
                         back = {s.back: min(n, evaluate_dim(s.extent, {"B": batch}) - s.step)} if s.back else {}
-                        visit(s.body, {**at, s.var: n, **back})
+                        visit(s.body, {**at, s.var: n, **back, **({s.middle: n} if s.middle else {})})
             elif isinstance(s, Let) and s.index:
                 at[s.name] = index_value(s.expr, lambda index: value(index, at))
             elif isinstance(s, Prefetch):

@@ -83,3 +83,19 @@ def test_two_cores_read_the_same_block_only_where_they_meet(batch: int) -> None:
     assert len(cores) == 2 and count >= 3
     both = [block for block in range(count) if len(read[cores[0], block] & read[cores[1], block]) > 1]  # a line may hold ends of two
     assert len(both) <= 1
+
+
+def test_one_thread_takes_one_block_for_both_portions_and_asks_for_it_once() -> None:
+    kernel, target, _ = case("images")
+    nest = plan(lower(kernel), target)
+    asked: dict[bool, list[tuple[int, str, int]]] = {}
+    read: dict[tuple[int, int], set[int]] = {}
+    for alone in (False, True):
+        found = list(lines(nest, 16, alone))
+        asked[alone] = [(block, array, line) for what, _, block, array, line in found if what == "asked"]
+        for what, core, block, array, line in found if alone else ():
+            if what == "read" and array == "t":
+                read.setdefault((core, block), set()).add(line)
+    assert set(asked[True]) and len(asked[True]) < len(asked[False])
+    first, second = sorted({core for core, _ in read})
+    assert all(read[first, block] == read[second, block] for _, block in read)
