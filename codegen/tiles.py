@@ -95,20 +95,23 @@ class Room:
 
 def best_tiles(columns: DimLike, lanes: int, rows: Mapping[str, DimLike], room: Room, heights: tuple[int, ...] = (), each: float = NEAR,
                masked: bool = False, apart: frozenset[str] = frozenset(), cores: int = 1, few: int = 0,
-               back: bool = False, borders: Borders | None = None) -> list[Tile]:
+               back: bool = False, borders: Borders | None = None, singly: bool = False) -> list[Tile]:
     """Every tile there is room for, the one that costs least for each result first: see `priced_tiles`."""
-    return [tile for _, tile in priced_tiles(columns, lanes, rows, room, heights, each, masked, apart, cores, few, back, False, borders)]
+    return [tile for _, tile in priced_tiles(columns, lanes, rows, room, heights, each, masked, apart, cores, few, back, False, borders,
+                                             singly)]
 
 
 def priced_tiles(columns: DimLike, lanes: int, rows: Mapping[str, DimLike], room: Room, heights: tuple[int, ...] = (), each: float = NEAR,
                  masked: bool = False, apart: frozenset[str] = frozenset(), cores: int = 1, few: int = 0,
-                 back: bool = False, narrow: bool = False, borders: Borders | None = None) -> list[tuple[float, Tile]]:
+                 back: bool = False, narrow: bool = False, borders: Borders | None = None,
+                 singly: bool = False) -> list[tuple[float, Tile]]:
     """Every tile there is room for, with what it costs for each result, in time of its multiply-adds; the one that costs least first.
 
     `columns`: extent along the lanes; `rows`: axis -> extent, in the order in which axes choose. `heights`: the only numbers of rows
     allowed of one axis, where they are not free. `each`: what a vector costs beyond a load. `masked`: a last tile that
     is not full is masked, and every tile with it. `apart`: axes whose rows lie a page or more apart. `cores`: among how many the panels
-    alone are shared out. `few`: rows that are done at a time of a last tile of an axis of unknown length. `back`: rows of a last tile
+    alone are shared out. `few`: rows that are done at a time of a last tile of an axis of unknown length, `singly`: as many as hide the
+    latency of an addition. `back`: rows of a last tile
     step back, `masked` or not. `narrow`: a last panel has as many vectors as are left. `borders`: of axes whose tiles at a border have code
     of their own the rows that have each of the terms.
     Of equal tiles the one nearest to two vectors and eight rows.
@@ -128,7 +131,8 @@ def priced_tiles(columns: DimLike, lanes: int, rows: Mapping[str, DimLike], room
         stuck = any(not isinstance(rows[a], Dim) for a in dead) and not back
         masks = CLAMPED if stuck else MASKED if waste > 1 or (dead and not back) else 1.0
         waste *= math.prod(_bordered(known[axis], size, tile, each, room) if axis in known else
-                           _last_rows(rows[axis], size, tile, each, room, few) for axis, size in tile.rows.items())
+                           _last_rows(rows[axis], size, tile, each, room, at_a_time(size, tile.vectors) if singly else few)
+                           for axis, size in tile.rows.items())
         waste *= masks if masked else 1
         waste *= 1 if isinstance(columns, Dim) else wasted(-(-columns // (tile.vectors * lanes)), cores)
         told = [a for a, n in tile.rows.items() if a not in known and (worth_a_short_tile(rows[a], n) or clamped(rows[a], n))]
@@ -157,6 +161,11 @@ def wasted(extent: DimLike, size: int) -> float:
         sizes = [n * divisor(extent) for n in TYPICAL_BATCHES]
         return sum(-(-n // size) * size / n for n in sizes) / len(sizes)
     return float(-(-extent // size) * size / extent)
+
+
+def at_a_time(size: int, sums: int) -> int:
+    """Rows of a last tile that are done in the time of one, which waits for the latency of additions; `sums`: of a row."""
+    return next(n for n in range(size, 0, -1) if size % n == 0 and (n == 1 or max(n * sums, n + sums) <= IN_FLIGHT))
 
 
 def rows_of_a_sample(extent: DimLike, size: int) -> int:

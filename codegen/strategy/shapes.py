@@ -100,17 +100,21 @@ class Shapes(Routes):
         back = is_dear(body) and not self.columns and not strips
         each = FAR if far else SPLIT if self._split(body, vector) else NEAR
         room = replace(room, streams=self.target.vector_bytes == 32 and room.blocks == 1)
-        borders = self._borders(body)
+        borders, loads = self._borders(body), room.load
         if far or borders or not (self._rows_are_many(rows, body) or self._beside_each_other(common, body)):
             room = replace(room, load=0.0)  # lines that come from far away, and rows at a border or that a last tile leaves, weigh more
         elif room.load and not self._sums_a_batch(body):
             room = replace(room, line=LINE_TAKES * self.target.multiply_adds, near=self._near_vectors(body, vector, lanes, packed))
-        choices = partial(best_tiles, vector.extent, lanes, extents, room, whole, each, masked=bool(self.nest.in_place),
+        choices = partial(best_tiles, vector.extent, lanes, extents, room=room, heights=whole, each=each, masked=bool(self.nest.in_place),
                           apart=self._apart(rows), cores=self.target.cores if own else 1, back=back)
         few = FEW if self.columns else 0
         self.choices = choices(few=few)
         vectors = self.choices[0].vectors
         told = bool(packed) and self._told(vectors)
+        leaves = len(common) == 2 and self._is_a_batch(rows) and not (self.columns or self.nest.still or self.nest.in_place)
+        if loads and leaves and not (told or borders or far):
+            self.choices = choices(room=replace(room, load=loads), singly=True)
+            vectors = self.choices[0].vectors
         if borders or told:  # which decide how many rows go with so many vectors
             self.choices = choices(borders=borders, few=FEW if told else few)
         widths = {tile.vectors for tile in self.choices} if far_rows(self.nest, common, body, vector, lanes, self.target) else set()
@@ -142,8 +146,10 @@ class Shapes(Routes):
     def _rows_are_many(self, rows: list[Loop], body: tuple[Stmt, ...]) -> bool:
         """Whether a sum of known length is taken for rows that are many for each sample: what a last tile leaves of them is little."""
         summed = inner_loops(tuple(s for s in body if isinstance(s, Loop)))
-        return all(static(loop.extent) is not None for loop in summed) \
-            and not any(isinstance(loop.extent, Dim) and divisor(loop.extent) == 1 for loop in rows)
+        return all(static(loop.extent) is not None for loop in summed) and not self._is_a_batch(rows)
+
+    def _is_a_batch(self, rows: list[Loop]) -> bool:
+        return any(isinstance(loop.extent, Dim) and divisor(loop.extent) == 1 for loop in rows)
 
     def _borders(self, body: tuple[Stmt, ...]) -> Borders:
         """Of the axis whose tiles at the border of an image have code of their own: the rows that have the term of each tap."""

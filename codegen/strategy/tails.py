@@ -19,7 +19,7 @@ from ..schedule import (
     why_not_slide,
     why_not_slide_sums,
 )
-from ..tiles import IN_FLIGHT, worth_a_short_tile
+from ..tiles import at_a_time, worth_a_short_tile
 from .base import Scheduling
 
 USUAL = 32  # rows of a batch
@@ -55,8 +55,7 @@ class Tails(Scheduling):
         if self.nest.still:
             return 1
         sums = max(_sums(s, var) for s in statements(self.nest.body) if isinstance(s, Acc) and any(d.var == var for d in s.dims))
-        count = int(str(loops(self.nest, var)[0].extent))
-        return next(n for n in range(count, 0, -1) if count % n == 0 and (n == 1 or max(n * sums, n + sums) <= IN_FLIGHT))
+        return at_a_time(int(str(loops(self.nest, var)[0].extent)), sums)
 
     def _more(self, var: str, few: int) -> int:
         """Rows of a last tile that come first, at once: those that a batch of 32 leaves, or 128, or 512."""

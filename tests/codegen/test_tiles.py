@@ -178,6 +178,21 @@ kernel input_gradient
     assert str(tile_choices(lower(kernel), target)[0]) == "2 x 12"
 
 
+@pytest.mark.parametrize(("columns", "terms", "expected"), [
+    (1024, 1024, "4 x 6"), (100, 100, "4 x 6"), (200, 300, "3 x 8"), (512, 784, "2 x 12")])
+def test_rows_that_a_batch_leaves_cost_what_those_do_that_are_done_at_a_time(columns, terms, expected):
+    """Six rows leave two of 32, which are done in the time of one; twelve that are told from others leave eight, which are done at once."""
+    kernel = parse_kernel(f"""
+kernel dense
+  axes n:B, o:{columns}, c:{terms}
+  read x: f32[B, {terms}], w: f32[{terms}, {columns}]
+  write t: f32[B, {columns}]
+  reduce s[n, o] = add over c of x[n, c] * w[c, o]
+  store t[n, o] = s
+""".lstrip())
+    assert str(tile_choices(lower(kernel), Target.named("avx512,multiply_adds=2,l1=48K,l2=2M"))[0]) == expected
+
+
 @pytest.mark.parametrize("columns", [256, 512])
 def test_panels_of_a_quarter_of_a_matrix_need_not_be_packed(columns):
     """Four of them are whole rows: they are read where they lie, rather than narrower ones packed. Those of wider rows are packed."""
