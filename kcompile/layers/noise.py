@@ -84,6 +84,39 @@ class SpatialDropout2D(BaseSpatialDropout):
         return {**super().get_config(), "data_format": self.data_format}
 
 
+class SpatialDropout3D(BaseSpatialDropout):
+    """Volumes: a channel is kept or dropped over all voxels."""
+
+    def __init__(self, rate: float, data_format: str | None = None, seed: Any = None, name: str | None = None, dtype: Any = None) -> None:
+        super().__init__(rate, seed=seed, name=name, dtype=dtype)
+        self.data_format = config.standardize_data_format(data_format)
+        self.input_spec = InputSpec(ndim=5)
+
+    def _noise_shape(self, inputs: Any) -> Any:
+        size = ops.shape(inputs)
+        return (size[0], 1, 1, 1, size[4]) if self.data_format == "channels_last" else (size[0], size[1], 1, 1, 1)
+
+    def get_config(self) -> dict[str, Any]:
+        return {**super().get_config(), "data_format": self.data_format}
+
+
+class AlphaDropout(Dropout):
+    """In training, each element is the lowest value of selu with probability `rate`, and all are scaled so that mean and variance stay.
+
+    noise_shape: the shape of the random choice, broadcast to x. Raises ValueError for a rate outside [0, 1].
+    """
+
+    def call(self, inputs: Any, training: Any = False) -> Any:
+        if not training or self.rate == 0:
+            return inputs
+        lowest = -1.6732632423543772 * 1.0507009873554805
+        shape = self._noise_shape(inputs)
+        shape = ops.shape(inputs) if shape is None else shape
+        kept = ops.cast(random.uniform(shape, seed=self.seed_generator, dtype="float32") >= self.rate, inputs.dtype)
+        scale = float(((1 - self.rate) * (1 + self.rate * lowest**2)) ** -0.5)
+        return scale * (inputs * kept + lowest * (1.0 - kept)) - scale * lowest * self.rate
+
+
 class GaussianNoise(Layer):
     """In training, y = x + noise of mean 0 and standard deviation `stddev`."""
 

@@ -69,6 +69,16 @@ class MaxPooling2D(BasePooling):
         super().__init__(2, pool_size, strides, padding, data_format, name, **kwargs)
 
 
+class MaxPooling3D(BasePooling):
+    """The largest of each window of voxels."""
+
+    _mode = "max"
+
+    def __init__(self, pool_size: Any = (2, 2, 2), strides: Any = None, padding: str = "valid", data_format: str | None = None,
+                 name: str | None = None, **kwargs: Any) -> None:
+        super().__init__(3, pool_size, strides, padding, data_format, name, **kwargs)
+
+
 class AveragePooling1D(BasePooling):
     """The mean of each window of steps."""
 
@@ -87,6 +97,16 @@ class AveragePooling2D(BasePooling):
     def __init__(self, pool_size: Any, strides: Any = None, padding: str = "valid", data_format: str | None = None,
                  name: str | None = None, **kwargs: Any) -> None:
         super().__init__(2, pool_size, strides, padding, data_format, name, **kwargs)
+
+
+class AveragePooling3D(BasePooling):
+    """The mean of each window of voxels."""
+
+    _mode = "average"
+
+    def __init__(self, pool_size: Any, strides: Any = None, padding: str = "valid", data_format: str | None = None,
+                 name: str | None = None, **kwargs: Any) -> None:
+        super().__init__(3, pool_size, strides, padding, data_format, name, **kwargs)
 
 
 class BaseGlobalPooling(Layer):
@@ -133,6 +153,16 @@ class GlobalMaxPooling2D(BaseGlobalPooling):
         return ops.max(inputs, axis=self._axes, keepdims=self.keepdims)
 
 
+class GlobalMaxPooling3D(BaseGlobalPooling):
+    """The largest over all voxels."""
+
+    def __init__(self, data_format: str | None = None, keepdims: bool = False, **kwargs: Any) -> None:
+        super().__init__(3, data_format, keepdims, **kwargs)
+
+    def call(self, inputs: Any) -> Any:
+        return ops.max(inputs, axis=self._axes, keepdims=self.keepdims)
+
+
 class GlobalAveragePooling1D(BaseGlobalPooling):
     """The mean over all steps, or over those that `mask[N, steps]` lets through."""
 
@@ -161,7 +191,17 @@ class GlobalAveragePooling2D(BaseGlobalPooling):
         return ops.mean(inputs, axis=self._axes, keepdims=self.keepdims)
 
 
-MaxPool1D, MaxPool2D = MaxPooling1D, MaxPooling2D
-AvgPool1D, AvgPool2D = AveragePooling1D, AveragePooling2D
-GlobalMaxPool1D, GlobalMaxPool2D = GlobalMaxPooling1D, GlobalMaxPooling2D
-GlobalAvgPool1D, GlobalAvgPool2D = GlobalAveragePooling1D, GlobalAveragePooling2D
+class GlobalAveragePooling3D(BaseGlobalPooling):
+    """The mean over all voxels."""
+
+    def __init__(self, data_format: str | None = None, keepdims: bool = False, **kwargs: Any) -> None:
+        super().__init__(3, data_format, keepdims, **kwargs)
+
+    def call(self, inputs: Any) -> Any:
+        return ops.mean(inputs, axis=self._axes, keepdims=self.keepdims)
+
+
+MaxPool1D, MaxPool2D, MaxPool3D = MaxPooling1D, MaxPooling2D, MaxPooling3D
+AvgPool1D, AvgPool2D, AvgPool3D = AveragePooling1D, AveragePooling2D, AveragePooling3D
+GlobalMaxPool1D, GlobalMaxPool2D, GlobalMaxPool3D = GlobalMaxPooling1D, GlobalMaxPooling2D, GlobalMaxPooling3D
+GlobalAvgPool1D, GlobalAvgPool2D, GlobalAvgPool3D = GlobalAveragePooling1D, GlobalAveragePooling2D, GlobalAveragePooling3D

@@ -1,4 +1,4 @@
-"""Owns layers that move or repeat elements: Flatten, Reshape, Permute, RepeatVector, ZeroPadding, Cropping, UpSampling."""
+"""Owns layers that move elements: Flatten, Reshape, Permute, RepeatVector, ZeroPadding, Cropping."""
 
 from __future__ import annotations
 
@@ -164,6 +164,16 @@ class ZeroPadding2D(BaseZeroPadding):
         self.input_spec = InputSpec(ndim=4)
 
 
+class ZeroPadding3D(BaseZeroPadding):
+    """x[N, D, H, W, C] -> y with zeros around; padding: an integer, three of them, or three pairs."""
+
+    def __init__(self, padding: Any = ((1, 1), (1, 1), (1, 1)), data_format: str | None = None, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.padding = pairs(padding, 3, "padding")
+        self.data_format = config.standardize_data_format(data_format)
+        self.input_spec = InputSpec(ndim=5)
+
+
 class Cropping1D(Layer):
     """x[N, steps, C] -> y[N, steps - before - after, C]."""
 
@@ -193,7 +203,30 @@ def _cropped(size: int | None, cropping: Sequence[int], input_shape: Any) -> int
     return size - sum(cropping)
 
 
-class Cropping2D(Layer):
+class BaseCropping(Layer):
+    """Less of each spatial axis, before and after."""
+
+    cropping: tuple[tuple[int, int], ...]
+    data_format: str
+
+    def call(self, inputs: Any) -> Any:
+        self.compute_output_shape(inputs.shape)
+        index = [slice(None)] * len(inputs.shape)
+        for axis, (before, after) in zip(spatial_axes(len(self.cropping), self.data_format), self.cropping, strict=True):
+            index[axis] = slice(before, -after or None)
+        return inputs[tuple(index)]
+
+    def compute_output_shape(self, input_shape: Any) -> tuple[int | None, ...]:
+        shape = list(input_shape)
+        for axis, cropping in zip(spatial_axes(len(self.cropping), self.data_format), self.cropping, strict=True):
+            shape[axis] = _cropped(shape[axis], cropping, input_shape)
+        return tuple(shape)
+
+    def get_config(self) -> dict[str, Any]:
+        return {**super().get_config(), "cropping": self.cropping, "data_format": self.data_format}
+
+
+class Cropping2D(BaseCropping):
     """x[N, H, W, C] -> y without ((top, bottom), (left, right)) rows and columns."""
 
     def __init__(self, cropping: Any = ((0, 0), (0, 0)), data_format: str | None = None, **kwargs: Any) -> None:
@@ -202,64 +235,12 @@ class Cropping2D(Layer):
         self.data_format = config.standardize_data_format(data_format)
         self.input_spec = InputSpec(ndim=4)
 
-    def call(self, inputs: Any) -> Any:
-        self.compute_output_shape(inputs.shape)
-        index = [slice(None)] * 4
-        for axis, (before, after) in zip(spatial_axes(2, self.data_format), self.cropping, strict=True):
-            index[axis] = slice(before, -after or None)
-        return inputs[tuple(index)]
 
-    def compute_output_shape(self, input_shape: Any) -> tuple[int | None, ...]:
-        shape = list(input_shape)
-        for axis, cropping in zip(spatial_axes(2, self.data_format), self.cropping, strict=True):
-            shape[axis] = _cropped(shape[axis], cropping, input_shape)
-        return tuple(shape)
+class Cropping3D(BaseCropping):
+    """x[N, D, H, W, C] -> y without what `cropping` (an integer, three of them, or three pairs) takes from each side."""
 
-    def get_config(self) -> dict[str, Any]:
-        return {**super().get_config(), "cropping": self.cropping, "data_format": self.data_format}
-
-
-class UpSampling1D(Layer):
-    """Each step `size` times: x[N, steps, C] -> y[N, steps * size, C]."""
-
-    def __init__(self, size: int = 2, **kwargs: Any) -> None:
+    def __init__(self, cropping: Any = ((1, 1), (1, 1), (1, 1)), data_format: str | None = None, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self.size = int(size)
-        self.input_spec = InputSpec(ndim=3)
-
-    def call(self, inputs: Any) -> Any:
-        return ops.repeat(inputs, self.size, axis=1)
-
-    def compute_output_shape(self, input_shape: Any) -> tuple[int | None, ...]:
-        steps = None if input_shape[1] is None else input_shape[1] * self.size
-        return (input_shape[0], steps, input_shape[2])
-
-    def get_config(self) -> dict[str, Any]:
-        return {**super().get_config(), "size": self.size}
-
-
-class UpSampling2D(Layer):
-    """Each row and column `size` times (interpolation "nearest"). Raises ValueError for other interpolations."""
-
-    def __init__(self, size: Any = (2, 2), data_format: str | None = None, interpolation: str = "nearest", **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        if str(interpolation).lower() != "nearest":
-            raise ValueError(f"`interpolation` must be 'nearest'; resampling by weights is not supported. Received: {interpolation!r}")
-        self.size = sizes(size, 2, "size")
+        self.cropping = pairs(cropping, 3, "cropping")
         self.data_format = config.standardize_data_format(data_format)
-        self.interpolation = "nearest"
-        self.input_spec = InputSpec(ndim=4)
-
-    def call(self, inputs: Any) -> Any:
-        for axis, times in zip(spatial_axes(2, self.data_format), self.size, strict=True):
-            inputs = ops.repeat(inputs, times, axis=axis)
-        return inputs
-
-    def compute_output_shape(self, input_shape: Any) -> tuple[int | None, ...]:
-        shape = list(input_shape)
-        for axis, times in zip(spatial_axes(2, self.data_format), self.size, strict=True):
-            shape[axis] = None if shape[axis] is None else shape[axis] * times
-        return tuple(shape)
-
-    def get_config(self) -> dict[str, Any]:
-        return {**super().get_config(), "size": self.size, "data_format": self.data_format, "interpolation": self.interpolation}
+        self.input_spec = InputSpec(ndim=5)

@@ -1,4 +1,4 @@
-"""Owns the small layers: Identity, Rescaling, Lambda, Masking."""
+"""Owns the small layers: Identity, ActivityRegularization, Rescaling, Lambda, Masking."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from .. import config, ops
+from .. import config, ops, regularizers
 from .layer import Layer
 
 
@@ -25,6 +25,26 @@ class Identity(Layer):
 
     def compute_output_shape(self, input_shape: Any) -> Any:
         return input_shape
+
+
+class ActivityRegularization(Layer):
+    """What comes in goes out; its absolute values times `l1` and its squares times `l2`, divided by the rows, go into the loss."""
+
+    def __init__(self, l1: float = 0.0, l2: float = 0.0, **kwargs: Any) -> None:
+        super().__init__(activity_regularizer=regularizers.L1L2(l1=l1, l2=l2), **kwargs)
+        self.supports_masking = True
+        self.l1, self.l2 = l1, l2
+        self._build_at_init()
+
+    def call(self, inputs: Any) -> Any:
+        return inputs
+
+    def compute_output_shape(self, input_shape: Any) -> Any:
+        return input_shape
+
+    def get_config(self) -> dict[str, Any]:
+        base = {name: value for name, value in super().get_config().items() if name != "activity_regularizer"}
+        return {**base, "l1": self.l1, "l2": self.l2}
 
 
 class Rescaling(Layer):
