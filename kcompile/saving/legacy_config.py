@@ -63,11 +63,15 @@ def modern_layer(record: dict[str, Any]) -> dict[str, Any]:
     return {**kept, "class_name": name, "config": config}
 
 
+_SAY_LITTLE = ("SpatialDropout1D", "SpatialDropout2D", "SpatialDropout3D")  # layers whose configuration leaves out `trainable`
+
+
 def _is_operation(record: dict[str, Any]) -> bool:
     """Whether a record that says no module is one of keras.ops: layers say whether they are trainable."""
     nodes = record.get("inbound_nodes") or []
-    return "module" not in record and bool(nodes) and isinstance(nodes[0], dict) and isinstance(record["config"], dict) \
-        and "trainable" not in record["config"] and not {"layers", "batch_shape"} & set(record["config"])
+    if "module" in record or record["class_name"] in _SAY_LITTLE or not isinstance(record["config"], dict):
+        return False
+    return bool(nodes) and isinstance(nodes[0], dict) and not {"trainable", "layers", "batch_shape"} & set(record["config"])
 
 
 def _name_input(config: dict[str, Any]) -> None:

@@ -7,7 +7,8 @@ CLASSES = {"Convolution1D": "Conv1D", "Convolution2D": "Conv2D", "Convolution3D"
            "AtrousConvolution1D": "Conv1D", "AtrousConvolution2D": "Conv2D",
            "Deconvolution2D": "Conv2DTranspose", "Convolution2DTranspose": "Conv2DTranspose", "BatchNormalizationV1": "BatchNormalization",
            "BatchNormalizationV2": "BatchNormalization", "MaxPool1D": "MaxPooling1D", "MaxPool2D": "MaxPooling2D",
-           "AvgPool1D": "AveragePooling1D", "AvgPool2D": "AveragePooling2D"}
+           "AvgPool1D": "AveragePooling1D", "AvgPool2D": "AveragePooling2D",
+           "MaxPool3D": "MaxPooling3D", "AvgPool3D": "AveragePooling3D"}
 MERGES = {"sum": "Add", "mul": "Multiply", "concat": "Concatenate", "ave": "Average", "max": "Maximum", "dot": "Dot"}
 
 # arguments of Keras 1 -> today's
@@ -33,6 +34,7 @@ DROPPED = {
     "BatchNormalization": ("virtual_batch_size", "fused", "adjustment", "renorm", "renorm_clipping", "renorm_momentum"),
     "InputLayer": ("trainable",),
     "SpatialDropout1D": ("trainable", "noise_shape"), "SpatialDropout2D": ("trainable", "noise_shape"),
+    "SpatialDropout3D": ("trainable", "noise_shape"),
     "Conv1D": ("input_dim", "input_length"),
     # Keras 2 writes of these what it inherits and does not use
     **dict.fromkeys(("DepthwiseConv1D", "DepthwiseConv2D", "Conv1DTranspose", "Conv2DTranspose", "Conv3DTranspose"), ("groups",)),

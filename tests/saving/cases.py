@@ -12,7 +12,8 @@ WEIGHTS_ONLY = {"subclassed", "subclassed_with_metric"}  # cannot be described: 
 PREDICT_ONLY = {"random_layers"}  # two libraries draw different numbers
 UNJUDGED = {"Layer": "a base", "Loss": "a base", "Metric": "a base", "Optimizer": "a base",
             "LearningRateSchedule": "a base", "LossFunctionWrapper": "a base", "MeanMetricWrapper": "a base",
-            "Mean": "of values, not of labels", "Sum": "of values, not of labels", "Lambda": "code"}
+            "Mean": "of values, not of labels", "Sum": "of values, not of labels", "Lambda": "code", "Wrapper": "a base",
+            "categorical_generalized_cross_entropy": "has no name in Keras's table"}
 
 
 def case(function):
@@ -76,6 +77,26 @@ def pooled_images(keras):
     x = L.Conv2D(3, 2, kernel_initializer="glorot_normal", bias_initializer=keras.initializers.Constant(0.1))(given)
     outputs = L.Concatenate()([L.GlobalMaxPooling2D()(x), L.GlobalAveragePooling2D()(x)])
     return compiled(keras.Model(given, L.Dense(2)(outputs)), "rmsprop"), [data(4, 6, 6, 2)], data(4, 2, seed=1)
+
+
+@case
+def normalized_images(keras):
+    L = keras.layers
+    model = keras.Sequential([
+        L.Input((7, 6, 2)), L.Conv2D(4, 2), L.GroupNormalization(2, beta_regularizer="l2"), L.UpSampling2D(2, interpolation="bilinear"),
+        L.RMSNormalization(), L.SpectralNormalization(L.Conv2D(4, 2, activation="tanh"), power_iterations=2), L.UnitNormalization(axis=[1]),
+        L.Resizing(6, 5), L.CenterCrop(4, 5), L.ActivityRegularization(l1=0.01), L.AlphaDropout(0.0), L.Flatten(), L.Dense(2)])
+    return compiled(model, keras.optimizers.SGD(0.05)), [data(4, 7, 6, 2)], data(4, 2, seed=1)
+
+
+@case
+def volumes(keras):
+    L = keras.layers
+    given = keras.Input((4, 5, 4, 2))
+    x = L.Cropping3D(((1, 0), (0, 1), (1, 1)))(L.ZeroPadding3D(1)(L.Conv3D(3, 2)(given)))
+    x = L.SpatialDropout3D(0.0)(L.UpSampling3D((1, 1, 2))(L.AveragePooling3D((2, 1, 1))(L.MaxPooling3D((1, 2, 2))(x))))
+    outputs = L.Concatenate()([L.GlobalMaxPooling3D()(x), L.GlobalAveragePooling3D()(x)])
+    return compiled(keras.Model(given, L.Dense(2)(outputs)), "sgd"), [data(4, 4, 5, 4, 2)], data(4, 2, seed=1)
 
 
 @case
@@ -245,9 +266,11 @@ LOSS_FUNCTIONS = {"binary_crossentropy": ("sigmoid", "rows"), "categorical_cross
                   "log_cosh": (None, "rows"), "mean_absolute_error": (None, "rows"), "mean_absolute_percentage_error": (None, "rows"),
                   "mean_squared_error": (None, "rows"), "mean_squared_logarithmic_error": ("sigmoid", "rows"),
                   "poisson": ("softplus", "rows"), "sparse_categorical_crossentropy": ("softmax", "classes"),
-                  "squared_hinge": (None, "rows")}
+                  "squared_hinge": (None, "rows"), "binary_focal_crossentropy": ("sigmoid", "rows"),
+                  "categorical_focal_crossentropy": ("softmax", "rows"), "dice": ("sigmoid", "rows"), "tversky": ("sigmoid", "rows")}
 METRIC_FUNCTIONS = {"accuracy": "rows", "binary_accuracy": "rows", "categorical_accuracy": "rows", "top_k_categorical_accuracy": "rows",
-                    "sparse_categorical_accuracy": "classes", "sparse_top_k_categorical_accuracy": "classes"}
+                    "sparse_categorical_accuracy": "classes", "sparse_top_k_categorical_accuracy": "classes",
+                    "pearson_correlation": "rows", "concordance_correlation": "rows"}
 LOSSES = {"BinaryCrossentropy": ("sigmoid", {"label_smoothing": 0.1}),
           "CategoricalCrossentropy": ("softmax", {"from_logits": False}),
           "CategoricalHinge": (None, {}), "CosineSimilarity": (None, {}), "Hinge": (None, {}), "Huber": (None, {}),
@@ -255,7 +278,11 @@ LOSSES = {"BinaryCrossentropy": ("sigmoid", {"label_smoothing": 0.1}),
           "MeanAbsolutePercentageError": (None, {}),
           "MeanSquaredError": (None, {"reduction": "sum"}),
           "MeanSquaredLogarithmicError": ("sigmoid", {}), "Poisson": ("softplus", {}),
-          "SparseCategoricalCrossentropy": ("softmax", {}), "SquaredHinge": (None, {})}
+          "SparseCategoricalCrossentropy": ("softmax", {}), "SquaredHinge": (None, {}),
+          "BinaryFocalCrossentropy": ("sigmoid", {"apply_class_balancing": True, "alpha": 0.3}),
+          "CategoricalFocalCrossentropy": ("softmax", {"gamma": 1.5}), "CategoricalGeneralizedCrossEntropy": ("softmax", {"q": 0.4}),
+          "Dice": ("sigmoid", {"axis": 1}), "Tversky": ("sigmoid", {"alpha": 0.3, "beta": 0.6})}
+OF_CLASSES = ("SparseCategoricalCrossentropy", "CategoricalGeneralizedCrossEntropy")  # their labels are numbers
 OPTIMIZERS = {"SGD": {"momentum": 0.9, "nesterov": True, "clipnorm": 1.0}, "RMSprop": {"momentum": 0.5, "centered": True},
               "Adam": {"amsgrad": True, "global_clipnorm": 2.0}, "AdamW": {"weight_decay": 0.01}, "Adadelta": {}, "Adagrad": {},
               "Adamax": {"clipvalue": 0.5}, "Nadam": {}, "Lion": {}}
@@ -269,8 +296,15 @@ METRICS = {"Accuracy": {}, "BinaryAccuracy": {"threshold": 0.4}, "BinaryCrossent
            "KLDivergence": {}, "LogCoshError": {}, "MeanAbsoluteError": {}, "MeanAbsolutePercentageError": {},
            "MeanSquaredError": {}, "MeanSquaredLogarithmicError": {}, "Poisson": {}, "Precision": {"thresholds": [0.3, 0.6]},
            "Recall": {"class_id": 1}, "RootMeanSquaredError": {}, "SquaredHinge": {}, "TopKCategoricalAccuracy": {"k": 2},
-           "TrueNegatives": {}, "TruePositives": {}}
-SPARSE_METRICS = {"SparseCategoricalAccuracy": {}, "SparseCategoricalCrossentropy": {}, "SparseTopKCategoricalAccuracy": {"k": 2}}
+           "TrueNegatives": {}, "TruePositives": {}, "AUC": {"curve": "PR", "num_thresholds": 9}, "PrecisionAtRecall": {"recall": 0.5},
+           "RecallAtPrecision": {"precision": 0.4}, "SensitivityAtSpecificity": {"specificity": 0.5, "num_thresholds": 7},
+           "SpecificityAtSensitivity": {"sensitivity": 0.5, "class_id": 1}, "F1Score": {"average": "macro"},
+           "FBetaScore": {"beta": 2.0, "threshold": 0.3}, "R2Score": {"class_aggregation": None}, "PearsonCorrelation": {},
+           "ConcordanceCorrelation": {"axis": 0}, "BinaryIoU": {"threshold": 0.4},
+           "OneHotIoU": {"num_classes": 3, "target_class_ids": [0, 2]}, "OneHotMeanIoU": {"num_classes": 3}}
+SPARSE_METRICS = {"SparseCategoricalAccuracy": {}, "SparseCategoricalCrossentropy": {}, "SparseTopKCategoricalAccuracy": {"k": 2},
+                  "IoU": {"num_classes": 3, "target_class_ids": [1], "sparse_y_pred": False},
+                  "MeanIoU": {"num_classes": 3, "sparse_y_pred": False}}
 
 
 def _loss(name):
@@ -278,7 +312,7 @@ def _loss(name):
         activation, options = LOSSES[name]
         model = compiled(small(keras, 3, activation), "sgd", getattr(keras.losses, name)(**options))
         labels = data(6, classes=3)
-        return model, [data(6, 4)], labels if name.startswith("Sparse") else np.eye(3, dtype="float32")[labels]
+        return model, [data(6, 4)], labels if name in OF_CLASSES else np.eye(3, dtype="float32")[labels]
 
     return build
 

@@ -146,3 +146,13 @@ def test_many_names_are_spread_over_attributes(tmp_path):
     clone.load_weights(tmp_path / "w.h5")
     for a, b in zip(model.get_weights(), clone.get_weights(), strict=True):
         np.testing.assert_array_equal(a, b)
+
+
+@pytest.mark.parametrize("kind", ["SpatialDropout1D", "SpatialDropout2D", "SpatialDropout3D"])
+def test_spatial_dropout_in_a_functional_model(kind, tmp_path):
+    """Their configurations do not say `trainable`, by which layers are told from operations in h5 files."""
+    x = keras.Input((2,) * int(kind[-2]) + (3,))
+    model = keras.Model(x, keras.layers.Dense(2)(getattr(keras.layers, kind)(0.5)(x)))
+    model.save(tmp_path / "model.h5")
+    again = keras.saving.load_model(tmp_path / "model.h5")
+    assert [type(layer).__name__ for layer in again.layers] == ["InputLayer", kind, "Dense"]

@@ -56,8 +56,9 @@ METRICS = {
         sample_weight=uniform(high=2.0)),
     "auc_labels": lambda k: net(k, "mse", zero_or_one(3), [
         k.metrics.AUC(multi_label=True, num_labels=3, name="auc"), k.metrics.AUC(multi_label=True, name="late"),
-        k.metrics.AUC(name="flat"), k.metrics.AUC(label_weights=[0.2, 0.3, 0.5], name="columns"),
-        k.metrics.AUC(curve="PR", multi_label=True, num_labels=3, label_weights=[0.2, 0.3, 0.5], name="weighted")],
+        k.metrics.AUC(name="flat"),
+        k.metrics.AUC(curve="PR", multi_label=True, num_labels=3, label_weights=[0.2, 0.3, 0.5], name="weighted"),
+        k.metrics.AUC(label_weights=[0.2, 0.3, 0.5], name="columns")],
         units=3, activation="sigmoid"),
     "best_rates": lambda k: categorical(k, [
         k.metrics.SensitivityAtSpecificity(0.5, name="sensitivity_at_specificity"),

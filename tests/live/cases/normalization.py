@@ -71,24 +71,3 @@ def layer_normalization_sequence(keras):
     L = keras.layers
     model = keras.Sequential([keras.Input((3, 4)), L.Dense(5), L.LayerNormalization(), L.Dense(2)])
     return model, dict(optimizer=keras.optimizers.Adam(0.01), loss="mse"), dict(x=normal(3, 4), y=normal(3, 2))
-
-
-IMAGES = {
-    "group_normalization": lambda L: L.GroupNormalization(2),
-    "group_normalization_instance": lambda L: L.GroupNormalization(-1, epsilon=0.1, center=False),
-    "group_normalization_axis": lambda L: L.GroupNormalization(2, axis=1, scale=False),
-    "rms_normalization": lambda L: L.RMSNormalization(),
-    "rms_normalization_axes": lambda L: L.RMSNormalization(axis=(3, 1), epsilon=0.1),
-    "unit_normalization": lambda L: L.UnitNormalization(),
-    "unit_normalization_axes": lambda L: L.UnitNormalization(axis=[1, 2]),
-}
-
-
-def of_images(keras, layer):
-    L = keras.layers
-    model = keras.Sequential([keras.Input((5, 4, 2)), L.Conv2D(4, 2), layer(L), L.Activation("tanh"), L.Flatten(), L.Dense(1)])
-    return model, dict(optimizer=keras.optimizers.SGD(0.02), loss="mse"), dict(x=normal(5, 4, 2), y=normal(1))
-
-
-for name, layer in IMAGES.items():
-    add(name, lambda keras, layer=layer: of_images(keras, layer))

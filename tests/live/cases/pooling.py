@@ -23,15 +23,6 @@ POOLING1D = {
     "global_max_1d": lambda L: L.GlobalMaxPooling1D(),
 }
 
-POOLING3D = {
-    "max_3d": lambda L: L.MaxPooling3D((1, 2, 2), strides=(1, 2, 1)),
-    "max_3d_same": lambda L: L.MaxPooling3D(2, padding="same"),
-    "average_3d": lambda L: L.AveragePooling3D(2, strides=1),
-    "average_3d_same": lambda L: L.AveragePooling3D((2, 1, 3), padding="same"),
-    "global_max_3d": lambda L: L.GlobalMaxPooling3D(),
-    "global_average_3d_keepdims": lambda L: L.GlobalAveragePooling3D(keepdims=True),
-}
-
 
 def after_convolution(keras, convolution, pooling, shape):
     L = keras.layers
@@ -47,7 +38,3 @@ for name, pooling in POOLING2D.items():
 for name, pooling in POOLING1D.items():
     add(f"pooling_{name}", lambda keras, pooling=pooling: after_convolution(
         keras, keras.layers.Conv1D(3, 2), pooling(keras.layers), (7, 2)))
-
-for name, pooling in POOLING3D.items():
-    add(f"pooling_{name}", lambda keras, pooling=pooling: after_convolution(
-        keras, keras.layers.Conv3D(3, 1), pooling(keras.layers), (3, 5, 4, 2)))
