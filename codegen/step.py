@@ -8,7 +8,7 @@ and its array pointers. So the text holds no address, no layer's name and no bat
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import field
 
 from kcompile.common.struct import struct
@@ -16,6 +16,7 @@ from kcompile.common.struct import struct
 from ..ir.program import Buffer, Lifetime, root_of
 from ..ir.types import DimLike
 from .runtime import layout
+from .runtime.helping import FUNCTIONS
 from .target import LINE
 from .trips import Trips
 
@@ -116,7 +117,13 @@ class StepCode:
 
     def functions(self) -> list[str]:
         """The names of all native functions."""
-        return sorted({call.kernel.name for call in self.calls} | {panel.kernel.name for panel in self.panels.values()})
+        own = {call.kernel.name for call in self.calls} | {panel.kernel.name for panel in self.panels.values()}
+        return sorted({*own, *FUNCTIONS} if self.helped else own)
+
+    @property
+    def helped(self) -> bool:
+        """Whether threads take over passes of a call: then the functions for that are in a module of it."""
+        return any(call.kernel.inside == layout.EACH_PASS for call in self.calls)
 
     def instructions(self, symbols: Mapping[str, int]) -> float:
         """An estimate of the vector instructions of one step."""
@@ -153,12 +160,14 @@ def call_table(code: StepCode, addresses: Mapping[str, int], together: bool = Tr
                     most = max(most, call.kernel.stack + LINE)  # dead lanes are read, not used
             elif call.kernel.inside:
                 calls[-1][layout.STEP_PIECE] = 0
-    return [*table_of(calls, most), *private]
+    helping = [addresses[name] for name in FUNCTIONS] if code.helped else ()
+    return [*table_of(calls, most, helping), *private]
 
 
-def table_of(calls: list[list[int]], private: int = 0) -> list[int]:
-    """Calls as the runtime reads them. `private`: the bytes that each thread needs for itself."""
-    return [len(calls), private, *(word for words in calls for word in words)]
+def table_of(calls: list[list[int]], private: int = 0, helping: Sequence[int] = ()) -> list[int]:
+    """Calls as the runtime reads them. `private`: the bytes that each thread needs for itself; `helping`: the addresses of FUNCTIONS, where
+    there is a call with passes that others take over."""
+    return [len(calls), private, *(helping or [0] * len(FUNCTIONS)), *(word for words in calls for word in words)]
 
 
 def call_words(address: int, trips: int, dims: int, args: int, meets: bool, together: int = 1, samples: int = WHOLE,

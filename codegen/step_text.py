@@ -18,6 +18,7 @@ from .lower import lower
 from .nest import Nest
 from .object_code import CONSTANTS_STAY, FINAL_ADDRESSES
 from .runs import asked_in_a_sample, cost_of_a_trip, joined, trips_of_a_sample, trips_worth_a_call
+from .runtime.helping import HELPING
 from .runtime.layout import ALL_AT_ONCE, CLAIMS, EACH_PASS, FRAME_WORDS, WORDS_BEFORE
 from .step import KeptPanel, KernelCall, NativeKernel, PanelKernel, StepCode, Storage
 from .strategy import plan
@@ -71,6 +72,7 @@ class StepText:
     def __init__(self, target: Target, compile: Compile = compile_kernel, emitted: Callable[[str], None] = lambda text: None) -> None:
         self.target, self.compile = target, compile
         self.kernels: dict[Hashable, NativeKernel] = {}
+        self.helped = False  # whether the functions are there with which threads take over passes of a kernel
         self.modules = _Modules(target, emitted)
 
     def announce(self, kernel: Kernel) -> None:
@@ -85,6 +87,9 @@ class StepText:
             text, found = self.compile(canonical(kernel), self.target, f"k{len(self.kernels)}", along)
             self.kernels[key] = found
             self.modules.add(text, lines)
+            if found.inside == EACH_PASS and not self.helped:
+                self.helped = True
+                self.modules.add(HELPING, lines)
         return found
 
     def _first_module(self, program: Program) -> None:

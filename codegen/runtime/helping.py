@@ -9,6 +9,8 @@ it is done. Who has taken something can be helped in turn. The bits do not depen
 A thread's word of what others help with: its trips, in whose memory they wait, how many passes it has begun, and the number of the call
 in which that is so, so that nobody helps who is in another one. It is exchanged whole. Beside it the passes begun once more, behind the
 number of the share that they are of, in a word that only grows: others wait for that.
+
+It is a module of the steps that have such calls: every first step waits for the runtime, of which this would be a fifth.
 """
 
 from __future__ import annotations
@@ -25,10 +27,14 @@ from .layout import (
     PASS_BEGAN,
     PASS_FIRST,
     PASS_NEXT,
+    PASS_NOW,
     PASS_OWN,
     PASS_OWNER,
+    PASS_PACE,
     PASS_SUMS,
     PASS_TRIPS,
+    PASS_WAIT,
+    PASS_WAKE,
     PASS_WORTH,
     fields,
     stored,
@@ -52,10 +58,12 @@ def _words(name: str, thread: str, *words: tuple[str, int]) -> str:
     return "\n".join([*lines, *(f"  %{word} = getelementptr i64, ptr %{name}, i64 {place}" for word, place in words)])
 
 
-# kc.help.pass: what the kernel asks with (see emit/claims.py). kc.help.more: behind a thread's last pass; whether it has others to make.
+FUNCTIONS = ("kc_help_begin", "kc_help_pass", "kc_help_more")  # of which the call table tells, in this order
+
+# kc_help_pass: what the kernel asks with (see emit/claims.py). kc_help_more: behind a thread's last pass; whether it has others to make.
 # Who tries to take something and comes too late has it counted as taken and as given back: while one does, the other count says nothing.
 HELPING = f"""
-define internal void @kc.help.enter(ptr %own, i64 %number, i64 %passes, i64 %owner, i64 %first, i64 %end) {{
+define internal void @kc.help.enter(ptr %told, ptr %own, i64 %number, i64 %passes, i64 %owner, i64 %first, i64 %end) {{
   %low.number = and i64 %number, {_NUMBER}
   %number.up = shl i64 %low.number, {_NUMBER_AT}
   %passes.up = shl i64 %passes, {_PASS_AT}
@@ -65,29 +73,30 @@ define internal void @kc.help.enter(ptr %own, i64 %number, i64 %passes, i64 %own
   %word.2 = or i64 %owner.up, %first.up
   %word.3 = or i64 %word.1, %word.2
   %word = or i64 %word.3, %end
-  %told = getelementptr i64, ptr %own, i64 {HELP_BEGUN}
-  %before = load i64, ptr %told
+{fields("told", wake=(PASS_WAKE, "ptr"))}
+{fields("own", before=(HELP_BEGUN, "i64"))}
   %shares = or i64 %before, {_PASS}
   %following = add i64 %shares, 1
   %begun = or i64 %following, %passes
-  store atomic i64 %begun, ptr %told seq_cst, align 8
+  store atomic i64 %begun, ptr %before.place seq_cst, align 8
   %place = getelementptr i64, ptr %own, i64 {HELP}
   store atomic i64 %word, ptr %place seq_cst, align 8
-  call void @kc.wake.sleepers(ptr %told)
+  call void %wake(ptr %before.place)
   ret void
 }}
-define internal void @kc.help.begin(ptr %told, ptr %own, ptr %private, i64 %thread, i64 %first, i64 %end, i64 %began) {{
+define void @kc_help_begin(ptr %told, ptr %own, ptr %private, i64 %thread, i64 %first, i64 %end, i64 %began) {{
 {fields("own", number=(HELP_NUMBER, "i64"))}
   %next = add i64 %number, 1
 {stored("own", ((HELP_NUMBER, "i64 %next"), (HELP_SUMS, "ptr %private")))}
 {stored("told", ((PASS_OWN, "ptr %own"), (PASS_SUMS, "ptr %private"), (PASS_FIRST, "i64 0"), (PASS_NEXT, "i64 0"),
                  (PASS_OWNER, "i64 %thread"), (PASS_TRIPS, "i64 0"), (PASS_BEGAN, "i64 %began")))}
-  call void @kc.help.enter(ptr %own, i64 %next, i64 0, i64 %thread, i64 %first, i64 %end)
+  call void @kc.help.enter(ptr %told, ptr %own, i64 %next, i64 0, i64 %thread, i64 %first, i64 %end)
   ret void
 }}
-define internal i64 @kc.help.pass(ptr %told) {{
+define i64 @kc_help_pass(ptr %told) {{
 entry:
-{fields("told", own=(PASS_OWN, "ptr"), since=(PASS_FIRST, "i64"), upon=(PASS_NEXT, "i64"), made=(PASS_TRIPS, "i64"))}
+{fields("told", own=(PASS_OWN, "ptr"), since=(PASS_FIRST, "i64"), upon=(PASS_NEXT, "i64"), made=(PASS_TRIPS, "i64"),
+         wake=(PASS_WAKE, "ptr"))}
   %following = add i64 %upon, 1
   store i64 %following, ptr %upon.place
   %due = icmp uge i64 %upon, %since
@@ -111,7 +120,7 @@ tell:
   %share = and i64 %before, {~_PASS}
   %begun = or i64 %share, %passes
   store atomic i64 %begun, ptr %before.place release, align 8
-  call void @kc.wake.sleepers(ptr %before.place)
+  call void %wake(ptr %before.place)
   %first.up = lshr i64 %seen, {TRIP_BITS}
   %first = and i64 %first.up, {_TRIP}
   %end = and i64 %seen, {_TRIP}
@@ -122,23 +131,25 @@ tell:
   %answer = or i64 %end.up, %first
   ret i64 %answer
 }}
-define internal void @kc.help.return(ptr %claims, i64 %thread) {{
+define internal void @kc.help.return(ptr %told, ptr %claims, i64 %thread) {{
 {_words("own", "%thread", ("returned", HELP_RETURNED))}
   %before = atomicrmw add ptr %returned, i64 1 seq_cst
-  call void @kc.wake.sleepers(ptr %returned)
+{fields("told", wake=(PASS_WAKE, "ptr"))}
+  call void %wake(ptr %returned)
   ret void
 }}
-define internal i1 @kc.help.more(ptr %told, ptr %claims, ptr %shared, i64 %thread, i64 %threads, i64 %count, i64 %cost) {{
+define i1 @kc_help_more(ptr %told, ptr %claims, ptr %shared, i64 %thread, i64 %threads, i64 %count, i64 %cost) {{
 entry:
 {fields("told", own=(PASS_OWN, "ptr"), all=(PASS_NEXT, "i64"), owner=(PASS_OWNER, "i64"), made=(PASS_TRIPS, "i64"),
-         began=(PASS_BEGAN, "i64"), worth=(PASS_WORTH, "i64"))}
+         began=(PASS_BEGAN, "i64"), worth=(PASS_WORTH, "i64"), waits=(PASS_WAIT, "ptr"))}
 {fields("own", number=(HELP_NUMBER, "i64"))}
-  call void @kc.help.enter(ptr %own, i64 %number, i64 {_PASS}, i64 0, i64 0, i64 0)
+  call void @kc.help.enter(ptr %told, ptr %own, i64 %number, i64 {_PASS}, i64 0, i64 0, i64 0)
   %passes = call i64 @llvm.umax.i64(i64 %all, i64 1)
   %own.share = icmp ne i64 %began, 0
   br i1 %own.share, label %measure, label %return
 measure:
-  %now = call i64 @kc.now()
+{fields("told", clock=(PASS_NOW, "ptr"), pace=(PASS_PACE, "ptr"))}
+  %now = call i64 %clock()
   %took.0 = sub i64 %now, %began
   %took = call i64 @llvm.umax.i64(i64 %took.0, i64 1)
   %made.up = mul i64 %made, {WORTH_HELPING}
@@ -146,11 +157,11 @@ measure:
   store i64 %worth.found, ptr %worth.place
   %cost.some = udiv i64 %cost, %passes
   %cost.pass = call i64 @llvm.umax.i64(i64 %cost.some, i64 1)
-  call void @kc.pace(ptr %claims, i64 %thread, i64 %made, i64 %cost.pass, i64 %began)
+  call void %pace(ptr %claims, i64 %thread, i64 %made, i64 %cost.pass, i64 %began)
   store i64 0, ptr %began.place
   br label %judge
 return:
-  call void @kc.help.return(ptr %claims, i64 %owner)
+  call void @kc.help.return(ptr %told, ptr %claims, i64 %owner)
   br label %judge
 judge:
   %worth.now = load i64, ptr %worth.place
@@ -220,18 +231,18 @@ take:
   %done = extractvalue {{ i64, i1 }} %exchange, 1
   br i1 %done, label %taken, label %missed
 missed:
-  call void @kc.help.return(ptr %claims, i64 %lender)
+  call void @kc.help.return(ptr %told, ptr %claims, i64 %lender)
   br label %search
 taken:
   %begun.up = lshr i64 %chosen.next, {_PASS_AT}
   %since = and i64 %begun.up, {_PASS}
   %sums = load ptr, ptr %sums.word
 {stored("told", ((PASS_SUMS, "ptr %sums"), (PASS_FIRST, "i64 %since"), (PASS_NEXT, "i64 0"), (PASS_OWNER, "i64 %lender")))}
-  call void @kc.help.enter(ptr %own, i64 %number, i64 %since, i64 %lender, i64 %from, i64 %end)
+  call void @kc.help.enter(ptr %told, ptr %own, i64 %number, i64 %since, i64 %lender, i64 %from, i64 %end)
   %share = and i64 %begun, {~_PASS}
   %this.pass = or i64 %share, %since
   %behind = add i64 %this.pass, 1
-  call void @kc.wait(ptr %begun.place, i64 %behind, ptr %shared)
+  call void %waits(ptr %begun.place, i64 %behind, ptr %shared)
   ret i1 true
 wait:
   %mine.place = getelementptr i64, ptr %own, i64 {HELP_LENT}
@@ -239,7 +250,7 @@ wait:
   br label %again
 again:
   %mine = load atomic i64, ptr %mine.place seq_cst, align 8
-  call void @kc.wait(ptr %back, i64 %mine, ptr %shared)
+  call void %waits(ptr %back, i64 %mine, ptr %shared)
   %mine.now = load atomic i64, ptr %mine.place seq_cst, align 8
   %settled = icmp eq i64 %mine, %mine.now
   br i1 %settled, label %leave, label %again
@@ -247,4 +258,6 @@ leave:
   ret i1 false
 }}
 declare i64 @llvm.smax.i64(i64, i64)
+declare i64 @llvm.umin.i64(i64, i64)
+declare i64 @llvm.umax.i64(i64, i64)
 """

@@ -20,12 +20,13 @@ IDLE_YIELDS = 1000  # yields of an idle worker before it sleeps
 CLOSE_CALLS = 500_000  # nanoseconds between two small calls that find workers asleep, within which these are woken for the next one
 # frame: what a step reads; after the table shared by its threads and that of its calls the rest is laid by codegen.step_text
 FRAME_SHARED, FRAME_CALLS, FRAME_WORDS = range(3)
-# calls: their number, the bytes of memory that each thread has for itself, then for each the kernel's function, its words of the frame,
+# calls: their number, the bytes of memory that each thread has for itself, the functions with which threads help (see helping.py; 0 where
+# no call has such passes), then for each the kernel's function, its words of the frame,
 # whether threads meet before it, how many calls go through the samples together, how many samples at a time, the trips of a sample,
 # the words of the table where its private arrays and what it asks for are told (0: it has none), the least samples that a thread may
 # claim (0: none), the instructions of a trip, where threads' shares follow from how fast they were (0: they do not), and whether the call
 # asks for its trips itself when it comes to them: CLAIMS pieces, or asks for its share in EACH_PASS
-STEPS_COUNT, STEPS_PRIVATE, STEPS_HEAD = range(3)
+STEPS_COUNT, STEPS_PRIVATE, STEPS_BEGIN, STEPS_PASS, STEPS_MORE, STEPS_HEAD = range(6)
 (STEP_KERNEL, STEP_TRIPS, STEP_DIMS, STEP_ARGS, STEP_MEETS, STEP_TOGETHER, STEP_SAMPLES, STEP_UNIT, STEP_PRIVATE, STEP_ASKED,
  STEP_PIECE, STEP_COST, STEP_INSIDE, STEP_WORDS) = range(14)
 ALL_AT_ONCE, CLAIMS, EACH_PASS = range(3)
@@ -48,8 +49,9 @@ ERRAND_BEFORE, CLAIMS_BEFORE, WORDS_BEFORE = 1, 2, 2
 MORE_FUNCTION, MORE_CLAIMS, MORE_THREAD, MORE_THREADS, MORE_COUNT, MORE_PIECE, MORE_MOST, MORE_WORDS = range(8)
 # what one that goes through its trips several times asks with for its share of a pass (see helping.py): a function that takes the address
 # of these words, where sums wait, the thread's claims, the first pass, the next one, the thread in whose memory the sums are, the trips
-# made so far, when it began, and how many trips are worth being taken over
-PASS_FUNCTION, PASS_SUMS, PASS_OWN, PASS_FIRST, PASS_NEXT, PASS_OWNER, PASS_TRIPS, PASS_BEGAN, PASS_WORTH, PASS_WORDS = range(10)
+# made so far, when it began, and how many trips are worth being taken over; then functions of the runtime
+(PASS_FUNCTION, PASS_SUMS, PASS_OWN, PASS_FIRST, PASS_NEXT, PASS_OWNER, PASS_TRIPS, PASS_BEGAN, PASS_WORTH, PASS_WAIT, PASS_WAKE, PASS_PACE,
+ PASS_NOW, PASS_WORDS) = range(14)
 # loop
 (LOOP_SHARED, LOOP_STEP, LOOP_EVEN, LOOP_ODD, LOOP_TAIL, LOOP_FULL_STEPS, LOOP_FIRST, LOOP_STEPS, LOOP_BUDGET, LOOP_DONE, LOOP_FEEDS,
  LOOP_FEED_COUNT, LOOP_MOVING, LOOP_MOVING_COUNT, LOOP_BATCH, LOOP_TAIL_ROWS) = range(16)

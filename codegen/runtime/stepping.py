@@ -24,6 +24,10 @@ from .layout import (
     MORE_WORDS,
     MOST_ARGS,
     PASS_FUNCTION,
+    PASS_NOW,
+    PASS_PACE,
+    PASS_WAIT,
+    PASS_WAKE,
     PASS_WORDS,
     PRIVATE_ARG,
     PRIVATE_ARGS,
@@ -46,8 +50,11 @@ from .layout import (
     STEP_TRIPS,
     STEP_UNIT,
     STEP_WORDS,
+    STEPS_BEGIN,
     STEPS_COUNT,
     STEPS_HEAD,
+    STEPS_MORE,
+    STEPS_PASS,
     STEPS_PRIVATE,
     WORDS_BEFORE,
     fields,
@@ -70,7 +77,8 @@ STEP = f"""
 define i64 @kc_step(ptr %frame, i64 %thread, i64 %threads, i64 %target0) {{
 entry:
 {fields("frame", shared=(FRAME_SHARED, "ptr"), calls=(FRAME_CALLS, "ptr"))}
-{fields("calls", count=(STEPS_COUNT, "i64"), private_bytes=(STEPS_PRIVATE, "i64"))}
+{fields("calls", count=(STEPS_COUNT, "i64"), private_bytes=(STEPS_PRIVATE, "i64"), help_begin=(STEPS_BEGIN, "ptr"),
+         help_pass=(STEPS_PASS, "ptr"), help_more=(STEPS_MORE, "ptr"))}
   %table = getelementptr i64, ptr %calls, i64 {STEPS_HEAD}
   %claims.place = getelementptr i64, ptr %shared, i64 {SHARED_CLAIMS}
   %claims = load ptr, ptr %claims.place
@@ -88,7 +96,8 @@ entry:
   %own.offset = mul i64 %thread, {CLAIM_WORDS}
   %own.words = getelementptr i64, ptr %claims, i64 %own.offset
   %passes = alloca [{PASS_WORDS} x i64], align 64
-{stored("passes", ((PASS_FUNCTION, "ptr @kc.help.pass"),))}
+{stored("passes", ((PASS_FUNCTION, "ptr %help_pass"), (PASS_WAIT, "ptr @kc.wait"), (PASS_WAKE, "ptr @kc.wake.sleepers"),
+                   (PASS_PACE, "ptr @kc.pace"), (PASS_NOW, "ptr @kc.now")))}
   %measured = alloca i64
   %measured.began = alloca i64
   %errands.end = getelementptr i64, ptr %errands, i64 {ERRAND_END}
@@ -166,7 +175,7 @@ pace:
   store i64 %pace.began, ptr %measured.began
   br i1 %helped, label %help, label %few.more
 help:
-  call void @kc.help.begin(ptr %passes, ptr %own.words, ptr %private, i64 %thread, i64 %pace.first, i64 %pace.end, i64 %pace.began)
+  call void %help_begin(ptr %passes, ptr %own.words, ptr %private, i64 %thread, i64 %pace.first, i64 %pace.end, i64 %pace.began)
   store ptr %passes, ptr %own.claims
   br label %few.call
 few.claim:
@@ -228,7 +237,7 @@ few.done:
 no.claims:
   br i1 %helped, label %help.more, label %go.on
 help.more:
-  %others = call i1 @kc.help.more(ptr %passes, ptr %claims, ptr %shared, i64 %thread, i64 %threads, i64 %samples, i64 %cost)
+  %others = call i1 %help_more(ptr %passes, ptr %claims, ptr %shared, i64 %thread, i64 %threads, i64 %samples, i64 %cost)
   br i1 %others, label %work, label %take.back
 take.back:
   store ptr null, ptr %own.claims

@@ -11,7 +11,6 @@ from ..object_code import FINAL_ADDRESSES
 from ..text_builder import join
 from .claims import BEGIN, CLAIM
 from .errands import ERRANDS
-from .helping import HELPING
 from .layout import (
     CALL_CONTEXT,
     CALL_FUNCTION,
@@ -226,5 +225,5 @@ def runtime_text(triple: str) -> str:
     """The runtime's module: exports kc_call, kc_step, kc_loop, kc_copy for rows that are gathered as they are, and kc_rows for
     those that are read where they lie. Its loops are short of work for other addresses: without looking for some LLVM takes 0.9 of the
     time, and every first step waits for it."""
-    return FINAL_ADDRESSES + join([support(triple), BARRIER, _WORKER, _CALL, BEGIN, CLAIM, PACES, HELPING, STEP, ERRANDS, LOOP, copy_text(),
+    return FINAL_ADDRESSES + join([support(triple), BARRIER, _WORKER, _CALL, BEGIN, CLAIM, PACES, STEP, ERRANDS, LOOP, copy_text(),
                                    addresses_text()])

@@ -12,7 +12,18 @@ from kcompile.codegen.options import CodegenOptions
 from kcompile.codegen.runtime import pool as pool_module
 from kcompile.codegen.runtime.claims import BEGIN, CLAIM
 from kcompile.codegen.runtime.helping import HELPING, MOST_HELPED
-from kcompile.codegen.runtime.layout import CLAIM_WORDS, EACH_PASS, PASS_SUMS, PASS_WORDS, fields
+from kcompile.codegen.runtime.layout import (
+    CLAIM_WORDS,
+    EACH_PASS,
+    PASS_NOW,
+    PASS_PACE,
+    PASS_SUMS,
+    PASS_WAIT,
+    PASS_WAKE,
+    PASS_WORDS,
+    fields,
+    stored,
+)
 from kcompile.codegen.runtime.paces import PACES
 from kcompile.codegen.runtime.pool import NativeCall, Pool
 from kcompile.codegen.runtime.shares import share
@@ -44,7 +55,7 @@ entry:
   br label %pass
 pass:
   %n = phi i64 [ 0, %entry ], [ %n.next, %next ]
-  %got = call i64 @kc.help.pass(ptr %told)
+  %got = call i64 @kc_help_pass(ptr %told)
   %lo = and i64 %got, 4294967295
   %hi = lshr i64 %got, 32
   br label %trip
@@ -97,15 +108,17 @@ entry:
   %own.offset = mul i64 %thread, {CLAIM_WORDS}
   %own.words = getelementptr i64, ptr %claims, i64 %own.offset
   %passes = alloca [{PASS_WORDS} x i64]
+{stored("passes", ((PASS_WAIT, "ptr @kc.wait"), (PASS_WAKE, "ptr @kc.wake.sleepers"), (PASS_PACE, "ptr @kc.pace"),
+                   (PASS_NOW, "ptr @kc.now")))}
 {share("first", "end", "trips")}
   br label %round
 round:
   %n = phi i64 [ 0, %entry ], [ %n.next, %next ]
-  call void @kc.help.begin(ptr %passes, ptr %own.words, ptr %private, i64 %thread, i64 %first, i64 %end, i64 1)
+  call void @kc_help_begin(ptr %passes, ptr %own.words, ptr %private, i64 %thread, i64 %first, i64 %end, i64 1)
   br label %make
 make:
   call void @passes(ptr %passes, ptr %table, i64 %thread, i64 %slowly)
-  %more = call i1 @kc.help.more(ptr %passes, ptr %claims, ptr %shared, i64 %thread, i64 %threads, i64 %trips, i64 {COST})
+  %more = call i1 @kc_help_more(ptr %passes, ptr %claims, ptr %shared, i64 %thread, i64 %threads, i64 %trips, i64 {COST})
   br i1 %more, label %make, label %next
 next:
   %n.next = add i64 %n, 1
