@@ -49,7 +49,8 @@ class Loop:
     `where`: of a plain run-time loop, the trips that are done: those where the guard, whose index grows with `var`, holds.
     `takes`: of the innermost loop that is shared, a second variable: a thread does several trips of it at once, as far as this one from
     `var` on, `most` at the most. '' where it does one after the other.
-    `middle`: of a loop that is shared, a second variable: what `var` is in the middle of the thread's share. '' for none.
+    `middle`: of a loop that is shared, a second variable: what `var` is in the middle of the thread's share, or `var` itself where other
+    threads may take over a part of it from one pass to the next. '' for none.
     """
 
     var: str

@@ -36,7 +36,7 @@ from ..nest import (
 )
 from ..target import Target
 from .abreast import lanes_of
-from .claims import pieces, where_sums_wait
+from .claims import asks_with, pieces, where_sums_wait
 from .errands import ROOM, ask, claim, find_errands
 from .indices import Index, Lanes, Operand, Sums
 from .statements import Key, Statements
@@ -57,6 +57,7 @@ class _Function(Statements):
     def __init__(self, nest: Nest, target: Target) -> None:
         super().__init__(nest, target)
         self.passes = each_pass(nest)
+        self.middles: dict[str, str] = {}  # of shared loops, what they are in the middle of the share
         self.lanes: dict[int, Lanes] = {}  # of vector loops: one for all iterations of what is unrolled around it
 
     # The function around the body
@@ -280,7 +281,7 @@ class _Function(Statements):
             for p, value in each:
                 if p.middle:
                     both = self.pure(f"sub i64 {self.pure(f'add i64 {lo}, {hi}')}, 1")
-                    self.indices[p.middle] = Index(text=value(self.pure(f"lshr i64 {both}, 1")), depth=self.scopes.depth)
+                    self.middles[p.var] = value(self.pure(f"lshr i64 {both}, 1"))
             self._counted(lo, hi, 1, True, body, each, together)
 
         if self.passes or claimed_inside(self.nest):
@@ -354,6 +355,13 @@ class _Function(Statements):
             text = value(counter)
             self.trip = text, loop.step
             self.indices[loop.var] = Index(text=text, depth=depth) if text != "0" else Index()
+            if loop.middle:
+                middle = self.middles[loop.var]
+                if self.passes:  # where others help, a trip's next pass may be in another share, and has to go on in the same order
+                    with scopes.at(0):
+                        _, alone = asks_with(self)
+                    middle = w.value(f"select i1 {alone}, i64 {middle}, i64 {text}")
+                self.indices[loop.middle] = Index(text=middle, depth=depth)
             if loop.back:
                 whole = w.call("i64", "llvm.smin.i64", ("i64", text), ("i64", str(loop.last_whole)))
                 self.indices[loop.back] = Index(text=whole, depth=depth)
