@@ -3,6 +3,10 @@ one before it, in the memory in which that has left its sums."""
 
 from __future__ import annotations
 
+import ctypes
+import threading
+import time
+
 import numpy as np
 import pytest
 
@@ -15,7 +19,10 @@ from kcompile.codegen.runtime.helping import HELPING, MOST_HELPED
 from kcompile.codegen.runtime.layout import (
     CLAIM_WORDS,
     EACH_PASS,
+    HELP_LENT,
+    PASS_BEGAN,
     PASS_NOW,
+    PASS_OWN,
     PASS_PACE,
     PASS_SUMS,
     PASS_WAIT,
@@ -28,7 +35,7 @@ from kcompile.codegen.runtime.paces import PACES
 from kcompile.codegen.runtime.pool import NativeCall, Pool
 from kcompile.codegen.runtime.shares import share
 from kcompile.codegen.runtime.system import support
-from kcompile.codegen.runtime.waiting import BARRIER, SHARED_CLAIMS
+from kcompile.codegen.runtime.waiting import BARRIER, SHARED_CLAIMS, SHARED_WORDS
 from kcompile.codegen.target import Target
 from kcompile.codegen.text_builder import join
 from kcompile.common.struct import replace
@@ -41,6 +48,7 @@ from .programs import planned
 TRIPS, PASSES_MADE, ROUNDS, PAUSES, FAULTS = range(5)
 COUNTS = 16  # where the table has the trips that each thread has made a pass of
 COST = 10_000_000  # instructions of a trip: always worth help
+RUNTIME = ((PASS_WAIT, "ptr @kc.wait"), (PASS_WAKE, "ptr @kc.wake.sleepers"), (PASS_PACE, "ptr @kc.pace"), (PASS_NOW, "ptr @kc.now"))
 
 # So many calls of so many passes, one after the other, nobody waits: each trip's word of sums counts its passes. It is in the memory of the
 # thread that has begun it, and begins anew with each call. All pause before each pass of a trip,
@@ -108,8 +116,7 @@ entry:
   %own.offset = mul i64 %thread, {CLAIM_WORDS}
   %own.words = getelementptr i64, ptr %claims, i64 %own.offset
   %passes = alloca [{PASS_WORDS} x i64]
-{stored("passes", ((PASS_WAIT, "ptr @kc.wait"), (PASS_WAKE, "ptr @kc.wake.sleepers"), (PASS_PACE, "ptr @kc.pace"),
-                   (PASS_NOW, "ptr @kc.now")))}
+{stored("passes", RUNTIME)}
 {share("first", "end", "trips")}
   br label %round
 round:
@@ -126,6 +133,19 @@ next:
   br i1 %others, label %round, label %done
 done:
   ret i64 0
+}}
+"""
+
+# What a thread does that is done with its share, and one that gives back what it took of that
+DONE = f"""
+define void @more(ptr %told, ptr %claims, ptr %shared) {{
+{stored("told", RUNTIME)}
+  %ignored = call i1 @kc_help_more(ptr %told, ptr %claims, ptr %shared, i64 0, i64 2, i64 4, i64 1)
+  ret void
+}}
+define void @returned(ptr %told, ptr %claims, ptr %shared) {{
+  call void @kc.help.return(ptr %told, ptr %claims, i64 0)
+  ret void
 }}
 """
 
@@ -167,6 +187,28 @@ def test_numbers_of_calls_come_again(pool: Pool, code: Loaded) -> None:
 def test_passes_without_number(pool: Pool, code: Loaded) -> None:
     """More than a word can count are made all the same."""
     made(pool, code, 2, 1, 4, (1 << 18) + 5)
+
+
+def test_what_was_taken_of_what_was_taken_is_waited_for() -> None:
+    """A thread leaves when all is done whose sums are in its memory: also what another takes over while it waits for the first."""
+    target = Target.host()
+    texts = [support(target.triple), BARRIER, BEGIN, CLAIM, PACES, HELPING, DONE]
+    code = Loaded([object_code(join(texts), target)], ["more", "returned"])
+    more, returned = (ctypes.CFUNCTYPE(None, *[ctypes.c_void_p] * 3)(code.addresses[name]) for name in ("more", "returned"))
+    told, claims, shared = (np.zeros(shape, np.int64) for shape in (PASS_WORDS, (2, CLAIM_WORDS), SHARED_WORDS))
+    told[[PASS_OWN, PASS_BEGAN]] = claims.ctypes.data, 1
+    claims[0, HELP_LENT] = 1
+    words = told.ctypes.data, claims.ctypes.data, shared.ctypes.data
+    thread = threading.Thread(target=more, args=words, daemon=True)
+    thread.start()
+    time.sleep(0.05)
+    claims[0, HELP_LENT] = 2
+    returned(*words)
+    thread.join(0.1)
+    assert thread.is_alive()
+    returned(*words)
+    thread.join(20)
+    assert not thread.is_alive()
 
 
 @pytest.mark.skipif(pool_module.pool(CodegenOptions(cache_dir=None)).cores < 2, reason="one core: who is slow is not known")
