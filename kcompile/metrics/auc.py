@@ -82,9 +82,10 @@ class ManyDecisions(Metric):
         samples = tuple(range(axis))
         for truth, hits, misses in ((ops.where(positive, weights, zero), self.true_positives, self.false_negatives),
                                     (ops.where(positive, zero, weights), self.false_positives, self.true_negatives)):
-            found = ops.sum(ops.where(above, ops.expand_dims(truth, axis), ops.zeros_like(ops.expand_dims(truth, axis))), axis=samples)
-            hits.assign_add(found)
-            misses.assign_add(ops.sum(truth, axis=samples) - found)
+            each = ops.expand_dims(truth, axis)
+            none = ops.zeros_like(each)
+            hits.assign_add(ops.sum(ops.where(above, each, none), axis=samples))
+            misses.assign_add(ops.sum(ops.where(above, none, each), axis=samples))  # all minus the hits would be less than 0 by rounding
 
     def _rates(self) -> tuple[Any, Any]:
         """(recall, precision) at each threshold."""

@@ -18,6 +18,17 @@ def test_auc():
     assert metric.thresholds[0] == -1e-7 and len(metric.thresholds) == 200
 
 
+@pytest.mark.parametrize("seed", [5, 6, 20])
+def test_no_count_is_less_than_nothing(seed):
+    """With weights of samples the sum of all minus that of some may be, and then no threshold would have a specificity of 0."""
+    rng = np.random.default_rng(seed)
+    y, p, w = rng.integers(0, 2, 20), rng.uniform(0, 1, 20), rng.uniform(0, 2, 20)
+    metric = metrics.SensitivityAtSpecificity(0, num_thresholds=10)
+    metric.update_state(y, p, sample_weight=w)
+    assert float(metric.result()) == 1.0
+    assert np.asarray(metric.true_negatives).min() == 0.0
+
+
 def test_a_prediction_at_a_threshold_is_counted_as_in_keras():
     """Roundings put 8 of these above thresholds that they equal (as the buckets of Keras do: 19908); told apart by > they are 19900."""
     metric = metrics.AUC(200)
