@@ -37,7 +37,7 @@ def categorical_focal_crossentropy(y_true: Any, y_pred: Any, alpha: float = 0.25
 
     label_smoothing: labels are drawn towards the uniform distribution by this share. Raises ValueError for an axis that is no integer.
     """
-    if isinstance(axis, bool):
+    if isinstance(axis, bool) or not isinstance(axis, int):
         raise ValueError(f"`axis` must be of type `int`. Received: axis={axis} of type {type(axis)}")
     y_true, y_pred = _pair(y_true, y_pred)
     if y_pred.shape[-1] == 1:

@@ -54,12 +54,12 @@ class ManyDecisions(Metric):
                 limits[0] = -1.0
         else:
             limits = np.asarray(self._thresholds, "float64")
-        limits = ops.convert_to_tensor(limits.reshape((count,) + (1,) * (len(y_pred.shape) - axis)), dtype=self.dtype)
+        limits = ops.convert_to_tensor(limits.reshape((count,) + (1,) * (len(y_pred.shape) - axis)), dtype=config.floatx())
         return ops.expand_dims(y_pred, axis) > limits
 
     def _count(self, y_true: Any, y_pred: Any, sample_weight: Any, class_id: int | None = None, by_label: bool = False,
                label_weights: Any = None) -> None:
-        y_true, y_pred = same_rank(as_tensor(y_true, self.dtype), as_tensor(y_pred, self.dtype))
+        y_true, y_pred = same_rank(as_tensor(y_true, config.floatx()), as_tensor(y_pred, config.floatx()))
         if class_id is not None:
             if len(y_pred.shape) == 1:
                 raise ValueError("When class_id is provided, y_pred must be a 2D array with shape (num_samples, num_classes), found shape: "
@@ -67,7 +67,7 @@ class ManyDecisions(Metric):
             y_true, y_pred = y_true[..., class_id], y_pred[..., class_id]
         weights: Any = ops.ones_like(y_pred)
         if sample_weight is not None:
-            given = as_tensor(sample_weight, self.dtype)
+            given = as_tensor(sample_weight, config.floatx())
             _, given = same_rank(y_pred, given)
             while len(given.shape) < len(y_pred.shape):
                 given = ops.expand_dims(given, -1)
@@ -140,7 +140,7 @@ class AUC(ManyDecisions):
         return list(self._thresholds)
 
     def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
-        y_pred = as_tensor(y_pred, self.dtype)
+        y_pred = as_tensor(y_pred, config.floatx())
         if not self._built:
             if len(y_pred.shape) != 2:
                 raise ValueError(f"`y_pred` must have rank 2 when `multi_label=True`. Found rank {len(y_pred.shape)}. "
@@ -151,7 +151,7 @@ class AUC(ManyDecisions):
             y_pred = ops.sigmoid(y_pred)
         weights = None
         if self.label_weights is not None and not self.multi_label:
-            weights = ops.convert_to_tensor(self.label_weights, dtype=self.dtype)
+            weights = ops.convert_to_tensor(self.label_weights, dtype=config.floatx())
         self._count(y_true, y_pred, sample_weight, by_label=self.multi_label, label_weights=weights)
 
     def result(self) -> Any:
@@ -198,7 +198,7 @@ class AUC(ManyDecisions):
             return areas
         if self.label_weights is None:
             return ops.mean(areas)
-        weights = ops.convert_to_tensor(self.label_weights, dtype=self.dtype)
+        weights = ops.convert_to_tensor(self.label_weights, dtype=config.floatx())
         return ops.divide_no_nan(ops.sum(areas * weights), ops.sum(weights))
 
     def get_config(self) -> dict[str, Any]:

@@ -43,24 +43,25 @@ class Decisions(Metric):
             outcome: self.add_variable((len(self.thresholds),), "zeros", name=outcome) for outcome in outcomes}
 
     def _count(self, y_true: Any, y_pred: Any, sample_weight: Any) -> None:
-        y_true, y_pred = same_rank(as_tensor(y_true, self.dtype), as_tensor(y_pred, self.dtype))
+        dtype = next(iter(self._counted.values())).dtype
+        y_true, y_pred = same_rank(as_tensor(y_true, dtype), as_tensor(y_pred, dtype))
         if self.top_k is not None:
             _, places = ops.top_k(y_pred, self.top_k, sorted=False)
-            among = ops.sum(ops.one_hot(places, y_pred.shape[-1], axis=-1, dtype=self.dtype), axis=-2)
+            among = ops.sum(ops.one_hot(places, y_pred.shape[-1], axis=-1, dtype=dtype), axis=-2)
             y_pred = y_pred * among + NOTHING * (1.0 - among)
         if self.class_id is not None:
             y_true, y_pred = y_true[..., self.class_id], y_pred[..., self.class_id]
         weights: Any = 1.0
         if sample_weight is not None:
-            weights = as_tensor(sample_weight, self.dtype)
+            weights = as_tensor(sample_weight, dtype)
             y_pred, weights = same_rank(y_pred, weights)
             while len(weights.shape) < len(y_pred.shape):
                 weights = ops.expand_dims(weights, -1)
-        right = ops.cast(ops.cast(y_true, "bool"), self.dtype)
+        right = ops.cast(ops.cast(y_true, "bool"), dtype)
         for outcome, variable in self._counted.items():
             sums = []
             for threshold in self.thresholds:
-                decided = ops.cast(y_pred > threshold, self.dtype)
+                decided = ops.cast(y_pred > threshold, dtype)
                 truth = right if outcome in ("true_positives", "false_negatives") else 1.0 - right
                 chosen = decided if outcome.endswith("positives") else 1.0 - decided
                 sums.append(ops.sum(truth * chosen * weights))
@@ -75,7 +76,7 @@ class Decisions(Metric):
 
     def result(self) -> Any:
         (variable,) = self._counted.values()
-        return self._shown(ops.cast(variable, self.dtype))
+        return self._shown(ops.convert_to_tensor(variable))
 
     def reset_state(self) -> None:
         for variable in self._counted.values():

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from .. import naming
+from .. import config, naming
 from ..dtypes import DType, standardize_dtype
 from ..variables import Variable
 
@@ -54,9 +54,9 @@ class Metric:
         return [*own, *(variable for metric in inner for variable in metric.variables)]
 
     def add_variable(self, shape: Any, initializer: Any, dtype: Any = None, aggregation: str = "sum", name: str | None = None) -> Variable:
-        """A state of this metric."""
+        """A state of this metric, of dtype floatx unless another is given: that of the metric may be too short to count in."""
         with naming.name_scope(self.name.replace("/", ">")):
-            variable = Variable(initializer, shape=shape, dtype=dtype or self._dtype, trainable=False, autocast=False, name=name,
+            variable = Variable(initializer, shape=shape, dtype=dtype or config.floatx(), trainable=False, autocast=False, name=name,
                                 aggregation=aggregation, role="metric")
         self._own_state()[0].append(variable)
         return variable

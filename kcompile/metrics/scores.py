@@ -59,7 +59,7 @@ class FBetaScore(Metric):
         columns = _columns("FBetaScore", y_true, y_pred)
         if not self._built:
             for name in ("true_positives", "false_positives", "false_negatives", "intermediate_weights"):
-                setattr(self, name, self.add_variable(() if self.average == "micro" else (columns,), "zeros", name=name))
+                setattr(self, name, self.add_variable(() if self.average == "micro" else (columns,), "zeros", self.dtype, name=name))
             self._built = True
         if self.threshold is None:
             taken = ops.logical_and(y_pred >= ops.max(y_pred, axis=-1, keepdims=True), ops.abs(y_pred) > 1e-9)

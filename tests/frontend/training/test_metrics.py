@@ -18,6 +18,20 @@ def test_auc():
     assert metric.thresholds[0] == -1e-7 and len(metric.thresholds) == 200
 
 
+@pytest.mark.parametrize(("made", "arguments"), [
+    (metrics.AUC, ()), (metrics.TruePositives, ()), (metrics.Precision, ()), (metrics.PrecisionAtRecall, (0.5,))])
+def test_counts_are_of_floatx(made, arguments):
+    """Those of float16 would stop at 2048."""
+    y, p = np.tile([0.0, 1.0, 1.0], 3000), np.random.default_rng(1).random(9000)
+    results = []
+    for dtype in ("float16", "float32"):
+        metric = made(*arguments, dtype=dtype)
+        metric.update_state(y, p)
+        results.append(np.asarray(metric.result()))
+        assert {str(variable.dtype) for variable in metric.variables} == {"float32"}
+    assert results[0] == results[1] and results[0].dtype == np.float32
+
+
 @pytest.mark.parametrize("seed", [5, 6, 20])
 def test_no_count_is_less_than_nothing(seed):
     """With weights of samples the sum of all minus that of some may be, and then no threshold would have a specificity of 0."""
