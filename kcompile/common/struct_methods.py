@@ -208,6 +208,22 @@ def init_12_made_7(self, f0_, f1_, f2_, f3_, f4_, f5_, f6_, f7_, f8_, f9_, f10_,
     self.f11_ = f11_
 
 
+def init_13(self, f0_, f1_, f2_, f3_, f4_, f5_, f6_, f7_, f8_, f9_, f10_, f11_, f12_):
+    self.f0_ = f0_
+    self.f1_ = f1_
+    self.f2_ = f2_
+    self.f3_ = f3_
+    self.f4_ = f4_
+    self.f5_ = f5_
+    self.f6_ = f6_
+    self.f7_ = f7_
+    self.f8_ = f8_
+    self.f9_ = f9_
+    self.f10_ = f10_
+    self.f11_ = f11_
+    self.f12_ = f12_
+
+
 def init_16_made_3_6_11_15(self, f0_, f1_, f2_, f3_, f4_, f5_, f6_, f7_, f8_, f9_, f10_, f11_, f12_, f13_, f14_, f15_):
     self.f0_ = f0_
     self.f1_ = f1_
@@ -259,6 +275,10 @@ def eq_12(self, other):
     return (self.f0_, self.f1_, self.f2_, self.f3_, self.f4_, self.f5_, self.f6_, self.f7_, self.f8_, self.f9_, self.f10_, self.f11_) == (other.f0_, other.f1_, other.f2_, other.f3_, other.f4_, other.f5_, other.f6_, other.f7_, other.f8_, other.f9_, other.f10_, other.f11_) if other.__class__ is self.__class__ else NotImplemented
 
 
+def eq_13(self, other):
+    return (self.f0_, self.f1_, self.f2_, self.f3_, self.f4_, self.f5_, self.f6_, self.f7_, self.f8_, self.f9_, self.f10_, self.f11_, self.f12_) == (other.f0_, other.f1_, other.f2_, other.f3_, other.f4_, other.f5_, other.f6_, other.f7_, other.f8_, other.f9_, other.f10_, other.f11_, other.f12_) if other.__class__ is self.__class__ else NotImplemented
+
+
 def hash_1(self):
     return hash((self.f0_,))
 
@@ -289,6 +309,10 @@ def hash_10(self):
 
 def hash_12(self):
     return hash((self.f0_, self.f1_, self.f2_, self.f3_, self.f4_, self.f5_, self.f6_, self.f7_, self.f8_, self.f9_, self.f10_, self.f11_))
+
+
+def hash_13(self):
+    return hash((self.f0_, self.f1_, self.f2_, self.f3_, self.f4_, self.f5_, self.f6_, self.f7_, self.f8_, self.f9_, self.f10_, self.f11_, self.f12_))
 
 
 def replaced_2(self, f0_, f1_):
@@ -379,4 +403,22 @@ def replaced_12(self, f0_, f1_, f2_, f3_, f4_, f5_, f6_, f7_, f8_, f9_, f10_, f1
     _.f9_ = self.f9_ if f9_ is KEPT else f9_
     _.f10_ = self.f10_ if f10_ is KEPT else f10_
     _.f11_ = self.f11_ if f11_ is KEPT else f11_
+    return _
+
+
+def replaced_13(self, f0_, f1_, f2_, f3_, f4_, f5_, f6_, f7_, f8_, f9_, f10_, f11_, f12_):
+    _ = make(self.__class__)
+    _.f0_ = self.f0_ if f0_ is KEPT else f0_
+    _.f1_ = self.f1_ if f1_ is KEPT else f1_
+    _.f2_ = self.f2_ if f2_ is KEPT else f2_
+    _.f3_ = self.f3_ if f3_ is KEPT else f3_
+    _.f4_ = self.f4_ if f4_ is KEPT else f4_
+    _.f5_ = self.f5_ if f5_ is KEPT else f5_
+    _.f6_ = self.f6_ if f6_ is KEPT else f6_
+    _.f7_ = self.f7_ if f7_ is KEPT else f7_
+    _.f8_ = self.f8_ if f8_ is KEPT else f8_
+    _.f9_ = self.f9_ if f9_ is KEPT else f9_
+    _.f10_ = self.f10_ if f10_ is KEPT else f10_
+    _.f11_ = self.f11_ if f11_ is KEPT else f11_
+    _.f12_ = self.f12_ if f12_ is KEPT else f12_
     return _
