@@ -217,7 +217,7 @@ class _Parser:
         """The variable that tells where the middle of a thread's share is, or ''."""
         if not self.cursor.accept("middle"):
             return ""
-        middle = self.cursor.name("a variable")
+        middle: str = self.cursor.name("a variable")
         self.scope.variables.add(middle)
         return middle
 
