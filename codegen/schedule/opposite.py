@@ -14,8 +14,10 @@ Of what the kernels before have written, each line was changed by one core, and 
 lines at the same time wait for one another. So they read different halves at a time: when either comes to the other's, that has long
 been done with it. A half is summed by itself (`block`), and the bits are the same in whatever order that is done.
 
-The middle of a thread's share decides for all of it: one that does both portions takes one block after the other for both, while that
-lies in its cache, and asks once for what both read of the next.
+The middle of a thread's share decides for all of it, where a thread keeps its share for all blocks: one that does both portions takes
+one block after the other for both, while that lies in its cache, and asks once for what both read of the next. Where another thread may
+take over some trips between two blocks (`each_pass`), shares change, and each trip goes in the order of its own portion: else it could
+add one block twice and leave out another.
 """
 
 from __future__ import annotations
